@@ -1,0 +1,43 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Each creates what it needs.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+# uv from PATH when there is one, else one of our own in .uv/
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+BIN := .venv/bin
+STAMP := .venv/.synced
+
+.PHONY: help demo test check format schemas clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: $(STAMP)  ## the main job on an embedded broker, in half a minute
+	@$(BIN)/tray-stream demo
+
+test: check  ## everything: format, lint, types, unit, property and real-Kafka tests
+	$(BIN)/pytest
+
+check: $(STAMP)  ## format, lint, strict types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(STAMP)  ## rewrite the files in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+schemas: $(STAMP)  ## write schemas/config.schema.json from the settings model
+	$(BIN)/python -m stream.settings.publish schemas/config.schema.json
+
+$(STAMP): pyproject.toml uv.lock $(if $(filter .uv/bin/uv,$(UV)),.uv/bin/uv)
+	$(UV) sync --locked --quiet
+	@touch $@
+
+.uv/bin/uv:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tray-stream needs Python 3.11 or newer; set PYTHON=python3.11")'
+	$(PYTHON) -m venv .uv
+	.uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+clean:  ## remove what the other targets made
+	rm -rf .venv .uv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
