@@ -1,0 +1,1 @@
+"""The thinking parts: values in, values out. No I/O, no clock, no log, no asyncio."""

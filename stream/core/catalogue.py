@@ -1,0 +1,178 @@
+"""Every metric once: name, kind, labels and what it says. The endpoint, the docs and the dashboards follow it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric as a user sees it. Names and labels are a promise; `sentence` is its help text."""
+
+    name: str
+    kind: Kind
+    labels: tuple[str, ...]
+    sentence: str
+
+
+# One consumer group.
+
+EVENTS_RECEIVED = Metric(
+    "tray_events_received_total",
+    "counter",
+    ("group", "topic", "type"),
+    "Records admitted from the topic, by message type.",
+)
+EVENTS_SETTLED = Metric(
+    "tray_events_settled_total",
+    "counter",
+    ("group", "topic", "settlement"),
+    "Records that reached their one end; received = the sum of these + open.",
+)
+OPEN_EVENTS = Metric(
+    "tray_open_events",
+    "gauge",
+    ("group", "topic"),
+    "Records admitted and not yet settled.",
+)
+OPEN_BYTES = Metric(
+    "tray_open_bytes",
+    "gauge",
+    ("group",),
+    "Bytes of the records admitted and not yet settled.",
+)
+CONSUMER_LAG = Metric(
+    "tray_consumer_lag",
+    "gauge",
+    ("group", "topic", "partition"),
+    "Offsets between the committed offset and the end of the partition.",
+)
+COMMITTED_OFFSET = Metric(
+    "tray_committed_offset",
+    "gauge",
+    ("group", "topic", "partition"),
+    "Offset that the group has committed: everything before it is settled.",
+)
+COMMITS = Metric(
+    "tray_commits_total",
+    "counter",
+    ("group", "result"),
+    "Commits of a partition's offset, by result.",
+)
+REBALANCES = Metric(
+    "tray_rebalances_total",
+    "counter",
+    ("group", "kind"),
+    "Rebalances that touched this member: partitions assigned, revoked or lost.",
+)
+PARTITIONS_PAUSED = Metric(
+    "tray_partitions_paused",
+    "gauge",
+    ("group",),
+    "Partitions that are paused because a limit is reached.",
+)
+RECORDS_LOST = Metric(
+    "tray_records_lost_total",
+    "counter",
+    ("group", "topic", "partition"),
+    "Offsets that the topic no longer had when they were to be read.",
+)
+
+# One workflow of a group.
+
+EVENTS_FILTERED = Metric(
+    "tray_events_filtered_total",
+    "counter",
+    ("group", "workflow", "reason"),
+    "Events that the workflow did not want, by reason; tombstones have no workflow.",
+)
+DELIVERIES = Metric(
+    "tray_deliveries_total",
+    "counter",
+    ("group", "workflow", "outcome"),
+    "Deliveries that ended, by outcome.",
+)
+ATTEMPTS = Metric(
+    "tray_attempts_total",
+    "counter",
+    ("group", "workflow", "code"),
+    "Requests sent, by status code or by the word for why there was none.",
+)
+ATTEMPT_DURATION = Metric(
+    "tray_attempt_duration_seconds",
+    "histogram",
+    ("group", "workflow"),
+    "Time of one attempt, from connect to the end of the answer.",
+)
+EVENT_AGE = Metric(
+    "tray_event_age_seconds",
+    "histogram",
+    ("group", "workflow"),
+    "Time from the record's timestamp to its delivery.",
+)
+DEAD_LETTERS = Metric(
+    "tray_dead_letters_total",
+    "counter",
+    ("group", "workflow", "reason"),
+    "Dead letters acknowledged by the broker, by reason; invalid records have no workflow.",
+)
+IN_FLIGHT = Metric(
+    "tray_in_flight",
+    "gauge",
+    ("group", "workflow"),
+    "Requests sent and not yet answered.",
+)
+WAITING = Metric(
+    "tray_waiting",
+    "gauge",
+    ("group", "workflow"),
+    "Deliveries that wait for their turn or their next attempt.",
+)
+LAST_DELIVERY = Metric(
+    "tray_last_delivery_timestamp_seconds",
+    "gauge",
+    ("group", "workflow"),
+    "When the workflow last took an event, in Unix time; absent before the first.",
+)
+
+# The process.
+
+DEAD_LETTER_WRITES = Metric(
+    "tray_dead_letter_writes_total",
+    "counter",
+    ("result",),
+    "Records produced to the dead-letter topic, by result.",
+)
+BUILD_INFO = Metric(
+    "tray_build_info",
+    "gauge",
+    ("version",),
+    "Always 1; the label is the version that runs.",
+)
+
+CATALOGUE: tuple[Metric, ...] = (
+    EVENTS_RECEIVED,
+    EVENTS_SETTLED,
+    OPEN_EVENTS,
+    OPEN_BYTES,
+    CONSUMER_LAG,
+    COMMITTED_OFFSET,
+    COMMITS,
+    REBALANCES,
+    PARTITIONS_PAUSED,
+    RECORDS_LOST,
+    EVENTS_FILTERED,
+    DELIVERIES,
+    ATTEMPTS,
+    ATTEMPT_DURATION,
+    EVENT_AGE,
+    DEAD_LETTERS,
+    IN_FLIGHT,
+    WAITING,
+    LAST_DELIVERY,
+    DEAD_LETTER_WRITES,
+    BUILD_INFO,
+)

@@ -1,0 +1,128 @@
+"""From a record's bytes to an event, or to why it is none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import orjson
+
+from stream.core.model import CUSTOM_TYPE, SEGMENT_TYPES, Event, Invalid, Reason, Record
+from stream.core.ports import Validator
+
+Mode = Literal["strict", "lenient", "off"]
+
+UNKNOWN_TYPE = "unknown"
+"""Type of an event that has none, when validation is off."""
+ASCII_WHITESPACE = " \t\n\r\f\v"
+"""What is trimmed from a type; the common schema's pattern names the same characters."""
+
+_FRAMING_BYTES = 5
+"""Confluent Schema Registry: 0x00 and a four-byte schema id before the JSON."""
+_LONGEST_INTEGER = 4_000
+"""Digits that the standard library turns into an integer; its own limit is 4,300."""
+_EXACT_BELOW = 2.0**53
+_LANE_FIELDS = ("userId", "anonymousId", "groupId")
+_DELETE_LANE_FIELDS = ("userId", "userID")
+_KNOWN_TYPES = {name: name for name in SEGMENT_TYPES}
+
+
+class Decoder:
+    """Decodes records in one of three modes (design: decode and validate).
+
+    `strict` holds each event against the schema of its type, `lenient` against the common one only, `off`
+    takes any JSON object.
+    """
+
+    def __init__(self, mode: Mode, validator: Validator) -> None:
+        self._mode = mode
+        self._fault = validator.fault
+
+    def decode(self, record: Record) -> Event | Invalid | None:
+        """The event in `record`, why it is none, or None for a tombstone. Never raises."""
+        body = record.value
+        if body is None:
+            return None
+        if body.startswith(b"\x00"):
+            body = body[_FRAMING_BYTES:]
+        try:
+            payload = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            try:
+                payload = _parse_leniently(body)
+            except (ValueError, RecursionError):
+                return Invalid(Reason.INVALID_JSON, f"The value is not JSON: {error}.")
+        if payload.__class__ is not dict:
+            return Invalid(Reason.INVALID_EVENT, "The value is not a JSON object.")
+        return self._event(record, body, payload)
+
+    def _event(self, record: Record, body: bytes, payload: dict[str, Any]) -> Event | Invalid:
+        raw_type = payload.get("type")
+        known = _KNOWN_TYPES.get(raw_type) if raw_type.__class__ is str else None
+        type_ = known or normal_type(raw_type) or UNKNOWN_TYPE
+        if self._mode != "off":
+            fault = self._fault(type_ if self._mode == "strict" else CUSTOM_TYPE, payload)
+            if fault is not None:
+                return Invalid(Reason.INVALID_EVENT, fault, _KNOWN_TYPES.get(type_, CUSTOM_TYPE))
+        user = payload.get("userId")
+        if user.__class__ is not str or not user:
+            user = _first_id(payload, body, _DELETE_LANE_FIELDS if type_ == "delete" else _LANE_FIELDS)
+        message_id = payload.get("messageId")
+        if message_id.__class__ is not str or not message_id:
+            message_id = _id_text(payload, body, "messageId")
+        return Event(record, body, type_, user, message_id, payload)
+
+
+def normal_type(raw: object) -> str:
+    """A message type as it is compared: trimmed, in lower case; empty when it is not text."""
+    return raw.strip(ASCII_WHITESPACE).lower() if isinstance(raw, str) else ""
+
+
+def _parse_leniently(body: bytes) -> Any:
+    """Parse what JSON's grammar allows and orjson refuses: lone surrogates, numbers beyond a double.
+
+    Raises: ValueError when it is not JSON, RecursionError when it is nested too deeply.
+    """
+    return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, parse_int=_integer)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else float(digits)
+
+
+def _first_id(payload: Mapping[str, Any], body: bytes, fields: tuple[str, ...]) -> str | None:
+    for field in fields:
+        text = _id_text(payload, body, field)
+        if text is not None:
+            return text
+    return None
+
+
+def _id_text(payload: Mapping[str, Any], body: bytes, field: str) -> str | None:
+    """An identifier as text; None when it is absent, null, empty or neither a string nor a number."""
+    value = payload.get(field)
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return str(value)
+    return _decimal_text(value, body, field) if isinstance(value, float) else None
+
+
+def _decimal_text(value: float, body: bytes, field: str) -> str:
+    """450.0 reads 450; what a double does not hold exactly reads as it was written.
+
+    Otherwise two ids of thirty digits could become one, and the receiver drop an event as a repetition.
+    """
+    if value.is_integer() and abs(value) < _EXACT_BELOW:
+        return str(int(value))
+    try:
+        return str(json.loads(body.decode("utf-8"), parse_float=str, parse_int=str)[field])
+    except RecursionError:
+        return repr(value)

@@ -1,0 +1,106 @@
+"""The delete notification: what a delete event lacks is added, every other byte stays."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_WHITESPACE = rb"[ \t\n\r]*+"
+_KEY = re.compile(_WHITESPACE + rb",?+" + _WHITESPACE + rb"(" + _STRING + rb")" + _WHITESPACE + rb":" + _WHITESPACE)
+_SCALAR = re.compile(_STRING + rb"|[^ \t\n\r,\"{}\[\]]++")
+_BRACKET = re.compile(_STRING + rb"|[{}\[\]]")
+_EPOCH = datetime(1970, 1, 1)  # UTC
+
+
+class Member(NamedTuple):
+    """A member of a JSON object, and where its value's bytes lie."""
+
+    name: str
+    start: int
+    end: int
+
+
+def top_level_members(body: bytes) -> Iterator[Member]:
+    """The members of the JSON object `body`, in order, repeated names included. `body` must be valid JSON."""
+    position = body.index(b"{") + 1
+    while key := _KEY.match(body, position):
+        start = key.end()
+        position = _value_end(body, start)
+        yield Member(json.loads(key[1].decode("utf-8")), start, position)
+
+
+def delete_notification(body: bytes, timestamp_ms: int) -> bytes:
+    """`body` with `type`, `userId`, `userID` and `timestamp`; what is missing or null is filled in.
+
+    The id comes from the other spelling, the timestamp from `receivedAt`, else from the record's
+    `timestamp_ms`. Null is replaced in place, a missing member added before the closing brace, so the bytes
+    are the same where nothing is missing. Of repeated names the last one counts, as it does for parsers.
+    What there is no value for stays as it is. Source: Segment's Tray page (`userID`) and the delete event
+    on the wire (`userId`).
+    """
+    members = {member.name: member for member in top_level_members(body)}
+    values = {name: body[member.start : member.end] for name, member in members.items()}
+    edits = []
+    added = b"," if members else b""
+    closing = body.rindex(b"}")
+    for name, value in _needed(values, timestamp_ms).items():
+        if name not in members:
+            edits.append((closing, closing, added + b'"%s":%s' % (name.encode(), value)))
+            added = b","
+        elif values[name] == b"null":
+            edits.append((members[name].start, members[name].end, value))
+    return _apply(body, edits)
+
+
+def _needed(values: dict[str, bytes], timestamp_ms: int) -> dict[str, bytes]:
+    """The members that a notification has, each with the value to be used when it is missing."""
+    identifier = next((values[name] for name in ("userId", "userID") if _names_someone(values.get(name))), None)
+    received_at = values.get("receivedAt", b"null")
+    timestamp = received_at if received_at not in (b"null", b'""') else _iso(timestamp_ms)
+    needed = {"type": b'"delete"', "userId": identifier, "userID": identifier, "timestamp": timestamp}
+    return {name: value for name, value in needed.items() if value is not None}
+
+
+def _names_someone(value: bytes | None) -> bool:
+    """Whether the JSON text is a string that is not empty, or a number."""
+    return value is not None and value != b'""' and value[0] in b'"-0123456789'
+
+
+def _iso(timestamp_ms: int) -> bytes | None:
+    """Unix milliseconds as YYYY-MM-DDTHH:MM:SS.mmmZ; None when unknown or beyond the year 9999."""
+    if timestamp_ms < 0:
+        return None
+    try:
+        moment = _EPOCH + timedelta(milliseconds=timestamp_ms)
+    except OverflowError:
+        return None
+    return b'"%sZ"' % moment.isoformat(timespec="milliseconds").encode()
+
+
+def _apply(body: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
+    pieces = []
+    position = 0
+    for start, end, text in sorted(edits, key=lambda edit: edit[0]):
+        pieces += [body[position:start], text]
+        position = end
+    return b"".join([*pieces, body[position:]])
+
+
+def _value_end(body: bytes, start: int) -> int:
+    """Where the value that begins at `start` ends."""
+    scalar = _SCALAR.match(body, start)
+    if scalar:
+        return scalar.end()
+    depth = 0
+    for bracket in _BRACKET.finditer(body, start):
+        if bracket[0] in (b"{", b"["):
+            depth += 1
+        elif bracket[0] in (b"}", b"]"):
+            depth -= 1
+            if depth == 0:
+                return bracket.end()
+    raise ValueError("The body is not a JSON object.")

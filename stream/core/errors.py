@@ -1,0 +1,66 @@
+"""Every error of our own.
+
+StreamError                   anything this program raises on purpose; its text is fit for a person
+├── ConfigError               settings are wrong: exit 2; carries every problem at once
+├── SourceError               the Kafka side cannot go on: exit 1
+│   ├── MissingTopicError     a topic that we cannot do without is not there: exit 1
+│   ├── RefusedError          Kafka refused: credentials, ACL, fenced: exit 3
+│   └── DataLossError         records were gone before they were read, and `on_data_loss = "stop"`: exit 4
+└── EngineInvariantError      a promise of the engine was broken (a bug): nothing more is committed, exit 1
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class StreamError(Exception):
+    """Base of every error of this program; `exit_code` is what the command line ends with."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong with the settings: where, what, and how to mend it."""
+
+    path: str
+    what: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.what}" + (f" {self.fix}" if self.fix else "")
+
+
+class ConfigError(StreamError):
+    """The settings cannot be used. `problems` holds each finding, in the order of the file."""
+
+    exit_code = 2
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+
+class SourceError(StreamError):
+    """Kafka cannot be used any further by this process; a restart may help."""
+
+
+class MissingTopicError(SourceError):
+    """A topic that the command cannot do without does not exist."""
+
+
+class RefusedError(SourceError):
+    """Kafka refused us (authentication, authorisation, fenced); a restart does not help."""
+
+    exit_code = 3
+
+
+class DataLossError(SourceError):
+    """Records that were not read are gone from the topic, and nothing else is left to consume."""
+
+    exit_code = 4
+
+
+class EngineInvariantError(StreamError):
+    """A promise of the engine was broken. Raised before anything is committed on the strength of it."""

@@ -1,0 +1,231 @@
+"""The values that travel from the topic to a workflow and back to the commit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal, NamedTuple
+
+Headers = list[tuple[str, bytes | None]]
+
+SEGMENT_TYPES = ("identify", "track", "page", "screen", "group", "alias", "delete")
+CUSTOM_TYPE = "custom"
+"""Metric label of every type that is not one of Segment's seven; keeps the label bounded."""
+
+
+class TopicPartition(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    partition: int
+
+
+@dataclass(slots=True)
+class Record:
+    """One record as it lies on the topic. `timestamp_ms` is Unix time in milliseconds, -1 when unknown."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes this record holds while its offset is open."""
+        return len(self.value or b"") + len(self.key or b"")
+
+
+@dataclass(slots=True)
+class RecordBatch:
+    """Records of one partition in offset order, polled in one go by the owner of `epoch`."""
+
+    tp: TopicPartition
+    epoch: int
+    records: list[Record]
+
+
+@dataclass(slots=True)
+class Event:
+    """A record that parsed as a Segment event. `payload` is dropped once the event is routed."""
+
+    record: Record
+    body: bytes
+    """The JSON bytes, framing stripped."""
+    type: str
+    """Trimmed and lower-cased; `unknown` when validation is off and there is none."""
+    user: str | None
+    """userId, else anonymousId, else groupId, as text: the lane of `ordering = "user"`."""
+    message_id: str | None
+    payload: dict[str, Any]
+
+    @property
+    def type_label(self) -> str:
+        """The type as a bounded metric label."""
+        return self.type if self.type in SEGMENT_TYPES else CUSTOM_TYPE
+
+
+class Reason(StrEnum):
+    """Why a record ended in the dead-letter topic."""
+
+    INVALID_JSON = "invalid_json"
+    INVALID_EVENT = "invalid_event"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+
+
+class FilterReason(StrEnum):
+    """Why an event was not wanted."""
+
+    TOMBSTONE = "tombstone"
+    INTEGRATIONS = "integrations"
+    DEVICE_MODE = "device_mode"
+    TYPE = "type"
+    EVENT = "event"
+
+
+class Settlement(StrEnum):
+    """The one end of an admitted offset."""
+
+    DELIVERED = "delivered"
+    FILTERED = "filtered"
+    DEAD_LETTERED = "dead_lettered"
+    ABANDONED = "abandoned"
+
+
+@dataclass(slots=True)
+class Invalid:
+    """A record that is not an event. `detail` names the failing field, never its value."""
+
+    reason: Reason
+    detail: str
+    type_label: str = CUSTOM_TYPE
+
+
+@dataclass(slots=True)
+class HttpRequest:
+    """What is sent to a workflow; the URL belongs to the workflow's sender."""
+
+    headers: list[tuple[str, str]]
+    body: bytes
+
+
+@dataclass(slots=True)
+class Answer:
+    """What came back of one attempt: a status, or the word for why there is none."""
+
+    status: int
+    """HTTP status; 0 when no complete answer came."""
+    failure: str = ""
+    """`timeout`, `connect`, `reset`, `tls` or `dns`; empty when there is a status."""
+    retry_after: str | None = None
+    excerpt: str = ""
+    """The first characters of the answer's body, control characters escaped."""
+    elapsed_s: float = 0.0
+
+    @property
+    def code(self) -> str:
+        """The attempt's metric label: the status as a number, or the failure as a word."""
+        return self.failure or str(self.status)
+
+
+@dataclass(slots=True)
+class DeadLetter:
+    """One record for the dead-letter topic: an event that a workflow refused, or an invalid record."""
+
+    record: Record
+    reason: Reason
+    detail: str
+    workflow: str | None
+    status: str
+    """The last attempt's code; empty for an invalid record."""
+    attempts: int
+
+
+@dataclass(frozen=True)
+class StartedPartition:
+    """A partition granted to this member, and where it starts."""
+
+    tp: TopicPartition
+    epoch: int
+    start: int
+    """Offset of the first record to be read."""
+    committed: int | None
+    """What the group has committed; None when it has committed nothing."""
+
+
+@dataclass(frozen=True)
+class DataLoss:
+    """Records that the group had not read and the topic holds no more."""
+
+    tp: TopicPartition
+    first: int
+    """First missing offset."""
+    resume: int
+    """First offset that can be read again."""
+    skipped: bool
+    """True: reading goes on at `resume` (`on_data_loss = "skip"`); False: the partition is not consumed."""
+
+
+class CommitOutcome(StrEnum):
+    """What became of a commit."""
+
+    OK = "ok"
+    RETRIED = "retried"
+    """Refused for now (coordinator busy or moving, rebalance); the next commit tries again."""
+    DROPPED = "dropped"
+    """The partition is not ours any more; its next owner receives the events again."""
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class CommitResult:
+    """What became of one partition's commit; `error` is Kafka's word for it, empty when it was stored."""
+
+    tp: TopicPartition
+    epoch: int
+    offset: int
+    outcome: CommitOutcome
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class WorkflowPolicy:
+    """What the engine needs to know of a workflow; its URL and secrets stay with the sender."""
+
+    name: str
+    types: frozenset[str] | None = None
+    """Wanted message types; None: all of them."""
+    exclude_types: frozenset[str] = frozenset()
+    ordering: str = "user"
+    max_in_flight: int = 64
+    headers: tuple[tuple[str, str], ...] = ()
+    shared_secret: bytes = b""
+    events: tuple[str, ...] = ()
+    """Shell-style patterns of wanted track event names; empty: every name."""
+    body: str = "original"
+    """`original`: the bytes on the topic; `compact`: the same event re-serialised without white space."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the process may hold open: admitted and unsettled events, and their bytes."""
+
+    max_open_events: int = 20_000
+    max_open_bytes: int = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class EnginePolicy:
+    """The rules of one consumer group's engine, told from outside."""
+
+    group: str
+    integration_name: str = "tray.io"
+    user_agent: str = "tray-stream"
+    validation: Literal["strict", "lenient", "off"] = "strict"
+    workflows: tuple[WorkflowPolicy, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    commit_interval_s: float = 1.0
+    drain_timeout_s: float = 15.0

@@ -1,0 +1,127 @@
+"""What the engine asks of the world: the protocols that the edges, and the fakes in tests, fulfil."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from stream.core.model import (
+    Answer,
+    CommitResult,
+    DataLoss,
+    DeadLetter,
+    HttpRequest,
+    RecordBatch,
+    StartedPartition,
+    TopicPartition,
+)
+
+Offsets = Mapping[TopicPartition, tuple[int, int]]
+"""Per partition (epoch, next offset): what is to be committed."""
+OnDrained = Callable[[Offsets], None]
+
+
+class Cancel(Protocol):
+    """Something under way that can be given up: a request in flight, or a timer."""
+
+    def cancel(self) -> None:
+        """Give it up: its callback is not called any more; a request's connection is closed."""
+
+
+class Clock(Protocol):
+    """Time. Only edges and wiring read it; everything else is handed `now`."""
+
+    def monotonic(self) -> float:
+        """Seconds since some fixed point; never goes backwards."""
+
+    def wall(self) -> float:
+        """Unix time in seconds."""
+
+
+class Scheduler(Clock, Protocol):
+    """Time that can also be waited for; the event loop's in production, one that jumps in tests."""
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Cancel:
+        """Call back at monotonic time `when` (seconds), from the event loop."""
+
+
+class Validator(Protocol):
+    """Checks parsed events against the schemas."""
+
+    def fault(self, type_: str, payload: Mapping[str, Any]) -> str | None:
+        """None when `payload` is a valid event of `type_`, else a sentence naming the field, never its value."""
+
+
+class SourceEvents(Protocol):
+    """What the owner of the Kafka consumer tells the engine; called on the event loop, in order."""
+
+    def on_assigned(self, started: Sequence[StartedPartition]) -> None:
+        """Partitions were granted."""
+
+    def on_records(self, batch: RecordBatch) -> None:
+        """Records were polled."""
+
+    def on_position(self, tp: TopicPartition, epoch: int, position: int) -> None:
+        """The partition's end was reached: nothing lies between the last record and `position`."""
+
+    def on_revoked(self, tps: Sequence[TopicPartition], on_drained: OnDrained) -> None:
+        """Partitions are to be given back; `on_drained` is called once with what is to be committed."""
+
+    def on_lost(self, tps: Sequence[TopicPartition]) -> None:
+        """Partitions are gone already; nothing of theirs may be committed."""
+
+    def on_committed(self, results: Sequence[CommitResult]) -> None:
+        """A commit was answered."""
+
+    def on_data_loss(self, loss: DataLoss) -> None:
+        """Records that the group had not read are gone from the topic."""
+
+
+class Source(Protocol):
+    """Commands to the owner of the Kafka consumer. None blocks; results come back as calls on the engine."""
+
+    def commit(self, offsets: Offsets) -> None:
+        """Commit asynchronously; answered by `SourceEvents.on_committed`."""
+
+    def set_intake(self, is_open: bool) -> None:
+        """False: hand over no more records until True. Rebalances go on being served."""
+
+
+class Sender(Protocol):
+    """Sends requests to one workflow. Retries, order and limits are not its business."""
+
+    def send(self, request: HttpRequest, on_answer: Callable[[Answer], None]) -> Cancel:
+        """Start one attempt; `on_answer` is called exactly once, later, from the event loop."""
+
+    async def close(self) -> None:
+        """Close every connection."""
+
+
+class DeadLetters(Protocol):
+    """Writes to the dead-letter topic."""
+
+    def write(self, letter: DeadLetter, on_written: Callable[[str], None]) -> None:
+        """Produce one letter; `on_written` is called once, from the event loop.
+
+        Its argument is empty once the broker acknowledged, else the reason why it did not.
+        """
+
+
+class Trace(Protocol):
+    """Told of each step for external checkers. `event` is a word of design section 12."""
+
+    def emit(self, event: str, /, **fields: object) -> None:
+        """Record one step; never raises."""
+
+
+class Journal(Protocol):
+    """Told of changes of state in words, for people."""
+
+    def info(self, sentence: str, /, **fields: object) -> None:
+        """Something a person may want to know."""
+
+    def warning(self, sentence: str, /, **fields: object) -> None:
+        """Something that needs a look; repeated ones are limited."""
+
+    def error(self, sentence: str, /, **fields: object) -> None:
+        """Something that was lost or has stopped."""

@@ -1,0 +1,151 @@
+"""Lanes and limits of one workflow."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream.core.dispatch import Dispatcher, lane_of
+from stream.core.model import Event, Record, StartedPartition, TopicPartition
+from stream.core.tenure import Delivery, OpenEvent, Tenure
+
+
+def make_tenure(partition: int = 0) -> Tenure:
+    """A fresh tenure with one workflow."""
+    return Tenure.begin(StartedPartition(TopicPartition("t", partition), 1, 0, None), workflows=1)
+
+
+def make_delivery(tenure: Tenure, offset: int, lane: str | None, queued_at: float = 0.0) -> Delivery:
+    """A delivery of the event at `offset`."""
+    record = Record("t", tenure.tp.partition, offset, -1, lane.encode() if lane else None, b"{}")
+    event = Event(record, b"{}", "track", lane, None, {})
+    return Delivery(OpenEvent(event, tenure, 1), 0, lane, queued_at)
+
+
+def taken(dispatcher: Dispatcher) -> list[int]:
+    """Offsets of everything that may start now."""
+    offsets = []
+    while (delivery := dispatcher.take()) is not None:
+        offsets.append(delivery.open_event.event.record.offset)
+    return offsets
+
+
+def test_a_lane_sends_one_at_a_time() -> None:
+    """Events of one lane start one after the other; other lanes pass."""
+    dispatcher, tenure = Dispatcher(10), make_tenure()
+    deliveries = [make_delivery(tenure, offset, lane) for offset, lane in enumerate(["a", "a", "b", "a"])]
+    for delivery in deliveries:
+        dispatcher.offer(delivery)
+    assert taken(dispatcher) == [0, 2]
+    for done, following in [(0, [1]), (2, []), (1, [3])]:
+        dispatcher.land()
+        dispatcher.release(deliveries[done])
+        assert taken(dispatcher) == following
+
+
+def test_a_retry_keeps_its_lane() -> None:
+    """While an event backs off nothing of its lane starts; it goes first when it resumes."""
+    dispatcher, tenure = Dispatcher(10), make_tenure()
+    first, second = make_delivery(tenure, 0, "a"), make_delivery(tenure, 1, "a")
+    dispatcher.offer(first)
+    dispatcher.offer(second)
+    assert taken(dispatcher) == [0]
+    dispatcher.back_off(first)
+    assert (taken(dispatcher), dispatcher.in_flight, dispatcher.waiting) == ([], 0, 2)
+    dispatcher.resume(first)
+    assert taken(dispatcher) == [0]
+
+
+def test_no_lane_waits_for_nobody() -> None:
+    """Without a lane everything may start at once, up to the limit."""
+    dispatcher, tenure = Dispatcher(3), make_tenure()
+    for offset in range(5):
+        dispatcher.offer(make_delivery(tenure, offset, None))
+    assert taken(dispatcher) == [0, 1, 2]
+    dispatcher.land()
+    assert taken(dispatcher) == [3]
+
+
+def test_the_same_user_in_two_partitions_has_two_lanes() -> None:
+    """Order is kept within a partition."""
+    dispatcher = Dispatcher(10)
+    for tenure in (make_tenure(0), make_tenure(1)):
+        dispatcher.offer(make_delivery(tenure, 7, "a"))
+    assert taken(dispatcher) == [7, 7]
+
+
+def test_followers_inherit_the_retry_clock_but_not_from_before_they_came() -> None:
+    """An event's clock starts at the first attempt of what it waits behind, or when it was queued, if later."""
+    dispatcher, tenure = Dispatcher(10), make_tenure()
+    head = make_delivery(tenure, 0, "a", queued_at=0)
+    early, late = make_delivery(tenure, 1, "a", queued_at=2), make_delivery(tenure, 2, "a", queued_at=9)
+    for delivery in (head, early, late):
+        dispatcher.offer(delivery)
+    head.clock_start = 5.0
+    dispatcher.take()
+    dispatcher.release(head)
+    dispatcher.release(early)
+    assert (early.clock_start, late.clock_start) == (5.0, 9)
+
+
+def test_forgetting_a_partition_leaves_the_others() -> None:
+    """What waits for a revoked partition is dropped, ready or in its lane; the rest stays."""
+    dispatcher, gone, kept = Dispatcher(1), make_tenure(0), make_tenure(1)
+    for offset, lane in enumerate(["a", "a", "b"]):
+        dispatcher.offer(make_delivery(gone, offset, lane))
+    dispatcher.offer(make_delivery(kept, 40, "a"))
+    dispatcher.take()
+    dispatcher.forget(gone, 0)
+    assert (dispatcher.waiting, dispatcher.in_flight) == (1, 1)
+    dispatcher.land()
+    assert taken(dispatcher) == [40]
+
+
+def test_lane_rules() -> None:
+    """Each ordering has its lane: the user, the key (none without one), the partition, or none."""
+    record = Record("t", 0, 3, -1, b"k", b"{}")
+    event = Event(record, b"{}", "track", "u", None, {})
+    keyless = Event(Record("t", 0, 4, -1, None, b"{}"), b"{}", "track", None, None, {})
+    assert [lane_of(rule)(event) for rule in ("user", "key", "none")] == ["u", b"k", None]
+    assert lane_of("partition")(event) == lane_of("partition")(keyless) is not None
+    assert [lane_of(rule)(keyless) for rule in ("user", "key")] == [None, None]
+
+
+@given(
+    lanes=st.lists(st.sampled_from([None, "a", "b", "c"]), max_size=40),
+    limit=st.integers(1, 5),
+    data=st.data(),
+)
+def test_every_schedule_keeps_order_and_loses_nothing(lanes: list[str | None], limit: int, data: st.DataObject) -> None:
+    """Whatever is retried or finished when, each lane goes in offset order, one at a time, and all of it ends."""
+    dispatcher, tenure = Dispatcher(limit), make_tenure()
+    for offset, lane in enumerate(lanes):
+        dispatcher.offer(make_delivery(tenure, offset, lane))
+    flying: list[Delivery] = []
+    resting: list[Delivery] = []
+    done: list[int] = []
+    while len(done) < len(lanes):
+        while (delivery := dispatcher.take()) is not None:
+            flying.append(delivery)
+        assert len(flying) <= limit
+        in_lanes = [d.lane for d in [*flying, *resting] if d.lane is not None]
+        assert len(in_lanes) == len(set(in_lanes))
+        assert dispatcher.waiting + dispatcher.in_flight + len(done) == len(lanes)
+        if resting and (not flying or data.draw(st.booleans())):
+            dispatcher.resume(resting.pop(data.draw(st.integers(0, len(resting) - 1))))
+            continue
+        delivery = flying.pop(data.draw(st.integers(0, len(flying) - 1)))
+        if data.draw(st.booleans()):
+            dispatcher.back_off(delivery)
+            resting.append(delivery)
+            continue
+        dispatcher.land()
+        dispatcher.release(delivery)
+        done.append(delivery.open_event.event.record.offset)
+    by_lane = defaultdict(list)
+    for offset in done:
+        by_lane[lanes[offset]].append(offset)
+    assert all(offsets == sorted(offsets) for lane, offsets in by_lane.items() if lane is not None)
+    assert not tenure.lanes[0]

@@ -1,0 +1,90 @@
+"""The outcome and retry tables of the design, as tables."""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream.core.model import Answer
+from stream.core.outcome import MAX_RETRY_AFTER_S, OutcomeTable, Verdict, retry_after_s
+from stream.core.retry import RetryPolicy
+
+WALL = 1_800_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("codes", "verdict"),
+    [
+        ([200, 201, 202, 204, 299], Verdict.DELIVERED),
+        ([408, 429, 500, 502, 503, 504, 506, 507, 511, 520, 599], Verdict.RETRY),
+        ([300, 301, 302, 304, 307, 308, 401, 403, 404, 407, 410], Verdict.RETRY_WORKFLOW),
+        ([400, 402, 405, 406, 409, 411, 413, 418, 422, 451, 460, 501, 505], Verdict.REJECTED),
+        ([0, 100, 199, 600, 999, 1000, -1], Verdict.RETRY),
+    ],
+)
+def test_statuses(codes: list[int], verdict: Verdict) -> None:
+    """Each status has the verdict of the design's table; what is no final HTTP status is tried again."""
+    table = OutcomeTable()
+    assert {table.verdict(Answer(code)) for code in codes} == {verdict}
+
+
+@pytest.mark.parametrize("failure", ["timeout", "connect", "reset", "tls", "dns"])
+def test_failures_are_tried_again(failure: str) -> None:
+    """An attempt without a complete answer is tried again, whatever status it had begun with."""
+    assert OutcomeTable().verdict(Answer(0, failure)) is Verdict.RETRY
+    assert OutcomeTable().verdict(Answer(200, failure)) is Verdict.RETRY
+
+
+def test_settings_override_the_table() -> None:
+    """`retry_on` and `reject_on` change single codes and leave the rest."""
+    table = OutcomeTable(retry_on=[400], reject_on=[500, 404])
+    verdicts = [table.verdict(Answer(code)) for code in (400, 500, 404, 503, 422)]
+    assert verdicts == [Verdict.RETRY, Verdict.REJECTED, Verdict.REJECTED, Verdict.RETRY, Verdict.REJECTED]
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, 0),
+        ("", 0),
+        ("0", 0),
+        ("7", 7),
+        (" 120 ", 120),
+        ("999999999999999999999999", MAX_RETRY_AFTER_S),
+        ("-5", 0),
+        ("1.5", 0),
+        ("soon", 0),
+        ("\u0661", 0),
+        (formatdate(WALL + 30, usegmt=True), 30),
+        (formatdate(WALL - 30, usegmt=True), 0),
+        (formatdate(WALL + 90_000, usegmt=True), MAX_RETRY_AFTER_S),
+        ("Wed, 99 Foo 2026 00:00:00 GMT", 0),
+    ],
+)
+def test_retry_after(header: str | None, seconds: float) -> None:
+    """Both forms are understood, the past counts as now, an hour is the most, nonsense is ignored."""
+    assert retry_after_s(header, WALL) == pytest.approx(seconds, abs=1)
+
+
+@given(st.text())
+def test_retry_after_takes_any_text(header: str) -> None:
+    """No header can break it or exceed the bounds."""
+    assert 0 <= retry_after_s(header, WALL) <= MAX_RETRY_AFTER_S
+
+
+@given(st.integers(1, 100_000), st.floats(0, 1, exclude_max=True))
+def test_backoff_stays_within_its_cap(attempts: int, jitter: float) -> None:
+    """Backoff doubles from `initial`, never beyond `max`, and full jitter only shortens it."""
+    policy = RetryPolicy(initial_s=0.5, max_s=60)
+    cap = min(60.0, 0.5 * 2.0 ** min(attempts - 1, 50))
+    assert policy.backoff_s(attempts, jitter) == pytest.approx(cap * jitter)
+
+
+def test_expiry_counts_from_the_clock_start() -> None:
+    """An attempt that would be due after `for` is not made."""
+    policy = RetryPolicy(for_s=10)
+    assert not policy.is_expired(clock_start=5, due_at=15)
+    assert policy.is_expired(clock_start=5, due_at=15.1)
