@@ -1,0 +1,115 @@
+"""The settings of the Kafka side: what is read, as whom, and when it is committed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
+
+from stream.settings.faults import Fault, refusal
+from stream.settings.options import read_options
+from stream.settings.section import Section, with_unit
+from stream.settings.units import Span, format_duration
+
+STOP_ALLOWANCE_S = 10.0
+"""What a stop takes beyond the drain: the last commit, and leaving the group."""
+
+_TOPIC = re.compile(r"(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,249}")
+_NOT_GRAPHIC = re.compile(r"[\s\x00-\x1f\x7f]")
+
+Options = Annotated[
+    Mapping[str, str],
+    WithJsonSchema({"type": "object", "additionalProperties": {"type": ["string", "integer", "number", "boolean"]}}),
+]
+"""Options of librdkafka by name: written as text, numbers or booleans, passed on as text."""
+
+
+class Kafka(Section):
+    """Where events are read, and how offsets are committed."""
+
+    bootstrap_servers: str = Field(
+        default="localhost:9092",
+        min_length=1,
+        description="Brokers to connect to first: host:port, separated by commas.",
+    )
+    topics: tuple[str, ...] = Field(
+        default=(),
+        description="Topics with the events; a name that starts with ^ is a regular expression of librdkafka.",
+    )
+    group_id: str = Field(default="tray", description="Consumer group that offsets are committed for.")
+    start: Literal["earliest", "latest"] = Field(
+        default="earliest", description="Where to start in a topic of which the group has committed nothing."
+    )
+    group_protocol: Literal["classic", "consumer"] = Field(
+        default="classic",
+        description="Protocol of the consumer group: classic (cooperative), or consumer (KIP-848).",
+    )
+    group_instance_id: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Static membership: a name of this process that survives its restart.",
+    )
+    commit_interval: Annotated[float, Span("10ms", "5m")] = with_unit("1s", "Duration between two commits.")
+    max_poll_interval: Annotated[float, Span("15s", "1d")] = with_unit(
+        "5m", "Duration without a poll after which the group gives this member's partitions away."
+    )
+    drain_timeout: Annotated[float, Span("0s", "1h")] = with_unit(
+        "15s", "Duration that requests in flight may take to end when partitions are revoked, or at a stop."
+    )
+    on_data_loss: Literal["stop", "skip"] = Field(
+        default="stop",
+        description="What to do with a partition whose committed offset is gone from the topic: "
+        "stop reading it, or skip to the earliest offset.",
+    )
+    options: Options = Field(default_factory=dict, repr=False, description="Options of librdkafka for every client.")
+    consumer_options: Options = Field(
+        default_factory=dict, repr=False, description="Options of librdkafka for the consumer alone."
+    )
+    producer_options: Options = Field(
+        default_factory=dict, repr=False, description="Options of librdkafka for the producer alone."
+    )
+
+    @field_validator("topics")
+    @classmethod
+    def _topics_are_legal(cls, topics: tuple[str, ...]) -> tuple[str, ...]:
+        if faults := list(_topic_faults(topics)):
+            raise refusal(*faults)
+        return topics
+
+    @field_validator("group_id")
+    @classmethod
+    def _group_is_legal(cls, group: str) -> str:
+        if not group or _NOT_GRAPHIC.search(group):
+            raise refusal(Fault("is empty or holds whitespace.", "Use letters, digits, dots, - and _."))
+        return group
+
+    @field_validator("drain_timeout")
+    @classmethod
+    def _drain_fits_the_poll_interval(cls, drain_s: float, info: ValidationInfo) -> float:
+        interval_s = info.data.get("max_poll_interval")
+        if interval_s is not None and drain_s + STOP_ALLOWANCE_S >= interval_s:
+            least = format_duration(drain_s + STOP_ALLOWANCE_S)
+            what = f"plus 10s is not shorter than kafka.max_poll_interval ({format_duration(interval_s)})."
+            raise refusal(Fault(what, f"Shorten it, or set kafka.max_poll_interval to more than {least}."))
+        return drain_s
+
+    @field_validator("options", "consumer_options", "producer_options", mode="before")
+    @classmethod
+    def _read_options(cls, raw: object, info: ValidationInfo) -> object:
+        return read_options(raw, info.data.get("group_protocol"))
+
+
+def is_topic(name: str) -> bool:
+    """Whether Kafka takes `name` as the name of a topic."""
+    return _TOPIC.fullmatch(name) is not None
+
+
+def _topic_faults(topics: tuple[str, ...]) -> Iterator[Fault]:
+    for index, topic in enumerate(topics):
+        if topic in topics[:index]:
+            yield Fault("is listed twice.", "Remove one.", index)
+        elif topic == "^" or not (topic.startswith("^") or is_topic(topic)):
+            what = "is neither a topic's name nor a pattern that starts with ^."
+            yield Fault(what, "Names have letters, digits, dots, - and _.", index)

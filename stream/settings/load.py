@@ -1,0 +1,76 @@
+"""The one way to the settings: file, then environment, then flags, then validation of the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from stream.core.errors import ConfigError
+from stream.settings.draft import Draft
+from stream.settings.environment import read_environment
+from stream.settings.file import DEFAULT_PATH, find_file, read_file
+from stream.settings.keys import fields_by_key, sections_by_key
+from stream.settings.model import Settings
+from stream.settings.problems import report_validation
+from stream.settings.references import References
+from stream.settings.relations import find_warnings, report_missing, report_workflows
+from stream.settings.text import read_text
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Settings that can be used, the file they were read from, and what to tell the user all the same."""
+
+    settings: Settings
+    path: Path | None
+    warnings: tuple[str, ...] = ()
+
+
+def load_settings(
+    path: Path | None,
+    environ: Mapping[str, str],
+    flags: Mapping[str, object],
+    *,
+    default_path: Path = DEFAULT_PATH,
+    workflows_required: bool = True,
+    topics_required: bool = True,
+) -> Loaded:
+    """Read and validate the settings.
+
+    `path` is the file told by the user, which must exist; without one `default_path` is read if it exists.
+    `flags` are values by dotted path (`kafka.group_id`); None, or an empty list, is a flag not given.
+
+    Raises ConfigError with every problem; only a file that cannot be read ends the search at once.
+    """
+    file = find_file(path, default_path)
+    draft = Draft(tree=read_file(file) if file else {})
+    read_environment(environ, draft)
+    _read_flags(flags, draft)
+    References(environ, (file or default_path).parent).resolve(draft)
+    settings = _validate(draft)
+    report_workflows(draft)
+    report_missing(draft, file is not None, workflows_required, topics_required)
+    if settings is None or draft.problems:
+        raise ConfigError(draft.problems)
+    return Loaded(settings, file, (*draft.warnings, *find_warnings(settings)))
+
+
+def _read_flags(flags: Mapping[str, object], draft: Draft) -> None:
+    for dotted, value in flags.items():
+        if value is None or value in ([], ()):
+            continue
+        section, key = dotted.split(".")
+        field = fields_by_key(sections_by_key()[section])[key]
+        read = read_text(value, field) if isinstance(value, str) else value
+        draft.put((section, key), read, "command line")
+
+
+def _validate(draft: Draft) -> Settings | None:
+    try:
+        return Settings.model_validate(draft.tree)
+    except ValidationError as error:
+        report_validation(error, draft)
+        return None

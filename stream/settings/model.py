@@ -1,0 +1,200 @@
+"""The settings as a whole, and the smaller sections.
+
+A field holds everything there is to know of a setting: its default as a user writes it, its bounds and
+a sentence. The JSON Schema and the reference are generated from here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from stream.settings.faults import Fault, refusal
+from stream.settings.kafka import Kafka, is_topic
+from stream.settings.secret import Secret
+from stream.settings.section import Section, with_unit
+from stream.settings.units import ByteSize, Span, format_duration
+from stream.settings.workflow import MAX_WORKFLOWS, Workflow
+
+_LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+_MAX_PORT = 65_535
+
+StatusCode = Annotated[int, Field(strict=True, ge=300, le=599)]
+
+
+class Destination(Section):
+    """What holds for every workflow."""
+
+    integration_name: str = Field(
+        default="tray.io",
+        min_length=1,
+        description="Name in an event's integrations object that turns it on or off; compared exactly.",
+    )
+    shared_secret: Secret = Field(
+        default=Secret(""), description="Secret that signs each request (X-Signature); empty: not signed."
+    )
+    body: Literal["original", "compact"] = Field(
+        default="original",
+        description="Body of a request: the event's bytes as they are on the topic, or serialised anew without spaces.",
+    )
+
+
+class Retry(Section):
+    """How long, and after which answers, an event is tried again."""
+
+    initial: Annotated[float, Span("1ms", "1h")] = with_unit(
+        "500ms", "Duration before the first retry at most; doubles with each retry."
+    )
+    max: Annotated[float, Span("1ms", "1d")] = with_unit("60s", "Duration between two retries at most.")
+    for_: Annotated[float, Span("0s", "365d")] = with_unit(
+        "4h", "Duration that an event is tried, counted from its first attempt.", alias="for"
+    )
+    retry_on: tuple[StatusCode, ...] = Field(
+        default=(), description="HTTP status codes, 300 to 599, after which an event is always tried again."
+    )
+    reject_on: tuple[StatusCode, ...] = Field(
+        default=(), description="HTTP status codes, 300 to 599, after which an event is never tried again."
+    )
+
+    @field_validator("max")
+    @classmethod
+    def _max_holds_initial(cls, max_s: float, info: ValidationInfo) -> float:
+        initial_s = info.data.get("initial")
+        if initial_s is not None and max_s < initial_s:
+            what = f"is shorter than retry.initial ({format_duration(initial_s)})."
+            raise refusal(Fault(what, "Lengthen it, or shorten retry.initial."))
+        return max_s
+
+    @field_validator("reject_on")
+    @classmethod
+    def _codes_are_told_apart(cls, codes: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        both = sorted(set(codes) & set(info.data.get("retry_on", ())))
+        if both:
+            listed = ", ".join(map(str, both))
+            raise refusal(Fault(f"holds {listed}, as retry.retry_on does.", "Remove it from one of them."))
+        return codes
+
+
+class Validation(Section):
+    """What makes an event valid."""
+
+    mode: Literal["strict", "lenient", "off"] = Field(
+        default="strict",
+        description="strict: the JSON Schemas of the event types; lenient: an object with a type; "
+        "off: any JSON object.",
+    )
+
+
+class DeadLetters(Section):
+    """Where events go that a workflow refused or that are not valid."""
+
+    topic: str | None = Field(
+        default=None, description="Topic of the dead letters. Default: the group's id and .dead-letters."
+    )
+    create: bool = Field(default=True, strict=True, description="Create the topic when it is missing.")
+    retention: Annotated[float, Span("1h", "3650d")] = with_unit(
+        "30d", "Duration that a topic created by this program keeps dead letters."
+    )
+
+    @field_validator("topic")
+    @classmethod
+    def _topic_is_legal(cls, topic: str | None) -> str | None:
+        if topic is not None and not is_topic(topic):
+            raise refusal(Fault("is not a topic's name.", "Use letters, digits, dots, - and _."))
+        return topic
+
+
+class Limits(Section):
+    """What the process may hold open: read, and not yet done with."""
+
+    max_open_events: int = Field(
+        default=20_000, strict=True, ge=1, le=10_000_000, description="Open events of the process, at most."
+    )
+    max_open_bytes: Annotated[int, ByteSize("1MiB", "64GiB")] = with_unit(
+        "64MiB", "Bytes of the process's open events, at most."
+    )
+
+
+class Http(Section):
+    """The endpoint for metrics and health."""
+
+    listen: str = Field(
+        default="127.0.0.1:9464",
+        description="Address of /metrics, /healthz and /readyz: host:port; port 0 takes a free one.",
+    )
+
+    @property
+    def host(self) -> str:
+        """The address to listen on, without an IPv6 address's brackets."""
+        return self.listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The port to listen on; 0: any free one."""
+        return int(self.listen.rpartition(":")[2])
+
+    @field_validator("listen")
+    @classmethod
+    def _is_an_address(cls, listen: str) -> str:
+        found = _LISTEN.fullmatch(listen)
+        if found is None or int(found[2]) > _MAX_PORT:
+            raise refusal(Fault("is not an address.", 'Write host:port, such as "127.0.0.1:9464".'))
+        return listen
+
+
+class Log(Section):
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least level of the lines that are logged."
+    )
+    format: Literal["text", "json"] = Field(
+        default="text", description="text: a sentence and key=value; json: one object a line."
+    )
+
+
+class Settings(Section):
+    """Settings of tray-stream, which forwards Segment events from Kafka to tray workflows."""
+
+    kafka: Kafka = Field(default_factory=Kafka)
+    destination: Destination = Field(default_factory=Destination)
+    workflows: tuple[Workflow, ...] = Field(
+        default=(),
+        alias="workflow",
+        description=f"Workflows that receive events, at most {MAX_WORKFLOWS}.",
+        json_schema_extra={"maxItems": MAX_WORKFLOWS},
+    )
+    retry: Retry = Field(default_factory=Retry)
+    validation: Validation = Field(default_factory=Validation)
+    dead_letter: DeadLetters = Field(default_factory=DeadLetters, validate_default=True)
+    limits: Limits = Field(default_factory=Limits)
+    http: Http = Field(default_factory=Http)
+    log: Log = Field(default_factory=Log)
+
+    @property
+    def dead_letter_topic(self) -> str:
+        """The topic of the dead letters, whether told or by default."""
+        return _dead_letter_topic(self.dead_letter, self.kafka)
+
+    def secret_of(self, workflow: Workflow) -> Secret:
+        """The secret that signs the workflow's requests: its own, else the destination's."""
+        own = workflow.shared_secret
+        return self.destination.shared_secret if own is None else own
+
+    @field_validator("dead_letter")
+    @classmethod
+    def _dead_letters_are_apart(cls, dead_letter: DeadLetters, info: ValidationInfo) -> DeadLetters:
+        kafka = info.data.get("kafka")
+        topic = _dead_letter_topic(dead_letter, kafka) if kafka else ""
+        if kafka and not is_topic(topic):
+            what = "cannot be made from kafka.group_id: it would not be a topic's name."
+            raise refusal(Fault(what, 'Set it: dead_letter.topic = "…".', "topic"))
+        if kafka and topic in kafka.topics:
+            raise refusal(Fault("is one of kafka.topics, too.", "Give dead letters another topic.", "topic"))
+        return dead_letter
+
+
+def _dead_letter_topic(dead_letter: DeadLetters, kafka: Kafka) -> str:
+    return dead_letter.topic or f"{kafka.group_id}.dead-letters"

@@ -1,0 +1,92 @@
+"""What the settings demand of each other, beyond one section: the set of workflows, and warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from stream.core.model import SEGMENT_TYPES
+from stream.settings.draft import Draft
+from stream.settings.keys import nearest
+from stream.settings.model import Settings
+from stream.settings.units import format_duration
+from stream.settings.workflow import ALL_TYPES, MAX_WORKFLOWS, Workflow, default_name
+
+DRAIN_ALLOWANCE_S = 2.0
+"""What a drain needs beyond a workflow's timeout, so that an attempt just started can end within it."""
+
+NO_WORKFLOW_FIX = 'Set TRAY_WORKFLOW_URLS=https://…, or add [[workflow]] with url = "https://…" to the settings file.'
+NO_TOPIC_FIX = 'Set TRAY_KAFKA__TOPICS=segment-events, or write topics = ["segment-events"] below [kafka].'
+QUICK_START = """\
+Start in one of two ways:
+  1. in the environment:
+       export TRAY_KAFKA__TOPICS=segment-events
+       export TRAY_WORKFLOW_URLS=https://…
+  2. in a file stream.toml:
+       [kafka]
+       topics = ["segment-events"]
+       [[workflow]]
+       url = "https://…\""""
+
+
+def report_missing(draft: Draft, has_file: bool, workflows_required: bool, topics_required: bool) -> None:
+    """Add a problem for what a command cannot do without: workflows, topics, any settings at all."""
+    kafka = draft.tree.get("kafka", {})
+    has_no_workflow = workflows_required and draft.tree.get("workflow", []) == []
+    has_no_topic = topics_required and isinstance(kafka, dict) and kafka.get("topics", []) == []
+    if not has_file and not draft.origins and not draft.problems and (has_no_workflow or has_no_topic):
+        what = "there are none: no settings file, and no TRAY_ variable in the environment."
+        draft.report(("settings",), what, QUICK_START)
+        return
+    if has_no_topic:
+        draft.report(("kafka", "topics"), "no topic is given.", NO_TOPIC_FIX)
+    if has_no_workflow:
+        draft.report(("workflow",), "there is none.", NO_WORKFLOW_FIX)
+
+
+def report_workflows(draft: Draft) -> None:
+    """Add a problem for too many workflows, and for each that has another's name."""
+    workflows = draft.tree.get("workflow", [])
+    if not isinstance(workflows, list):
+        return
+    if len(workflows) > MAX_WORKFLOWS:
+        what = f"there are {len(workflows)}; the limit is {MAX_WORKFLOWS}."
+        draft.report(("workflow",), what, "Run the others as a second deployment with a group_id of its own.")
+    _report_equal_names(workflows, draft)
+
+
+def find_warnings(settings: Settings) -> Iterator[str]:
+    """What can be used, but hardly is what was meant."""
+    slowest = max(settings.workflows, key=lambda workflow: workflow.timeout, default=None)
+    if slowest and settings.kafka.drain_timeout < slowest.timeout + DRAIN_ALLOWANCE_S:
+        yield _short_drain(settings.kafka.drain_timeout, slowest)
+    for index, workflow in enumerate(settings.workflows):
+        for type_ in (*(workflow.types or ()), *workflow.exclude_types):
+            if (near := nearest(type_, SEGMENT_TYPES)) and type_ not in (near, ALL_TYPES):
+                yield f"workflow[{index}] ({workflow.name}): {type_} is a custom type. Did you mean {near}?"
+
+
+def _report_equal_names(workflows: list[Any], draft: Draft) -> None:
+    first_by_name: dict[str, int] = {}
+    for index, workflow in enumerate(workflows):
+        if not isinstance(workflow, dict) or _has_problem(index, draft):
+            continue
+        name, url = workflow.get("name"), workflow.get("url")
+        first = first_by_name.setdefault(name or default_name(str(url)), index)
+        if first != index:
+            key, noun = ("name", "name") if name else ("url", "URL, hence the same default name,")
+            fix = "Remove one, or give each a name of its own."
+            draft.report(("workflow", index, key), f"is the same {noun} as that of workflow[{first}].", fix)
+
+
+def _has_problem(index: int, draft: Draft) -> bool:
+    return any(draft.is_faulty(("workflow", index, key)) for key in ("name", "url"))
+
+
+def _short_drain(drain_s: float, workflow: Workflow) -> str:
+    least = format_duration(workflow.timeout + DRAIN_ALLOWANCE_S)
+    return (
+        f"kafka.drain_timeout: {format_duration(drain_s)} is shorter than the timeout of {workflow.name} "
+        f"({format_duration(workflow.timeout)}) plus 2s, so an event may be delivered twice at a rebalance. "
+        f"Set it to {least} or more."
+    )

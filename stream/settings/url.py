@@ -1,0 +1,94 @@
+"""The webhook URL of a workflow: what is refused, and why it is a secret."""
+
+from __future__ import annotations
+
+import re
+from typing import Self
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from stream.settings.faults import Fault, refusal
+from stream.settings.references import REFERENCE_PATTERN
+from stream.settings.secret import Secret
+
+_OUTSIDE_ASCII_GRAPHIC = re.compile(r"[^\x21-\x7e]")
+_LABEL = r"[A-Za-z0-9_-]{1,63}"
+_HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+\]")
+_SCHEMES = ("http", "https")
+
+
+class WorkflowUrl(Secret):
+    """Where a workflow's events are posted. Whoever knows it can start the workflow, so it is a secret."""
+
+    __slots__ = ()
+
+    def redacted(self) -> str:
+        """Scheme and host: all of a workflow's URL that may be printed."""
+        parts = urlsplit(self._text)
+        return f"{parts.scheme}://{_host(parts)}"
+
+    @classmethod
+    def read(cls, value: object) -> Self:
+        """Validate a setting. Raises the model's refusal, which never repeats the URL."""
+        url = super().read(value)
+        if fault := url_fault(url.reveal()):
+            raise refusal(fault)
+        return url
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "string", "pattern": f"^([Hh][Tt][Tt][Pp][Ss]?://|{REFERENCE_PATTERN})"}
+
+
+def url_fault(url: str) -> Fault | None:
+    """The first thing that makes `url` unusable for a workflow, or None."""
+    return _text_fault(url) or _parts_fault(url)
+
+
+def _text_fault(url: str) -> Fault | None:
+    if not url:
+        return Fault("is empty.", "Copy the webhook URL from the workflow's trigger.")
+    if _OUTSIDE_ASCII_GRAPHIC.search(url):
+        what = "holds whitespace, a control character or a character outside ASCII."
+        return Fault(what, "Remove it, or percent-encode it.")
+    if "://" not in url:
+        return Fault("has no scheme.", "Write https://… in front of it.")
+    if "#" in url:
+        return Fault("has a fragment (#…).", "Remove it: a fragment is never sent.")
+    return None
+
+
+def _parts_fault(url: str) -> Fault | None:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return Fault("has no valid host.", "Check the brackets of its IPv6 address.")
+    if parts.scheme not in _SCHEMES:
+        return Fault("is neither http nor https.", "Write https://… in front of it.")
+    if "@" in parts.netloc:
+        return Fault("holds a user name or password.", "Send it in the workflow's headers: authorization.")
+    return _port_fault(parts) or _host_fault(parts)
+
+
+def _port_fault(parts: SplitResult) -> Fault | None:
+    try:
+        is_valid = parts.port != 0 and not parts.netloc.endswith(":")
+    except ValueError:
+        is_valid = False
+    return None if is_valid else Fault("has no valid port.", "Write a port from 1 to 65535, or none.")
+
+
+def _host_fault(parts: SplitResult) -> Fault | None:
+    host = _host(parts)
+    if not host:
+        return Fault("has no host.", "Write https://host/….")
+    if not _HOST.fullmatch(host):
+        return Fault("has no valid host.", "Write its name in letters, digits, dots and hyphens.")
+    return None
+
+
+def _host(parts: SplitResult) -> str:
+    return re.sub(r":[0-9]*$", "", parts.netloc)

@@ -1,0 +1,105 @@
+"""The settings of one workflow."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
+
+from stream.settings.faults import Fault, refusal
+from stream.settings.headers import read_headers
+from stream.settings.references import REFERENCE_PATTERN
+from stream.settings.secret import Secret
+from stream.settings.section import Section, with_unit
+from stream.settings.units import Span
+from stream.settings.url import WorkflowUrl
+
+MAX_WORKFLOWS = 10
+"""More workflows than this are refused; the limit is Segment's own."""
+
+ALL_TYPES = "all"
+
+_NAME_PATTERN = "[A-Za-z0-9_-]{1,64}"
+_NAME = re.compile(_NAME_PATTERN)
+
+Name = Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^({_NAME_PATTERN}|{REFERENCE_PATTERN})$"})]
+Types = tuple[str, ...]
+
+
+def default_name(url: str) -> str:
+    """The name of a workflow without one: it stays the same when workflows are put in another order."""
+    return f"workflow-{hashlib.sha256(url.encode()).hexdigest()[:8]}"
+
+
+class Workflow(Section):
+    """A tray workflow that receives events at its webhook URL."""
+
+    url: WorkflowUrl = Field(description="Webhook URL of the workflow: http or https, in full. Kept secret.")
+    name: Name = Field(
+        default_factory=lambda fields: default_name(fields["url"].reveal()),
+        description="Name in logs, metrics and dead letters: letters, digits, - and _, at most 64 characters. "
+        "Default: workflow- and the first 8 hex digits of the SHA-256 of the URL.",
+    )
+    types: Types | None = Field(
+        default=None,
+        description='Event types it receives, case does not count. Left out, or with "all": every type.',
+    )
+    exclude_types: Types = Field(default=(), description="Event types it does not receive, although in types.")
+    ordering: Literal["user", "key", "partition", "none"] = Field(
+        default="user",
+        description="What is sent one after the other: events of one user, of one Kafka key, of one "
+        "partition, or none.",
+    )
+    max_in_flight: int = Field(
+        default=64, strict=True, ge=1, le=1000, description="Requests sent and unanswered at a time, at most."
+    )
+    timeout: Annotated[float, Span("100ms", "10m")] = with_unit(
+        "10s", "Duration of one attempt at most, from connecting to the end of the answer."
+    )
+    headers: Mapping[str, str] = Field(
+        default_factory=dict, repr=False, description="Extra headers of each request. Values are kept secret."
+    )
+    shared_secret: Secret | None = Field(
+        default=None,
+        description="Secret that signs its requests, instead of the destination's; empty: not signed.",
+    )
+
+    @property
+    def wanted_types(self) -> frozenset[str] | None:
+        """Types it receives, before `exclude_types` takes away; None: every type."""
+        return None if self.types is None or ALL_TYPES in self.types else frozenset(self.types)
+
+    _read_headers = field_validator("headers", mode="before")(read_headers)
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_plain(cls, name: str) -> str:
+        if not _NAME.fullmatch(name):
+            raise refusal(Fault("is not a name.", "Use 1 to 64 letters, digits, - and _."))
+        return name
+
+    @field_validator("types", "exclude_types")
+    @classmethod
+    def _read_types(cls, types: Types | None) -> Types | None:
+        read = types and tuple(type_.strip().lower() for type_ in types)
+        if read and "" in read:
+            raise refusal(Fault("has an empty type.", "Remove it."))
+        return read
+
+    @field_validator("types")
+    @classmethod
+    def _some_types(cls, types: Types | None) -> Types | None:
+        if types == ():
+            raise refusal(Fault("is empty: no event would be sent.", "Leave it out to receive every type."))
+        return types
+
+    @field_validator("exclude_types")
+    @classmethod
+    def _some_types_left(cls, excluded: Types, info: ValidationInfo) -> Types:
+        types = info.data.get("types")
+        if ALL_TYPES in excluded or (types and ALL_TYPES not in types and set(types) <= set(excluded)):
+            raise refusal(Fault("takes away every type: no event would be sent.", "Leave a type to receive."))
+        return excluded
