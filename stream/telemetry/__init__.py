@@ -1,0 +1,1 @@
+"""What the program tells the outside: metrics, health, logs and the trace."""

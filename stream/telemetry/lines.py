@@ -1,0 +1,47 @@
+"""How a log line looks: a sentence and key=value for people, or one JSON object for machines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+RESERVED = ("event", "level", "at")
+"""Keys of the line itself; a field of that name gets an underscore."""
+
+
+def text_line(_logger: object, _method: str, line: Mapping[str, Any]) -> str:
+    """`2026-11-24T05:30:17.123Z warning Sentence. key=value key="two words"`."""
+    fields = "".join(f" {escaped(key)}={_text(value)}" for key, value in line.items() if key not in RESERVED)
+    return f"{timestamp(line['at'])} {line['level']} {escaped(str(line['event']))}{fields}"
+
+
+def json_line(_logger: object, _method: str, line: Mapping[str, Any]) -> str:
+    """One JSON object: time, level, msg, and the fields."""
+    head = {"time": timestamp(line["at"]), "level": line["level"], "msg": line["event"]}
+    fields = {key: value for key, value in line.items() if key not in RESERVED}
+    return json.dumps({**head, **fields, **head}, default=str)
+
+
+def timestamp(wall: float) -> str:
+    """RFC 3339 in UTC with milliseconds."""
+    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def escaped(text: str) -> str:
+    """`text` with everything that does not print written as an escape, so that a line stays one line."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def _escape(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def _text(value: object) -> str:
+    text = str(value)
+    if text and text.isprintable() and not any(char in ' "=' for char in text):
+        return text
+    return '"' + escaped(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'

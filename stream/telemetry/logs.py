@@ -1,0 +1,198 @@
+"""The log: set-up, the journal that the program writes to, and the bridge for foreign loggers."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections.abc import Hashable
+from threading import Lock
+from typing import Any, Literal, TextIO
+
+import structlog
+
+from stream.core.ports import Clock
+from stream.telemetry.clock import SystemClock
+from stream.telemetry.limiter import LineLimiter
+from stream.telemetry.lines import RESERVED, json_line, text_line
+
+Format = Literal["text", "json"]
+Level = Literal["debug", "info", "warning", "error"]
+
+IDENTIFYING = ("group", "workflow", "topic")
+"""Fields that make two lines of one sentence different lines to the limiter."""
+LIMIT_KEY = "limit_key"
+"""A field that is not written but tells lines apart as those do."""
+QUIET_LOGGERS = ("httpx", "httpcore")
+"""They log URLs of requests, which are secrets."""
+
+
+class LineWriter:
+    """Writes finished lines to a stream, each as a whole; a stream that is gone is no fault of the program."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lock = Lock()
+
+    def write_line(self, line: str) -> None:
+        """Write one line; never raises for a closed pipe, a full disk or a letter the stream cannot spell."""
+        with self._lock, contextlib.suppress(OSError, ValueError):
+            self._stream.write(line + "\n")
+            self._stream.flush()
+
+    # The method names that structlog calls with the rendered line.
+    debug = info = warning = error = write_line
+
+
+class StructlogJournal:
+    """`ports.Journal` on structlog, with fields bound to each line. Never raises; any thread may write.
+
+    A warning that repeats is written once in ten seconds, and the next one carries `suppressed=n`. Lines are the same
+    when sentence, bound fields, group, workflow and topic are; a field `limit_key`, which is not written, tells
+    further lines apart.
+    """
+
+    def __init__(self, logger: Any, bound: dict[str, Any], clock: Clock, limiter: LineLimiter) -> None:
+        self._logger = logger
+        self._bound = bound
+        self._clock = clock
+        self._limiter = limiter
+
+    def bind(self, **fields: object) -> StructlogJournal:
+        """A journal that writes these fields on each line, too."""
+        return StructlogJournal(self._logger, {**self._bound, **fields}, self._clock, self._limiter)
+
+    def debug(self, sentence: str, /, **fields: object) -> None:
+        """Something that helps when looking for a fault."""
+        self._write("debug", sentence, fields)
+
+    def info(self, sentence: str, /, **fields: object) -> None:
+        """Something a person may want to know."""
+        self._write("info", sentence, fields)
+
+    def warning(self, sentence: str, /, **fields: object) -> None:
+        """Something that needs a look; repeated ones are limited."""
+        with contextlib.suppress(Exception):
+            same = tuple(str(fields.get(name)) for name in (*IDENTIFYING, LIMIT_KEY))
+            self.limited("warning", (sentence, same), sentence, **fields)
+
+    def error(self, sentence: str, /, **fields: object) -> None:
+        """Something that was lost or has stopped; each one is written."""
+        self._write("error", sentence, fields)
+
+    def limited(self, level: Level, key: Hashable, sentence: str, /, **fields: object) -> None:
+        """Write a line of any level unless one of the same key was written within ten seconds."""
+        with contextlib.suppress(Exception):
+            bound = tuple(map(str, self._bound.values()))
+            suppressed = self._limiter.admit((key, bound), self._clock.monotonic())
+            if suppressed is not None:
+                more = {"suppressed": suppressed} if suppressed else {}
+                self._write(level, sentence, fields | more)
+
+    def _write(self, level: Level, sentence: str, fields: dict[str, Any]) -> None:
+        named = {
+            f"{key}_" if key in RESERVED else key: value
+            for key, value in (self._bound | fields).items()
+            if key != LIMIT_KEY
+        }
+        # Whatever a field's own `str` does: a line that cannot be written must not stop a delivery.
+        with contextlib.suppress(Exception):
+            getattr(self._logger, level)(sentence, at=self._clock.wall(), **named)
+
+
+class JournalBridge(logging.Handler):
+    """Lines of the standard library's logging into a journal, at most one in ten seconds per subject; never raises.
+
+    librdkafka writes (facility, client, text) and repeats itself every few milliseconds while a broker is down;
+    any other line's subject is its logger and its template.
+    """
+
+    def __init__(self, journal: StructlogJournal) -> None:
+        super().__init__()
+        self._journal = journal
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line. Kafka's poll, or whoever else logs, must not fail for it."""
+        with contextlib.suppress(Exception):
+            match record.args:
+                case (str(facility), str(client), str(text)):
+                    self._from_kafka(record.levelno, facility, client, text)
+                case _:
+                    self._from_python(record)
+
+    def _from_kafka(self, levelno: int, facility: str, client: str, text: str) -> None:
+        # A broker or a connection at fault is news, not a loss: the client goes on trying.
+        level = "error" if levelno >= logging.CRITICAL else _level(min(levelno, logging.WARNING))
+        said = text.partition("]: ")[2] if text.startswith("[thrd:") else text
+        broker = said.partition(": ")[0]
+        self._journal.limited(
+            level,
+            (client, facility, broker),
+            "The Kafka client reports.",
+            facility=facility,
+            client=client,
+            text=said,
+        )
+
+    def _from_python(self, record: logging.LogRecord) -> None:
+        # The class alone: an error's text may hold a URL.
+        error = record.exc_info and record.exc_info[0]
+        self._journal.limited(
+            _level(record.levelno),
+            (record.name, str(record.msg)),
+            record.getMessage(),
+            logger=record.name,
+            **({"error": error.__name__} if error else {}),
+        )
+
+
+def configure_logs(
+    level: Level = "info",
+    format: Format = "text",  # noqa: A002 - the setting's name
+    stream: TextIO | None = None,
+    clock: Clock | None = None,
+) -> None:
+    """Set the log up for the whole process: its level, its form, and where it goes (standard error).
+
+    Lines of the standard library's logging go the same way. May be called again.
+    """
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, text_line if format == "text" else json_line],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=_one_writer(LineWriter(stream or sys.stderr)),
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    for earlier in [known for known in root.handlers if isinstance(known, JournalBridge)]:
+        root.removeHandler(earlier)
+    root.addHandler(JournalBridge(journal(clock)))
+    root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))
+    for name in QUIET_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+_limiter = LineLimiter()
+
+
+def journal(clock: Clock | None = None, /, **bound: object) -> StructlogJournal:
+    """A journal of the process's log. Journals share one limiter."""
+    return StructlogJournal(structlog.get_logger(), bound, clock or SystemClock(), _limiter)
+
+
+def librdkafka_logger(journal: StructlogJournal) -> logging.Logger:
+    """A logger to give to a Kafka client as `logger=`: its lines go to `journal`, limited."""
+    logger = logging.Logger("librdkafka", logging.INFO)
+    logger.addHandler(JournalBridge(journal))
+    return logger
+
+
+def _one_writer(writer: LineWriter) -> Any:
+    return lambda *_args: writer
+
+
+def _level(levelno: int) -> Level:
+    if levelno >= logging.ERROR:
+        return "error"
+    if levelno >= logging.WARNING:
+        return "warning"
+    return "info" if levelno >= logging.INFO else "debug"

@@ -1,0 +1,224 @@
+"""The endpoint for Prometheus and for probes; it has its own threads and answers while the event loop is stuck."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import socket
+import socketserver
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any, NamedTuple
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+from stream.core.errors import ConfigError, Problem
+from stream.core.ports import Clock, Journal
+from stream.telemetry.health import Health
+
+MAX_CONNECTIONS = 32
+"""Connections served at one time; one more is closed unanswered."""
+MAX_REQUEST_BYTES = 16 * 1024
+"""Request line and headers together; what lies beyond is not read."""
+SILENCE_LIMIT_S = 5.0
+CONNECTION_LIMIT_S = 15.0
+"""Longest life of a connection, however slowly its client trickles."""
+CHECK_INTERVAL_S = 0.1
+"""How often old connections are looked for; a close takes at most this long, too."""
+TEXT = "text/plain; charset=utf-8"
+
+
+class Reply(NamedTuple):
+    """What a path answers with."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+class TelemetryServer:
+    """Serves /metrics, /healthz and /readyz on `listen` ("host:port"; port 0 takes a free one).
+
+    The port is bound at once, so that a start fails early.
+    Raises ConfigError when the address cannot be listened on.
+    """
+
+    def __init__(
+        self, listen: str, registry: CollectorRegistry, health: Health, clock: Clock, journal: Journal
+    ) -> None:
+        self._registry = registry
+        self._health = health
+        self._clock = clock
+        self._server = _bind(listen, self, clock, journal)
+        self._thread = Thread(
+            target=self._server.serve_forever, args=(CHECK_INTERVAL_S,), name="telemetry", daemon=True
+        )
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return int(self._server.server_address[1])
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop answering and free the port."""
+        if self._thread.ident is not None:
+            self._server.shutdown()
+            self._thread.join()
+        self._server.server_close()
+        self._server.drop_older_than(0)
+
+    def reply(self, path: str) -> Reply:
+        """What a GET of `path` answers."""
+        match path:
+            case "/metrics":
+                return Reply(200, CONTENT_TYPE_PLAIN_0_0_4, generate_latest(self._registry))
+            case "/healthz":
+                return _verdict(self._health.health_fault(self._clock.monotonic()))
+            case "/readyz":
+                return _verdict(self._health.readiness_fault())
+            case _:
+                return Reply(404, TEXT, b"Not here; there are /metrics, /healthz and /readyz.\n")
+
+
+def _verdict(fault: str) -> Reply:
+    return Reply(503, TEXT, f"{fault}\n".encode()) if fault else Reply(200, TEXT, b"ok\n")
+
+
+class _BoundedReader(io.BufferedIOBase):
+    """Lines of a request, until the limit; then it ends as if the client had said no more."""
+
+    def __init__(self, inner: io.BufferedIOBase, limit: int) -> None:
+        self._inner = inner
+        self._left = limit
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        wanted = self._left if size is None or size < 0 else min(size, self._left)
+        line = self._inner.readline(wanted)
+        self._left -= len(line)
+        return line
+
+    def close(self) -> None:
+        self._inner.close()
+        super().close()
+
+
+class _Answering(BaseHTTPRequestHandler):
+    """One connection: one request, one answer."""
+
+    server: _Server
+    timeout = SILENCE_LIMIT_S
+    server_version = "tray-stream"
+    sys_version = ""
+    error_content_type = TEXT
+    error_message_format = "%(message)s.\n"
+
+    def setup(self) -> None:
+        super().setup()
+        self.rfile = _BoundedReader(self.rfile, MAX_REQUEST_BYTES)
+
+    def do_GET(self) -> None:
+        self.wfile.write(self._start_reply())
+
+    def do_HEAD(self) -> None:
+        self._start_reply()
+
+    def _start_reply(self) -> bytes:
+        return self._send_head(self.server.endpoint.reply(self.path.partition("?")[0]))
+
+    def _refuse(self) -> None:
+        self.wfile.write(self._send_head(Reply(405, TEXT, b"Only GET and HEAD.\n")))
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = _refuse  # noqa: N815 - http.server's names
+
+    def _send_head(self, reply: Reply) -> bytes:
+        self.send_response(reply.status)
+        self.send_header("Content-Type", reply.content_type)
+        self.send_header("Content-Length", str(len(reply.body)))
+        if reply.status == 405:
+            self.send_header("Allow", "GET, HEAD")
+        self.end_headers()
+        return reply.body
+
+    def log_message(self, *_: object) -> None:
+        """No access log."""
+
+
+class _Server(ThreadingHTTPServer):
+    """Accepts connections; bounds their number and their life."""
+
+    daemon_threads = True
+    # Of the kernel's queue; with the default of five, a burst of connections waits a second.
+    request_queue_size = 2 * MAX_CONNECTIONS
+
+    def __init__(self, address: tuple[str, int], endpoint: TelemetryServer, clock: Clock, journal: Journal) -> None:
+        self.endpoint = endpoint
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self._clock = clock
+        self._journal = journal
+        self._since: dict[Any, float] = {}
+        super().__init__(address, _Answering)
+
+    def server_bind(self) -> None:
+        # Not HTTPServer's own: that one asks the DNS for a name nobody needs.
+        socketserver.TCPServer.server_bind(self)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if len(self._since) >= MAX_CONNECTIONS:
+            self.shutdown_request(request)
+            return
+        self._since[request] = self._clock.monotonic()
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._since.pop(request, None)
+        super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        self.drop_older_than(CONNECTION_LIMIT_S)
+
+    def drop_older_than(self, age_s: float) -> None:
+        """End the connections that are older; their threads notice and close them."""
+        now = self._clock.monotonic()
+        for connection, since in self._since.copy().items():
+            if now - since >= age_s:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        error = sys.exc_info()[1]
+        # A client that goes away is no news.
+        if not isinstance(error, OSError):
+            self._journal.error("The metrics endpoint could not answer.", error=type(error).__name__)
+
+
+def _bind(listen: str, endpoint: TelemetryServer, clock: Clock, journal: Journal) -> _Server:
+    host, port = _address(listen)
+    try:
+        return _Server((host, port), endpoint, clock, journal)
+    except OSError as error:
+        raise ConfigError([_bind_problem(listen, port, error)]) from error
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        problem = Problem("http.listen", f'"{listen}" is not host:port.', 'Write it as "127.0.0.1:9464".')
+        raise ConfigError([problem])
+    return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - ":9464" asks for every interface
+
+
+def _bind_problem(listen: str, port: int, error: OSError) -> Problem:
+    if error.errno == errno.EADDRINUSE:
+        what = f"port {port} is already in use."
+        return Problem("http.listen", what, "Stop the program that uses it, or set another port.")
+    reason = os.strerror(error.errno) if error.errno and error.errno > 0 else "unknown host"
+    what = f"cannot listen on {listen} ({reason})."
+    return Problem("http.listen", what, "Set an address of this machine and a port above 1023.")

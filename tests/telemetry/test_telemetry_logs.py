@@ -1,0 +1,236 @@
+"""Lines of the log, their limits, and that nothing in them can hurt."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream.telemetry.limiter import LineLimiter
+from stream.telemetry.lines import escaped
+from stream.telemetry.logs import JournalBridge, StructlogJournal, configure_logs, journal, librdkafka_logger
+
+AT = 1795498217.123  # 2026-11-24T05:30:17.123Z
+FAIL = "[thrd:kafka:9092/bootstrap]: kafka:9092/bootstrap: Connect to ipv4#10.0.0.1:9092 failed: Connection refused"
+
+
+@dataclass
+class FixedClock:
+    """Time that moves when a test says so."""
+
+    at: float = AT
+
+    def monotonic(self) -> float:
+        return self.at
+
+    def wall(self) -> float:
+        return self.at
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    """The process's log as it was."""
+    root, level = logging.getLogger(), logging.getLogger().level
+    yield
+    for bridge in [known for known in root.handlers if isinstance(known, JournalBridge)]:
+        root.removeHandler(bridge)
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """A fixed time."""
+    return FixedClock()
+
+
+@pytest.fixture
+def out(clock: FixedClock) -> io.StringIO:
+    """The log as text, at level info."""
+    stream = io.StringIO()
+    configure_logs("info", "text", stream, clock)
+    return stream
+
+
+@pytest.fixture
+def log(clock: FixedClock, out: io.StringIO) -> StructlogJournal:
+    """A journal of its own limits."""
+    return StructlogJournal(structlog.get_logger(), {}, clock, LineLimiter())
+
+
+def test_a_line_is_a_time_a_level_a_sentence_and_fields(out: io.StringIO, log: StructlogJournal) -> None:
+    """Values with spaces are quoted; an empty one can be seen."""
+    log.warning("Delivery rejected.", workflow="orders", status=400, detail="no such hook", user="", ok=None)
+    assert out.getvalue() == (
+        "2026-11-24T05:30:17.123Z warning Delivery rejected. "
+        'workflow=orders status=400 detail="no such hook" user="" ok=None\n'
+    )
+
+
+def test_json_is_one_object_a_line(clock: FixedClock) -> None:
+    """The line's own keys win over fields of the same name; what JSON does not know is text."""
+    out = io.StringIO()
+    configure_logs("info", "json", out, clock)
+    journal(clock, group="tray").info("Joined.", msg="x", partitions=[1, 2], kind=FixedClock, text="a\nb\u2028")
+    assert out.getvalue().count("\n") == 1
+    assert "\u2028" not in out.getvalue()
+    assert json.loads(out.getvalue()) == {
+        "time": "2026-11-24T05:30:17.123Z",
+        "level": "info",
+        "msg": "Joined.",
+        "group": "tray",
+        "partitions": [1, 2],
+        "kind": str(FixedClock),
+        "text": "a\nb\u2028",
+    }
+
+
+def test_fields_cannot_break_a_line(out: io.StringIO, log: StructlogJournal) -> None:
+    """Control characters, quotes and reserved names come out harmless."""
+    log.info("Odd.", a='x\n2026 error Forged. "', b="\x1b[31m", event="e", level="l", at="t")
+    line = out.getvalue()
+    assert line.count("\n") == 1
+    assert line.endswith('Odd. a="x\\n2026 error Forged. \\"" b="\\x1b[31m" event_=e level_=l at_=t\n')
+
+
+@given(st.text())
+def test_what_is_escaped_prints(text: str) -> None:
+    """Whatever comes in, it stays on its line."""
+    assert escaped(text).isprintable()
+
+
+def test_levels_below_the_set_one_are_dropped(clock: FixedClock) -> None:
+    """At `warning` there is no info."""
+    out = io.StringIO()
+    configure_logs("warning", "text", out, clock)
+    log = StructlogJournal(structlog.get_logger(), {}, clock, LineLimiter())
+    log.debug("One.")
+    log.info("Two.")
+    log.warning("Three.")
+    log.error("Four.")
+    assert [line.split(" ")[1:] for line in out.getvalue().splitlines()] == [["warning", "Three."], ["error", "Four."]]
+
+
+def test_a_repeated_warning_is_limited(out: io.StringIO, log: StructlogJournal, clock: FixedClock) -> None:
+    """One in ten seconds, and the next one tells how many were kept back."""
+    for _ in range(4):
+        log.warning("Attempt failed.", workflow="orders", offset=1)
+    log.warning("Attempt failed.", workflow="privacy")
+    log.warning("Attempt failed.", workflow="orders", limit_key="other")
+    log.bind(group="tray").warning("Attempt failed.", workflow="orders")
+    clock.at += 10
+    log.warning("Attempt failed.", workflow="orders", offset=5)
+    clock.at += 10
+    log.warning("Attempt failed.", workflow="orders", offset=6)
+    assert [line.partition("failed. ")[2] for line in out.getvalue().splitlines()] == [
+        "workflow=orders offset=1",
+        "workflow=privacy",
+        "workflow=orders",
+        "group=tray workflow=orders",
+        "workflow=orders offset=5 suppressed=3",
+        "workflow=orders offset=6",
+    ]
+
+
+def test_errors_and_news_are_never_limited(out: io.StringIO, log: StructlogJournal) -> None:
+    """A loss is told each time."""
+    for _ in range(3):
+        log.error("Records lost.", limit_key="x")
+        log.info("Assigned.")
+    assert out.getvalue().count("error Records lost.\n") == 3
+    assert out.getvalue().count("info Assigned.\n") == 3
+
+
+def test_the_limiter_forgets_what_was_quiet_longest() -> None:
+    """Its memory is bounded."""
+    limiter = LineLimiter(interval_s=10, max_keys=2)
+    assert [limiter.admit(key, 0) for key in ("a", "b", "a", "c")] == [0, 0, None, 0]
+    assert limiter.admit("a", 1) == 0
+    assert limiter.admit("c", 1) is None
+    assert limiter.admit("c", 10) == 1
+
+
+class Unspeakable:
+    """A value that cannot be written."""
+
+    def __str__(self) -> str:
+        raise LookupError
+
+
+class Full(io.StringIO):
+    """A stream whose reader has gone."""
+
+    def write(self, _text: str) -> int:
+        raise BrokenPipeError
+
+
+def test_the_log_never_raises(clock: FixedClock) -> None:
+    """Not for a closed pipe, a closed stream, or a value without words."""
+    closed = io.StringIO()
+    closed.close()
+    for stream in (Full(), closed, io.TextIOWrapper(io.BytesIO(), encoding="ascii")):
+        configure_logs("info", "text", stream, clock)
+        log = StructlogJournal(structlog.get_logger(), {}, clock, LineLimiter())
+        log.error("One.", value=Unspeakable())
+        log.warning("Two.", workflow=Unspeakable(), limit_key=[])
+        log.info("Three \u2713.")
+
+
+def test_lines_of_the_kafka_client_are_limited_by_subject(
+    out: io.StringIO, log: StructlogJournal, clock: FixedClock
+) -> None:
+    """A broker that is down is one line in ten seconds, a warning; another broker is another line."""
+    logger = librdkafka_logger(log)
+    for _ in range(200):
+        logger.error("%s [%s] %s", "FAIL", "rdkafka#consumer-1", FAIL)
+    logger.error("%s [%s] %s", "FAIL", "rdkafka#consumer-1", FAIL.replace("kafka:", "other:"))
+    logger.critical("%s [%s] %s", "FATAL", "rdkafka#consumer-1", "[thrd:main]: Fatal error: fenced")
+    logger.info("%s [%s] %s", "NOTE", "rdkafka#consumer-1", "text alone")
+    logger.debug("%s [%s] %s", "NOTE", "rdkafka#consumer-1", "unseen")
+    clock.at += 10
+    logger.error("%s [%s] %s", "FAIL", "rdkafka#consumer-1", FAIL)
+    lines = [line.partition("Z ")[2] for line in out.getvalue().splitlines()]
+    assert [line.split(" ", 1)[0] for line in lines] == ["warning", "warning", "error", "info", "warning"]
+    assert lines[0] == (
+        "warning The Kafka client reports. facility=FAIL client=rdkafka#consumer-1 "
+        'text="kafka:9092/bootstrap: Connect to ipv4#10.0.0.1:9092 failed: Connection refused"'
+    )
+    assert lines[4].endswith("suppressed=199")
+
+
+def test_a_line_that_cannot_be_formatted_is_dropped(out: io.StringIO, log: StructlogJournal) -> None:
+    """Kafka's poll must not fail because of a log line."""
+    logger = librdkafka_logger(log)
+    logger.error("%s %d", "too", "wrong")
+    logger.error(Unspeakable())
+    assert out.getvalue() == ""
+
+
+def test_foreign_loggers_go_the_same_way(out: io.StringIO) -> None:
+    """asyncio's complaints are seen, with the class of an error and not its text; httpx is quiet."""
+    try:
+        int("https://secret.example/token")
+    except ValueError:
+        logging.getLogger("asyncio").exception("Task failed.\nfuture: %s", 17)
+    logging.getLogger("httpx").info("HTTP Request: POST https://secret.example/token")
+    logging.getLogger("httpcore").debug("connect")
+    assert logging.getLogger("httpcore").level == logging.WARNING
+    assert out.getvalue().partition("Z ")[2] == ("error Task failed.\\nfuture: 17 logger=asyncio error=ValueError\n")
+
+
+def test_setting_up_again_replaces(clock: FixedClock) -> None:
+    """A second set-up writes to the second stream only, once a line."""
+    first, second = io.StringIO(), io.StringIO()
+    configure_logs("info", "text", first, clock)
+    configure_logs("debug", "text", second, clock)
+    journal(clock).debug("Here.")
+    logging.getLogger("asyncio").error("There.")
+    assert first.getvalue() == ""
+    assert second.getvalue().count("\n") == 2
