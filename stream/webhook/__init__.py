@@ -1,0 +1,1 @@
+"""The HTTP edge: sends requests to workflows and says what came back."""

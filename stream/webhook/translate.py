@@ -1,0 +1,61 @@
+"""What went wrong below HTTP, in our words: the one place that knows the errors of httpx, ssl and sockets."""
+
+from __future__ import annotations
+
+import os
+import socket
+import ssl
+from collections.abc import Iterator
+
+import httpx
+
+
+class HandshakeError(Exception):
+    """The connection was made, the TLS handshake on it failed."""
+
+
+def failure_word(error: BaseException) -> str:
+    """The word of `Answer.failure` for an attempt that ended in `error`."""
+    if isinstance(error, TimeoutError | httpx.TimeoutException):
+        return "timeout"
+    if isinstance(error, HandshakeError):
+        return "tls"
+    if not isinstance(error, httpx.ConnectError):
+        return "reset"
+    return "dns" if any(isinstance(cause, socket.gaierror) for cause in _chain(error)) else "connect"
+
+
+def failure_text(error: BaseException) -> str:
+    """A short reason for a person. Made of classes and the system's own words: never of text that holds a URL."""
+    if isinstance(error, TimeoutError | httpx.TimeoutException):
+        return "TimeoutError: no complete answer in time"
+    return next(filter(None, map(_system_text, _chain(error))), type(error).__name__)
+
+
+def _system_text(error: BaseException) -> str:
+    match error:
+        case ssl.SSLCertVerificationError():
+            # Behind the comma the text goes on with the host.
+            reason = error.verify_message.partition(",")[0]
+        case ssl.SSLError():
+            reason = error.reason or ""
+        case socket.gaierror():
+            reason = error.strerror or ""
+        case OSError(errno=int(number)):
+            reason = os.strerror(number)
+        case _:
+            return ""
+    return f"{type(error).__name__}: {reason}"
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and what caused it, outermost first."""
+    seen: set[int] = set()
+    left: BaseException | None = error
+    while left is not None and id(left) not in seen:
+        seen.add(id(left))
+        yield left
+        # Some layers hide the cause with `from None`; the context is still there.
+        left = left.__cause__ or left.__context__
+        if isinstance(left, BaseExceptionGroup):
+            left = left.exceptions[0]

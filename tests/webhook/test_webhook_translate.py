@@ -1,0 +1,94 @@
+"""Foreign errors in our words, and excerpts of bodies."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+import httpx
+import pytest
+
+from stream.webhook.excerpt import EXCERPT_CHARS, Excerpts
+from stream.webhook.translate import HandshakeError, failure_text, failure_word
+
+URL = "http://workflow.example/secret-token"
+
+
+def caused_by(error: BaseException, cause: BaseException) -> BaseException:
+    """`error` as if raised while `cause` was at hand, with the cause hidden by `from None`."""
+    error.__context__ = cause
+    error.__suppress_context__ = True
+    return error
+
+
+REFUSED = ConnectionRefusedError(errno.ECONNREFUSED, f"cannot reach {URL}")
+NO_NAME = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+@pytest.mark.parametrize(
+    ("error", "word", "text"),
+    [
+        (TimeoutError(URL), "timeout", "TimeoutError: no complete answer in time"),
+        (httpx.ConnectTimeout(URL), "timeout", "TimeoutError: no complete answer in time"),
+        (httpx.ConnectError(URL), "connect", "ConnectError"),
+        (caused_by(httpx.ConnectError(URL), REFUSED), "connect", "ConnectionRefusedError: Connection refused"),
+        (
+            caused_by(httpx.ConnectError(URL), ExceptionGroup(URL, [REFUSED, REFUSED])),
+            "connect",
+            "ConnectionRefusedError: Connection refused",
+        ),
+        (caused_by(httpx.ConnectError(URL), NO_NAME), "dns", "gaierror: Name or service not known"),
+        (HandshakeError(URL), "tls", "HandshakeError"),
+        (
+            caused_by(httpx.ReadError(URL), ConnectionResetError(errno.ECONNRESET, URL)),
+            "reset",
+            "ConnectionResetError: Connection reset by peer",
+        ),
+        (httpx.RemoteProtocolError(URL), "reset", "RemoteProtocolError"),
+        (ValueError(URL), "reset", "ValueError"),
+    ],
+)
+def test_each_error_has_a_word_and_a_text_without_the_url(error: BaseException, word: str, text: str) -> None:
+    """The text is made of classes and the system's words."""
+    assert failure_word(error) == word
+    assert failure_text(error) == text
+
+
+def test_a_chain_that_loops_ends() -> None:
+    """Contexts may refer back."""
+    error = httpx.ConnectError(URL)
+    error.__context__ = other = ValueError(URL)
+    other.__context__ = error
+    assert failure_text(error) == "ConnectError"
+
+
+@pytest.mark.parametrize(
+    ("body", "excerpt"),
+    [
+        (b"", ""),
+        ("Größe ✓".encode(), "Größe ✓"),
+        (b"a\r\nb\x00\x1b[0m\xc2\x85", "a\\r\\nb\\x00\\x1b[0m\\x85"),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+        (b"x" * 300, "x" * EXCERPT_CHARS),
+    ],
+)
+def test_an_excerpt_prints_on_one_line(body: bytes, excerpt: str) -> None:
+    """What does not print is escaped; the length is counted before."""
+    assert Excerpts("/").cut(body) == excerpt
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"Cannot POST /hooks/a%20long%20token?key=0123456789",
+        b"no hook named 'a long token' here",
+        b"bad key 0123456789",
+        b" " * 250 + b"0123456789",
+    ],
+)
+def test_an_excerpt_has_no_piece_of_the_url(body: bytes) -> None:
+    """Path, token and key are struck out, decoded or not, also where the excerpt ends amid them."""
+    excerpt = Excerpts("/hooks/a%20long%20token?key=0123456789").cut(body)
+    assert "token" not in excerpt
+    assert "01234" not in excerpt
+    assert "***" in excerpt
