@@ -1,0 +1,135 @@
+"""Workflows and a dead-letter topic in memory, for the engine's tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, repeat
+
+from stream.core.model import Answer, DeadLetter, HttpRequest
+from stream.core.ports import Scheduler
+
+Script = Callable[[HttpRequest], Answer | None]
+"""What a workflow answers to a request; None: it never answers."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A request as the workflow saw it."""
+
+    at: float
+    key: str
+    """Its idempotency key."""
+    body: bytes
+    status: int
+    """What is answered; 0 when there is no status."""
+
+
+def statuses(*codes: int, then: int = 200) -> Script:
+    """Answer these statuses in turn, then always `then`."""
+    answers = chain(codes, repeat(then))
+    return lambda _request: Answer(next(answers))
+
+
+def failing(word: str, times: int, then: int = 200) -> Script:
+    """Fail this many times without a status, then answer `then`."""
+    answers = chain((Answer(0, failure=word) for _ in range(times)), (Answer(then) for _ in repeat(None)))
+    return lambda _request: next(answers)
+
+
+class _Attempt:
+    def __init__(self, workflow: ScriptedWorkflow) -> None:
+        self._workflow = workflow
+        self.is_over = False
+
+    def cancel(self) -> None:
+        if not self.is_over:
+            self.is_over = True
+            self._workflow.in_flight -= 1
+
+
+class ScriptedWorkflow:
+    """Fulfils `Sender`: answers by its script after `latency_s`, and keeps a log of arrivals."""
+
+    def __init__(self, clock: Scheduler, script: Script | Iterable[int] = (), *, latency_s: float = 0.02) -> None:
+        self.script: Script = script if callable(script) else statuses(*script)
+        self.latency_s = latency_s
+        self.arrivals: list[Arrival] = []
+        self.in_flight = 0
+        self.most_in_flight = 0
+        self.is_closed = False
+        self._clock = clock
+
+    def send(self, request: HttpRequest, on_answer: Callable[[Answer], None]) -> _Attempt:
+        """Log the request; answer later."""
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        answer = self.script(request)
+        key = dict(request.headers)["idempotency-key"]
+        now = self._clock.monotonic()
+        self.arrivals.append(Arrival(now, key, request.body, answer.status if answer else 0))
+        attempt = _Attempt(self)
+        if answer is not None:
+            answer.elapsed_s = self.latency_s
+            self._clock.call_at(now + self.latency_s, partial(self._answer, attempt, answer, on_answer))
+        return attempt
+
+    async def close(self) -> None:
+        """Nothing to close."""
+        self.is_closed = True
+
+    def delivered(self) -> list[str]:
+        """Idempotency keys answered with success, in order of arrival."""
+        return [arrival.key for arrival in self.arrivals if 200 <= arrival.status < 300]
+
+    def _answer(self, attempt: _Attempt, answer: Answer, on_answer: Callable[[Answer], None]) -> None:
+        if not attempt.is_over:
+            attempt.is_over = True
+            self.in_flight -= 1
+            on_answer(answer)
+
+
+class MemoryDeadLetters:
+    """Fulfils `DeadLetters`: keeps letters; `errors` are what the next writes are answered with."""
+
+    def __init__(self, clock: Scheduler, *, latency_s: float = 0.01) -> None:
+        self.letters: list[DeadLetter] = []
+        self.errors: list[str] = []
+        self._clock = clock
+        self._latency_s = latency_s
+
+    def write(self, letter: DeadLetter, on_written: Callable[[str], None]) -> None:
+        """Keep the letter unless an error is due; tell after the latency."""
+        due = self._clock.monotonic() + self._latency_s
+        self._clock.call_at(due, partial(self._answer, letter, on_written))
+
+    def _answer(self, letter: DeadLetter, on_written: Callable[[str], None]) -> None:
+        error = self.errors.pop(0) if self.errors else ""
+        if not error:
+            self.letters.append(letter)
+        on_written(error)
+
+
+class RecordingTrace:
+    """Fulfils `Trace`: keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.steps: list[dict[str, object]] = []
+
+    def emit(self, event: str, /, **fields: object) -> None:
+        """Keep one step."""
+        self.steps.append({"event": event, **fields})
+
+
+class SilentJournal:
+    """Fulfils `Journal`: keeps sentences for tests that ask."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+
+    def info(self, sentence: str, /, **_fields: object) -> None:
+        """Keep it."""
+        self.sentences.append(sentence)
+
+    warning = error = info

@@ -1,0 +1,128 @@
+"""The world that tests run in: brokers, workflows that fail on demand, and names of their own for topics."""
+
+from __future__ import annotations
+
+import os
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from stream.testing import topics
+from stream.testing.apache_kafka import ApacheKafka
+from stream.testing.kafka_jars import KAFKA_VERSION, KafkaUnavailable
+from stream.testing.mock_cluster import MockCluster
+from stream.testing.receiver import FaultReceiver
+from stream.testing.topics import Broker
+
+GIVEN_BOOTSTRAP = os.environ.get("TRAY_TEST_BOOTSTRAP", "")
+KAFKA_FIXTURES = frozenset({"apache_kafka", "own_kafka"})
+UNAVAILABLE = pytest.StashKey[str]()
+EXECUTED = pytest.StashKey[int]()
+
+
+@dataclass(frozen=True)
+class GivenKafka:
+    """A Kafka that somebody else runs, named by TRAY_TEST_BOOTSTRAP."""
+
+    bootstrap: str
+
+    def create_topic(self, name: str, partitions: int = 1, config: Mapping[str, str] | None = None) -> None:
+        """Create a topic and wait until clients see it."""
+        topics.create_topic(self.bootstrap, name, partitions, config)
+
+
+@pytest.fixture(scope="session")
+def apache_kafka(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Broker]:
+    """Apache Kafka, one for the whole run; tests keep apart by the names of their topics and groups."""
+    if GIVEN_BOOTSTRAP:
+        yield GivenKafka(GIVEN_BOOTSTRAP)
+        return
+    with started(ApacheKafka(tmp_path_factory.mktemp("kafka")), pytestconfig) as kafka:
+        yield kafka
+
+
+@pytest.fixture
+def own_kafka(tmp_path: Path, pytestconfig: pytest.Config) -> Iterator[ApacheKafka]:
+    """Apache Kafka for one test alone, which may kill, stop and restart it."""
+    with started(ApacheKafka(tmp_path / "kafka"), pytestconfig) as kafka:
+        yield kafka
+
+
+@contextmanager
+def started(kafka: ApacheKafka, config: pytest.Config) -> Iterator[ApacheKafka]:
+    """Run a broker; where none can be run, skip the test and say so at the end, or fail it in CI."""
+    missing = ""
+    try:
+        kafka.start()
+    except KafkaUnavailable as e:
+        missing = config.stash[UNAVAILABLE] = str(e)
+    if missing and os.environ.get("CI") == "true":
+        pytest.fail(f"Apache Kafka must run in CI. {missing}", pytrace=False)
+    if missing:
+        pytest.skip(f"no Apache Kafka: {missing}")
+    try:
+        yield kafka
+    finally:
+        kafka.close()
+
+
+@pytest.fixture(scope="session")
+def mock_cluster() -> Iterator[MockCluster]:
+    """A broker inside the process, one for the whole run."""
+    with MockCluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["mock", pytest.param("apache", marks=pytest.mark.kafka)])
+def broker(request: pytest.FixtureRequest) -> Broker:
+    """Both brokers in turn, for tests that must hold on either."""
+    fixture = "mock_cluster" if request.param == "mock" else "apache_kafka"
+    found: Broker = request.getfixturevalue(fixture)
+    return found
+
+
+@pytest.fixture
+def receiver() -> Iterator[FaultReceiver]:
+    """Workflows that answer 200 until a test says otherwise."""
+    with FaultReceiver() as server:
+        yield server
+
+
+@pytest.fixture
+def topic_name(request: pytest.FixtureRequest) -> str:
+    """A name of the test's own; good for a topic, a group or a transactional id."""
+    test = re.sub(r"[^A-Za-z0-9]+", "-", request.node.name).strip("-")
+    return f"{test[:60]}-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m kafka` selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that asks for Apache Kafka."""
+    for item in items:
+        if KAFKA_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.kafka)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Count the tests that really ran against Apache Kafka."""
+    if item.get_closest_marker("kafka"):
+        item.config.stash[EXECUTED] = item.config.stash.get(EXECUTED, 0) + 1
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # around all others, so that these are the last lines
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> Iterator[None]:
+    """Say what ran against Apache Kafka, and loudly when nothing could."""
+    yield
+    unavailable = config.stash.get(UNAVAILABLE, "")
+    if unavailable:
+        terminalreporter.section("NOT TESTED AGAINST APACHE KAFKA", sep="!", red=True, bold=True)
+        terminalreporter.write_line(unavailable, red=True)
+    name = f"Kafka at {GIVEN_BOOTSTRAP}" if GIVEN_BOOTSTRAP else f"Apache Kafka {KAFKA_VERSION}"
+    terminalreporter.write_line(f"{name}: {config.stash.get(EXECUTED, 0)} tests executed")
