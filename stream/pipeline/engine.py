@@ -1,0 +1,177 @@
+"""The engine of one consumer group: what comes in from Kafka and goes out to its workflows, in one place.
+
+Everything here runs on the event loop; the owner of the Kafka consumer calls in through `SourceEvents`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from stream.core.decode import Decoder
+from stream.core.dispatch import Dispatcher, lane_of
+from stream.core.filter import EventFilter
+from stream.core.model import (
+    CommitResult,
+    DataLoss,
+    EnginePolicy,
+    RecordBatch,
+    StartedPartition,
+    TopicPartition,
+)
+from stream.core.ports import DeadLetters, Journal, OnDrained, Scheduler, Sender, Source, Trace, Validator
+from stream.core.request import RequestBuilder
+from stream.core.stats import EngineStats
+from stream.core.tenure import Phase, Tenure
+from stream.pipeline.commits import Commits
+from stream.pipeline.deliverer import Deliverer, DeliveryRules, Line
+from stream.pipeline.drains import Drains
+from stream.pipeline.intake import Intake
+from stream.pipeline.ledger import Ledger
+from stream.pipeline.letters import LetterDesk
+
+
+@dataclass(frozen=True)
+class Edges:
+    """The world around one engine; `senders` in the order of the policy's workflows."""
+
+    source: Source
+    senders: Sequence[Sender]
+    dead_letters: DeadLetters
+    validator: Validator
+    clock: Scheduler
+    journal: Journal
+    rng: Random
+    trace: Trace | None = None
+
+
+class Engine:
+    """Delivers what a consumer group reads; fulfils `SourceEvents`."""
+
+    def __init__(self, policy: EnginePolicy, rules: DeliveryRules, edges: Edges, stats: EngineStats) -> None:
+        self.stats = stats
+        self.is_failed = False
+        self.on_joined: Callable[[], None] = lambda: None
+        """Told at each assignment, an empty one included."""
+        self._edges = edges
+        self._trace = edges.trace
+        clock, trace = edges.clock, edges.trace
+        lines = tuple(_lines(policy, edges, stats))
+        self._ledger = Ledger(policy.limits, stats, edges.source, len(lines))
+        letters = LetterDesk(edges.dead_letters, clock, stats, edges.journal)
+        self._deliverer = Deliverer(lines, rules, self._ledger, letters, clock, edges.rng, trace)
+        self._commits = Commits(
+            policy.commit_interval_s, self._ledger, edges.source, clock, stats, edges.journal, trace
+        )
+        self._drains = Drains(policy.drain_timeout_s, self._ledger, self._deliverer, self._commits, clock)
+        self._drains.on_ended = self._on_ended
+        letters.on_idle = self._deliverer.on_idle = self._drains.on_idle
+        decoder = Decoder(policy.validation, edges.validator)
+        event_filter = EventFilter(policy.integration_name, policy.workflows)
+        self._intake = Intake(decoder, event_filter, self._ledger, self._deliverer, letters, stats, trace)
+
+    def start(self) -> None:
+        """Begin to commit on the interval."""
+        self._emit("started", workflows=list(self.stats.workflows))
+        self._commits.start()
+
+    def stop(self) -> None:
+        """The source has ended: nothing is committed any more."""
+        self._commits.stop()
+        for tp in list(self._ledger.tenures):
+            self.on_lost([tp])
+        self._drains.end_all()
+        self._emit("stopped")
+
+    def fail(self) -> None:
+        """A promise was broken somewhere: from here on nothing is committed and nothing new is sent."""
+        self.is_failed = True
+        self._commits.stop()
+        for tenure in list(self._ledger.tenures.values()):
+            self._drains.close(tenure)
+
+    def settled_up_to(self) -> dict[TopicPartition, int]:
+        """Per owned partition the position below which nothing is open and nothing is left to read so far."""
+        return {tp: tenure.tracker.watermark for tp, tenure in self._ledger.tenures.items()}
+
+    def halted(self) -> set[TopicPartition]:
+        """Owned partitions that are not consumed, since records of theirs were lost."""
+        return {tp for tp, tenure in self._ledger.tenures.items() if tenure.is_halted}
+
+    def on_assigned(self, started: Sequence[StartedPartition]) -> None:
+        for one in started:
+            if (old := self._ledger.tenures.get(one.tp)) is not None:
+                self._drains.close(old)
+            self._ledger.begin(one)
+            self._emit("assigned", one.tp, offset=one.start)
+        self.stats.rebalances["assigned"] += 1
+        self.on_joined()
+        self._edges.journal.info("Partitions assigned.", partitions=_listed([one.tp for one in started]))
+
+    def on_records(self, batch: RecordBatch) -> None:
+        tenure = self._ledger.active(batch.tp, batch.epoch)
+        if tenure is not None and not self.is_failed:
+            self._intake.take(tenure, batch)
+
+    def on_position(self, tp: TopicPartition, epoch: int, position: int) -> None:
+        if (tenure := self._ledger.active(tp, epoch)) is not None:
+            tenure.tracker.pass_to(position)
+
+    def on_revoked(self, tps: Sequence[TopicPartition], on_drained: OnDrained) -> None:
+        self.stats.rebalances["revoked"] += 1
+        self.drain(tps, on_drained)
+
+    def drain(self, tps: Sequence[TopicPartition], on_drained: OnDrained) -> None:
+        """Wind these partitions up; `on_drained` is called once with what is to be committed."""
+        self._edges.journal.info("Partitions are drained.", partitions=_listed(tps))
+        self._drains.begin(tps, on_drained)
+
+    def on_lost(self, tps: Sequence[TopicPartition]) -> None:
+        self.stats.rebalances["lost"] += 1
+        for tp in tps:
+            if (tenure := self._ledger.tenures.get(tp)) is not None:
+                self._drains.close(tenure)
+                self._emit("lost", tp)
+        self._edges.journal.warning("Partitions lost; their events are received again.", partitions=_listed(tps))
+
+    def on_committed(self, results: Sequence[CommitResult]) -> None:
+        for result in results:
+            tenure = self._ledger.tenures.get(result.tp)
+            if tenure is None or tenure.epoch != result.epoch:
+                tenure = self._drains.closing(result.tp, result.epoch)
+            self._commits.on_committed(tenure, result)
+            if tenure is not None and tenure.phase is Phase.CLOSED and tenure.committing < 0:
+                self._drains.end(tenure)
+
+    def on_data_loss(self, loss: DataLoss) -> None:
+        self.stats.records_lost[loss.tp] += max(0, loss.resume - loss.first)
+        if not loss.skipped and (tenure := self._ledger.tenures.get(loss.tp)) is not None:
+            tenure.is_halted = True
+
+    def _on_ended(self, tenure: Tenure) -> None:
+        self._emit("revoked", tenure.tp)
+
+    def _emit(self, word: str, tp: TopicPartition | None = None, **fields: object) -> None:
+        if self._trace is None:
+            return
+        where = {} if tp is None else {"topic": tp.topic, "partition": tp.partition}
+        self._trace.emit(word, **where, **fields)
+
+
+def _lines(policy: EnginePolicy, edges: Edges, stats: EngineStats) -> list[Line]:
+    return [
+        Line(
+            name=workflow.name,
+            dispatcher=Dispatcher(workflow.max_in_flight),
+            lane_of=lane_of(workflow.ordering),
+            build=RequestBuilder(workflow, policy.user_agent).build,
+            sender=sender,
+            stats=stats.workflows[workflow.name],
+        )
+        for workflow, sender in zip(policy.workflows, edges.senders, strict=True)
+    ]
+
+
+def _listed(tps: Sequence[TopicPartition]) -> str:
+    return " ".join(f"{tp.topic}:{tp.partition}" for tp in sorted(tps)) or "none"
