@@ -1,0 +1,1 @@
+"""The Kafka edge: everything that touches confluent-kafka."""

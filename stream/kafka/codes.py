@@ -1,0 +1,86 @@
+"""What Kafka's error codes mean for us; decided by explicit lists, since `retriable()` says False to many that are."""
+
+from __future__ import annotations
+
+from confluent_kafka import KafkaError, KafkaException
+
+from stream.core.errors import RefusedError, SourceError
+from stream.core.model import CommitOutcome
+
+_COMMIT_LATER = frozenset(
+    {
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError.STALE_MEMBER_EPOCH,
+        KafkaError.UNSTABLE_OFFSET_COMMIT,
+        KafkaError.NETWORK_EXCEPTION,
+        KafkaError._TRANSPORT,
+        KafkaError._TIMED_OUT,
+        KafkaError._TIMED_OUT_QUEUE,
+        KafkaError._WAIT_COORD,
+        KafkaError._ALL_BROKERS_DOWN,
+    }
+)
+_UNREACHABLE = frozenset(
+    {KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE}
+)
+_NOT_OURS = frozenset(
+    {
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.FENCED_MEMBER_EPOCH,
+        KafkaError.FENCED_INSTANCE_ID,
+        KafkaError._ASSIGNMENT_LOST,
+        KafkaError._STATE,
+        KafkaError._DESTROY,
+    }
+)
+_REFUSED = frozenset(
+    {
+        KafkaError._AUTHENTICATION,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.UNSUPPORTED_SASL_MECHANISM,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.FENCED_INSTANCE_ID,
+        KafkaError.UNRELEASED_INSTANCE_ID,
+    }
+)
+
+
+def commit_outcome(error: KafkaError | None) -> CommitOutcome:
+    """What a commit's answer means for the next one."""
+    if error is None or error.code() in (KafkaError.NO_ERROR, KafkaError._NO_OFFSET):
+        return CommitOutcome.OK
+    if error.code() in _COMMIT_LATER:
+        return CommitOutcome.RETRIED
+    return CommitOutcome.DROPPED if error.code() in _NOT_OURS else CommitOutcome.FAILED
+
+
+def is_refused(error: KafkaError) -> bool:
+    """Whether Kafka said no to who we are or what we may, so that trying again as we are does not help."""
+    return error.code() in _REFUSED
+
+
+def is_transient(error: KafkaError) -> bool:
+    """Whether Kafka is not reachable or not settled for now, so that asking again may help."""
+    return error.code() in _COMMIT_LATER or error.code() in (KafkaError.NOT_CONTROLLER, KafkaError._RESOLVE)
+
+
+def kafka_error(error: KafkaException | KafkaError) -> KafkaError:
+    """The error within an exception of confluent-kafka."""
+    inner = error.args[0] if isinstance(error, KafkaException) else error
+    return inner if isinstance(inner, KafkaError) else KafkaError(KafkaError._FAIL, str(inner))
+
+
+def as_source_error(error: KafkaException | KafkaError, doing: str) -> SourceError:
+    """Our error for Kafka's, with what we were doing when it came."""
+    inner = kafka_error(error)
+    if inner.code() in _UNREACHABLE:
+        return SourceError(f"Kafka cannot be reached, {doing} ({inner.name()}). Is kafka.bootstrap_servers right?")
+    kind = RefusedError if is_refused(inner) else SourceError
+    return kind(f"Kafka, {doing}: {inner.str()} ({inner.name()}).")

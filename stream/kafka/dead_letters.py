@@ -1,0 +1,117 @@
+"""Writes dead letters: an idempotent producer, acknowledged by all replicas."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from stream.core.model import DeadLetter, Headers
+from stream.kafka.client_config import Options
+from stream.kafka.codes import kafka_error
+from stream.kafka.rebalance import Post
+
+POLL_S = 0.1
+MAX_DETAIL_BYTES = 1024
+_TOO_LARGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE)
+
+
+def letter_headers(letter: DeadLetter, group: str, failed_at: float, omitted: bool) -> Headers:
+    """The record's own headers, and ours in place of earlier ones of the same names."""
+    record = letter.record
+    ours: dict[str, str] = {
+        "tray.reason": letter.reason,
+        "tray.detail": letter.detail,
+        "tray.group": group,
+        "tray.workflow": letter.workflow or "",
+        "tray.status": letter.status,
+        "tray.attempts": str(letter.attempts),
+        "tray.topic": record.topic,
+        "tray.partition": str(record.partition),
+        "tray.offset": str(record.offset),
+        "tray.timestamp": str(record.timestamp_ms),
+        "tray.failed_at": datetime.fromtimestamp(failed_at, UTC)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z"),
+    }
+    if omitted:
+        ours["tray.value"] = "omitted"
+    kept: Headers = [(name, value) for name, value in record.headers or [] if name not in ours and name != "tray.value"]
+    return kept + [(name, _cut(text)) for name, text in ours.items()]
+
+
+class DeadLetterTopic:
+    """Fulfils `DeadLetters`. Its thread serves the broker's answers."""
+
+    def __init__(self, config: Options, topic: str, group: str, partitions: int, post: Post) -> None:
+        self._producer = Producer({**config, "error_cb": self._on_error})
+        self._config = config
+        self._topic = topic
+        self._group = group
+        self._partitions = partitions
+        self._post = post
+        self._is_broken = False
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._serve, name="dead letters", daemon=True)
+        self._thread.start()
+
+    def write(self, letter: DeadLetter, on_written: Callable[[str], None]) -> None:
+        """Produce one letter; too large for the topic: the same again without its value."""
+        self._produce(letter, on_written, omitted=False)
+
+    def close(self) -> None:
+        """Stop serving; letters that were not acknowledged are not told of any more."""
+        self._is_closed = True
+        self._thread.join(timeout=5)
+
+    def _produce(self, letter: DeadLetter, on_written: Callable[[str], None], omitted: bool) -> None:
+        record = letter.record
+        try:
+            self._producer.produce(
+                self._topic,
+                value=None if omitted else record.value,
+                key=record.key,
+                partition=record.partition if record.partition < self._partitions else -1,
+                headers=list(letter_headers(letter, self._group, time.time(), omitted)),
+                on_delivery=partial(self._on_delivery, letter, on_written, omitted),
+            )
+        except BufferError:
+            self._post(on_written, "the producer's queue is full")
+        except KafkaException as error:
+            self._answer(kafka_error(error), letter, on_written, omitted)
+
+    def _on_delivery(
+        self, letter: DeadLetter, on_written: Callable[[str], None], omitted: bool, error: KafkaError | None, _: Message
+    ) -> None:
+        if error is None:
+            self._post(on_written, "")
+        else:
+            self._answer(error, letter, on_written, omitted)
+
+    def _answer(self, error: KafkaError, letter: DeadLetter, on_written: Callable[[str], None], omitted: bool) -> None:
+        if error.code() in _TOO_LARGE and not omitted:
+            self._post(self._produce, letter, on_written, True)
+        else:
+            self._post(on_written, error.name())
+
+    def _on_error(self, error: KafkaError) -> None:
+        self._is_broken = self._is_broken or error.fatal()
+
+    def _serve(self) -> None:
+        while not self._is_closed:
+            self._producer.poll(POLL_S)
+            if self._is_broken:
+                # A fatal error ends an idempotent producer for good; the letters it held are written again.
+                self._is_broken = False
+                self._producer.purge()
+                self._producer.poll(POLL_S)
+                self._producer = Producer({**self._config, "error_cb": self._on_error})
+
+
+def _cut(text: str) -> bytes:
+    whole = text.encode("utf-8", "backslashreplace")
+    return whole[:MAX_DETAIL_BYTES].decode("utf-8", "ignore").encode()

@@ -1,0 +1,270 @@
+"""The one thread that owns the Kafka consumer: polls, serves rebalances, commits.
+
+No other thread touches the consumer: a call from outside would wait until the running poll returns. Commands come
+through a queue, records leave in batches to the event loop.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from stream.core.errors import RefusedError, SourceError, StreamError
+from stream.core.model import CommitResult, TopicPartition
+from stream.core.ports import Journal, Offsets, SourceEvents
+from stream.kafka.assignment import Assignment
+from stream.kafka.batches import Polled, sort_polled
+from stream.kafka.client_config import KafkaPolicy, Options, is_incremental
+from stream.kafka.codes import as_source_error, is_refused
+from stream.kafka.committer import Committer
+from stream.kafka.data_loss import DataLossWatch
+from stream.kafka.rebalance import Post, Rebalance
+from stream.kafka.starts import Starts
+
+POLL_S = 0.1
+PAUSED_POLL_S = 0.05
+BATCH = 1000
+MAX_IN_TRANSIT = 2
+"""Batches handed to the event loop and not taken yet."""
+STALL_S = 1.0
+"""How long nothing is taken before the partitions are paused: pausing drops what was fetched ahead."""
+LAST_COMMIT_WAIT_S = 5.0
+
+
+class ConsumerOwner(threading.Thread):
+    """Fulfils `Source`."""
+
+    def __init__(
+        self,
+        policy: KafkaPolicy,
+        config: Options,
+        post: Post,
+        journal: Journal,
+        beat: Callable[[], None],
+    ) -> None:
+        super().__init__(name=f"kafka {policy.group}", daemon=True)
+        self._policy = policy
+        self._post = post
+        self._journal = journal
+        self._beat = beat
+        self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._failure: BaseException | None = None
+        self._intake_open = True
+        self._handed = 0
+        self._taken = 0
+        self._held_since: float | None = None
+        self._stop_asked = False
+        self._close_at: float | None = None
+        self._last_poll = time.monotonic()
+        self._was_assigned = False
+        self._committer = Committer(self._report_commits)
+        self._assignment = Assignment(is_incremental(config))
+        self._config = {
+            **config,
+            "error_cb": self._guarded(self._on_error),
+            "on_commit": self._guarded(self._committer.on_commit),
+        }
+
+    def begin(self, events: SourceEvents, on_ended: Callable[[StreamError | None], None]) -> None:
+        """Start the thread. `on_ended` is called once, on the event loop, with what ended it, or None."""
+        policy = self._policy
+        self._events = events
+        self._on_ended = on_ended
+        starts = Starts(policy.start, self._journal, self._may_wait)
+        self._rebalance = Rebalance(
+            events, self._post, self._assignment, self._committer, starts, policy.drain_timeout_s, self._beat
+        )
+        self._loss = DataLossWatch(policy.on_data_loss == "skip", self._assignment, events, self._post, self._journal)
+        self.start()
+
+    # Commands: called on the event loop.
+
+    def commit(self, offsets: Offsets) -> None:
+        """Send a commit soon."""
+        self._commands.put(lambda: self._committer.commit(self._consumer, offsets))
+
+    def set_intake(self, is_open: bool) -> None:
+        """Take records, or take none."""
+        self._intake_open = is_open
+        self._commands.put(_nothing)
+
+    def stop(self) -> None:
+        """Drain, commit, leave the group, end."""
+        self._commands.put(self._begin_stop)
+
+    # The thread.
+
+    def run(self) -> None:
+        """Own the consumer until stopped or broken."""
+        error: StreamError | None = None
+        try:
+            self._consumer = Consumer(self._config)
+            self._own()
+        except StreamError as broken:
+            error = broken
+        except KafkaException as broken:
+            error = as_source_error(broken, "consuming")
+        except Exception as broken:  # whatever it is, the process must hear of it and commit nothing on its strength
+            error = SourceError(f"The owner of the Kafka consumer broke: {broken!r}.")
+        self._post(self._on_ended, error)
+
+    def _own(self) -> None:
+        try:
+            self._consumer.subscribe(
+                list(self._policy.topics),
+                on_assign=self._guarded(self._on_assign),
+                on_revoke=self._guarded(self._on_revoke),
+                on_lost=self._guarded(self._rebalance.on_lost),
+            )
+            while not self._is_over():
+                self._turn()
+        finally:
+            self._consumer.close()
+
+    def _turn(self) -> None:
+        self._beat()
+        self._run_commands()
+        if self._may_take():
+            self._held_since = None
+            if self._assignment.is_paused:
+                self._assignment.resume(self._consumer)
+            self._take(POLL_S)
+        else:
+            self._hold_back()
+        self._loss.remind(time.monotonic())
+        if self._failure is not None:
+            raise self._failure
+
+    def _may_take(self) -> bool:
+        return self._intake_open and not self._stop_asked and self._handed - self._taken < MAX_IN_TRANSIT
+
+    def _hold_back(self) -> None:
+        now = time.monotonic()
+        if self._held_since is None:
+            self._held_since = now
+        if now - self._held_since < STALL_S and not self._stop_asked:
+            self._wait_for_command()
+            return
+        if not self._assignment.is_paused:
+            self._assignment.pause(self._consumer)
+        self._take(PAUSED_POLL_S)
+
+    def _wait_for_command(self) -> None:
+        try:
+            self._commands.get(timeout=PAUSED_POLL_S)()
+        except queue.Empty:
+            return
+
+    def _run_commands(self) -> None:
+        while not self._commands.empty():
+            self._commands.get()()
+
+    def _take(self, timeout_s: float) -> None:
+        first = self._consumer.poll(timeout_s)
+        self._last_poll = time.monotonic()
+        if first is None:
+            return
+        # What is queued already comes along; a full consume() would wait for its batch to fill.
+        messages = [first, *self._consumer.consume(BATCH - 1, 0)]
+        polled = sort_polled(messages, self._assignment.epochs, self._on_message_error)
+        if polled.batches or polled.ends:
+            self._handed += 1
+            self._post(self._deliver, polled)
+
+    def _deliver(self, polled: Polled) -> None:
+        """On the event loop."""
+        for batch in polled.batches:
+            self._events.on_records(batch)
+        for tp, epoch, position in polled.ends:
+            self._events.on_position(tp, epoch, position)
+        self._taken += 1
+        if self._held_since is not None:
+            self._commands.put(_nothing)
+
+    # Stopping.
+
+    def _begin_stop(self) -> None:
+        if self._stop_asked:
+            return
+        self._stop_asked = True
+        on_drained = self._on_drained_for_stop
+        self._post(self._events.on_revoked, list(self._assignment.epochs), on_drained)
+
+    def _on_drained_for_stop(self, offsets: Offsets) -> None:
+        """On the event loop."""
+        self._commands.put(partial(self._commit_and_close, offsets))
+
+    def _commit_and_close(self, offsets: Offsets) -> None:
+        self._committer.commit(self._consumer, offsets)
+        self._assignment.drop(list(self._assignment.epochs))
+        self._close_at = time.monotonic() + LAST_COMMIT_WAIT_S
+
+    def _is_over(self) -> bool:
+        if self._close_at is None:
+            return False
+        return not self._committer.is_waiting or time.monotonic() >= self._close_at
+
+    # Callbacks of librdkafka: within poll, consume and close, on this thread.
+
+    def _guarded(self, callback: Callable[..., None]) -> Callable[..., None]:
+        """A callback that raises would destroy the records that the running consume already took."""
+
+        def guarded(*args: Any) -> None:
+            try:
+                callback(*args)
+            except Exception as error:  # kept and raised by the next turn, outside librdkafka
+                self._failure = self._failure or error
+
+        return guarded
+
+    def _on_assign(self, consumer: Consumer, partitions: Sequence[KafkaPartition]) -> None:
+        if self._stop_asked:
+            return
+        self._rebalance.on_assign(consumer, partitions)
+        self._was_assigned = True
+
+    def _on_revoke(self, consumer: Consumer, partitions: Sequence[KafkaPartition]) -> None:
+        silent_for = time.monotonic() - self._last_poll
+        if silent_for > self._policy.max_poll_interval_s:
+            # librdkafka may call a loss a revoke when the poll interval ran out during a rebalance.
+            self._rebalance.on_lost(consumer, partitions)
+        else:
+            self._rebalance.on_revoke(consumer, partitions)
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            raise as_source_error(error, "as a member of the group")
+        if is_refused(error) and not self._was_assigned:
+            raise RefusedError(as_source_error(error, "at start").args[0])
+        self._journal.warning("Kafka cannot be used for now; trying on.", error=error.str())
+
+    def _on_message_error(self, message: Message, error: KafkaError) -> None:
+        topic, partition = message.topic(), message.partition()
+        if error.code() == KafkaError._AUTO_OFFSET_RESET and topic is not None and partition is not None:
+            self._loss.found(self._consumer, TopicPartition(topic, partition), int(message.offset() or 0))
+        elif error.code() == KafkaError._MAX_POLL_EXCEEDED:
+            self._journal.error("The poll interval was exceeded; Kafka has taken the partitions away.")
+        elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
+            self._journal.warning("The topic does not exist yet; waiting for it.", topic=topic)
+        else:
+            self._on_error(error)
+
+    def _report_commits(self, results: Sequence[CommitResult]) -> None:
+        self._post(self._events.on_committed, results)
+
+    def _may_wait(self) -> bool:
+        """Between two tries within a callback."""
+        self._beat()
+        time.sleep(0.5)
+        return not self._stop_asked and time.monotonic() - self._last_poll < self._policy.max_poll_interval_s / 2
+
+
+def _nothing() -> None:
+    """A command that only wakes the owner."""

@@ -1,0 +1,93 @@
+"""Asks Kafka for offsets: partitions, ends, what a group has committed. Never joins the group, never commits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from types import TracebackType
+
+from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from stream.core.model import TopicPartition
+from stream.kafka.client_config import Options
+from stream.kafka.codes import as_source_error, is_refused
+
+TIMEOUT_S = 10.0
+
+
+class OffsetReader:
+    """Blocking; to be used from one thread at a time. Every call raises SourceError when Kafka does not answer."""
+
+    def __init__(self, config: Options) -> None:
+        self._refusal: KafkaError | None = None
+        self._consumer = Consumer({**config, "error_cb": self._on_error})
+
+    def __enter__(self) -> OffsetReader:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the client."""
+        self._consumer.close()
+
+    def partitions(self, topics: Iterable[str], timeout_s: float = TIMEOUT_S) -> list[TopicPartition]:
+        """Every partition of these topics (names, or patterns that begin with ^); a missing topic has none."""
+        try:
+            cluster = self._consumer.list_topics(timeout=timeout_s)
+        except KafkaException as error:
+            raise self._error(error, "asking for its topics") from error
+        names = set(topics)
+        patterns = [name for name in names if name.startswith("^")]
+        return [
+            TopicPartition(topic, partition)
+            for topic, metadata in sorted(cluster.topics.items())
+            if topic in names or matches_any(patterns, topic)
+            for partition in sorted(metadata.partitions)
+        ]
+
+    def range_of(self, tp: TopicPartition, timeout_s: float = TIMEOUT_S) -> tuple[int, int]:
+        """(first offset, read-committed end) of a partition."""
+        return watermarks(self._consumer, tp, timeout_s)
+
+    def committed(self, tps: Iterable[TopicPartition], timeout_s: float = TIMEOUT_S) -> dict[TopicPartition, int]:
+        """What the group has committed, for those of the partitions where it has."""
+        return committed(self._consumer, tps, timeout_s)
+
+    def _error(self, error: KafkaException, doing: str) -> Exception:
+        return as_source_error(self._refusal or error, doing)
+
+    def _on_error(self, error: KafkaError) -> None:
+        if is_refused(error):
+            self._refusal = error
+
+
+def matches_any(patterns: Iterable[str], topic: str) -> bool:
+    """Whether one of the patterns (each begins with ^) matches the topic."""
+    return any(re.match(pattern, topic) for pattern in patterns)
+
+
+def watermarks(consumer: Consumer, tp: TopicPartition, timeout_s: float) -> tuple[int, int]:
+    """(first offset, read-committed end), asked from the broker."""
+    try:
+        answer = consumer.get_watermark_offsets(KafkaPartition(*tp), timeout=timeout_s)
+    except KafkaException as error:
+        raise as_source_error(error, f"asking for the range of {tp.topic}:{tp.partition}") from error
+    if answer is None:
+        raise as_source_error(KafkaError(KafkaError._TIMED_OUT), f"asking for the range of {tp.topic}:{tp.partition}")
+    return answer
+
+
+def committed(consumer: Consumer, tps: Iterable[TopicPartition], timeout_s: float) -> dict[TopicPartition, int]:
+    """What the consumer's group has committed; where Kafka could not answer it raises, never takes that for none."""
+    doing = "asking for committed offsets"
+    try:
+        answers = consumer.committed([KafkaPartition(*tp) for tp in tps], timeout=timeout_s)
+    except KafkaException as error:
+        raise as_source_error(error, doing) from error
+    for answer in answers:
+        if answer.error is not None:
+            raise as_source_error(answer.error, doing)
+    return {TopicPartition(a.topic, a.partition): a.offset for a in answers if a.offset >= 0}
