@@ -1,0 +1,92 @@
+"""The edges around one engine: opened together, closed together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from stream.app.loop_clock import LoopClock
+from stream.app.policies import delivery_rules, engine_policy
+from stream.core.stats import EngineStats
+from stream.kafka.client_config import KafkaPolicy, consumer_config, producer_config
+from stream.kafka.dead_letters import DeadLetterTopic
+from stream.kafka.owner import ConsumerOwner
+from stream.kafka.rebalance import Post
+from stream.pipeline.engine import Edges, Engine
+from stream.settings.model import Settings
+from stream.telemetry.clock import SystemClock
+from stream.telemetry.logs import StructlogJournal
+from stream.telemetry.trace import TraceFile
+from stream.validation.schemas import SchemaValidator
+from stream.webhook.sender import HttpxSender
+
+
+@dataclass
+class World:
+    """One engine and everything that it stands on."""
+
+    engine: Engine
+    owner: ConsumerOwner
+    letters: DeadLetterTopic
+    senders: list[HttpxSender]
+    trace: TraceFile | None
+
+    async def close(self) -> None:
+        """The source has ended: close the rest, in the order in which one may still call the other."""
+        self.engine.stop()
+        self.letters.close()
+        for sender in self.senders:
+            await sender.close()
+        if self.trace is not None:
+            self.trace.close()
+
+
+def build_world(
+    settings: Settings,
+    kafka: KafkaPolicy,
+    partitions: int,
+    stats: EngineStats,
+    journal: StructlogJournal,
+    trace_path: Path | None,
+    beat: Callable[[], None],
+) -> World:
+    """The engine of the shared layout and its edges, on the running event loop; nothing is started yet.
+
+    `partitions` is how many the dead-letter topic has.
+    """
+    loop = asyncio.get_running_loop()
+    post = poster(loop)
+    trace = None if trace_path is None else TraceFile(trace_path, kafka.group, SystemClock(), journal)
+    letters = DeadLetterTopic(producer_config(kafka), settings.dead_letter_topic, kafka.group, partitions, post)
+    senders = [
+        HttpxSender(w.url.reveal(), timeout_s=w.timeout, max_connections=w.max_in_flight) for w in settings.workflows
+    ]
+    owner = ConsumerOwner(kafka, consumer_config(kafka), post, journal, beat)
+    edges = Edges(
+        source=owner,
+        senders=senders,
+        dead_letters=letters,
+        validator=SchemaValidator(),
+        clock=LoopClock(loop),
+        journal=journal,
+        rng=Random(),
+        trace=trace,
+    )
+    engine = Engine(engine_policy(settings), delivery_rules(settings), edges, stats)
+    return World(engine, owner, letters, senders, trace)
+
+
+def poster(loop: asyncio.AbstractEventLoop) -> Post:
+    """Runs functions on the loop from any thread; once the loop is closed there is nobody left to tell."""
+
+    def post(function: Callable[..., None], *args: Any) -> None:
+        try:
+            loop.call_soon_threadsafe(function, *args)
+        except RuntimeError:
+            return
+
+    return post

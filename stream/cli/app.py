@@ -1,0 +1,116 @@
+"""The commands and their options; each hands over to its own file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stream import __version__
+from stream.cli import options
+
+RUN_HELP = """Read events from Kafka, deliver them to the workflows, commit what is done.
+
+Examples:
+
+  tray-stream run --config stream.toml
+
+  TRAY_WORKFLOW_URLS=https://… tray-stream run --bootstrap-servers localhost:9092 --topic segment-events
+
+Ends at SIGTERM or Ctrl-C: drains, commits, leaves the group. A second signal exits at once.
+"""
+
+DEMO_HELP = """The main job on this machine alone: an embedded broker, sample events, three local workflows.
+
+Example:
+
+  tray-stream demo
+"""
+
+CHECK_HELP = """Check the settings, Kafka, the topics and, with --probe, each workflow; print every finding.
+
+Examples:
+
+  tray-stream check --config stream.toml
+
+  tray-stream check --print
+"""
+
+app = typer.Typer(
+    name="tray-stream",
+    help="Segment events from Kafka to tray workflows: filtered, in order per user, committed after delivery.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tray-stream {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options before the command."""
+
+
+@app.command(help=RUN_HELP)
+def run(
+    config: options.Config = None,
+    bootstrap_servers: options.Bootstrap = None,
+    topic: options.Topic = None,
+    group_id: options.Group = None,
+    until_end: Annotated[
+        bool, typer.Option("--until-end", help="Stop when everything that is on the topics now is done.")
+    ] = False,
+    trace: Annotated[
+        Path | None,
+        typer.Option("--trace", help="Write each step as one JSON object a line to this file.", show_default=False),
+    ] = None,
+) -> None:
+    """The processor."""
+    from stream.app.processor import RunOptions
+    from stream.cli.run import run_processor
+
+    given = options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=topic, group_id=group_id)
+    run_processor(options.load(given), RunOptions(until_end=until_end, trace=trace))
+
+
+@app.command(help=DEMO_HELP)
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Stay up with a trickle of events until Ctrl-C.")] = False,
+) -> None:
+    """The main job on this machine alone."""
+    from stream.cli.demo import run_demo
+
+    run_demo(keep)
+
+
+@app.command(help=CHECK_HELP)
+def check(
+    config: options.Config = None,
+    bootstrap_servers: options.Bootstrap = None,
+    topic: options.Topic = None,
+    group_id: options.Group = None,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Connect to each workflow's host (TCP and TLS); no event is sent.")
+    ] = False,
+    show: Annotated[bool, typer.Option("--print", help="Print the settings in force, secrets redacted.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Every finding at once."""
+    from stream.cli.check import print_settings, run_check
+
+    given = options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=topic, group_id=group_id)
+    loaded = options.load(given, workflows_required=False)
+    if show:
+        print_settings(loaded)
+    else:
+        run_check(loaded, probe, as_json)

@@ -1,0 +1,45 @@
+"""`tray-stream check`: prints the findings; `--print` shows the settings in force."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from stream.app.check import Finding, check_kafka, exit_code, probe_workflows
+from stream.settings import redacted_settings
+from stream.settings.load import Loaded
+
+_STYLES = {"ok": "green", "warning": "yellow", "failed": "red", "refused": "red"}
+
+
+def print_settings(loaded: Loaded) -> None:
+    """The settings in force as JSON, secrets redacted."""
+    typer.echo(json.dumps(redacted_settings(loaded.settings), indent=2, ensure_ascii=False))
+
+
+def run_check(loaded: Loaded, probe: bool, as_json: bool) -> None:
+    """Look at everything, print every finding, exit 0, 1 or 3."""
+    findings = [Finding(f"settings {loaded.path or 'from the environment'}", "ok")]
+    findings += [Finding("settings", "warning", warning) for warning in loaded.warnings]
+    if not loaded.settings.workflows:
+        findings.append(Finding("workflows", "warning", "None is configured: run needs at least one."))
+    findings += check_kafka(loaded.settings)
+    if probe:
+        findings += asyncio.run(probe_workflows(loaded.settings))
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
+    else:
+        _print_table(findings)
+    raise typer.Exit(exit_code(findings))
+
+
+def _print_table(findings: list[Finding]) -> None:
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for finding in findings:
+        table.add_row(f"[{_STYLES[finding.verdict]}]{finding.verdict}[/]", finding.what, finding.detail)
+    Console().print(table)

@@ -1,0 +1,53 @@
+"""Options that several commands share, and the settings they lead to."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, TypedDict
+
+import typer
+
+from stream.settings.load import Loaded, load_settings
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", help="Settings file (TOML). Default: ./stream.toml if there is one.", show_default=False
+    ),
+]
+Bootstrap = Annotated[
+    str | None,
+    typer.Option("--bootstrap-servers", help="Kafka brokers, host:port, comma-separated.", show_default=False),
+]
+Topic = Annotated[list[str] | None, typer.Option("--topic", help="Topic to read; may be repeated.", show_default=False)]
+Group = Annotated[str | None, typer.Option("--group-id", help="Consumer group.", show_default=False)]
+
+
+class Given(TypedDict):
+    """What the shared options said; None: nothing."""
+
+    config: Path | None
+    bootstrap_servers: str | None
+    topic: list[str] | None
+    group_id: str | None
+
+
+def load(given: Given, *, workflows_required: bool = True, topics_required: bool = True) -> Loaded:
+    """Settings from file, environment and these options.
+
+    Raises:
+        ConfigError: with every problem.
+    """
+    flags = {
+        "kafka.bootstrap_servers": given["bootstrap_servers"],
+        "kafka.topics": given["topic"] or None,
+        "kafka.group_id": given["group_id"],
+    }
+    return load_settings(
+        given["config"],
+        os.environ,
+        flags,
+        workflows_required=workflows_required,
+        topics_required=topics_required,
+    )

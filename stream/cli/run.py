@@ -1,0 +1,73 @@
+"""`tray-stream run`: the processor."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+
+from stream.app.processor import Processor, RunOptions
+from stream.settings.load import Loaded
+from stream.telemetry.logs import StructlogJournal, configure_logs, journal
+
+INTERRUPTED_TWICE = 130
+
+
+def run_processor(loaded: Loaded, options: RunOptions) -> None:
+    """Run until stopped by a signal, at the end, or broken.
+
+    Raises:
+        StreamError: what ended it; its `exit_code` is the process's.
+    """
+    settings = loaded.settings
+    configure_logs(settings.log.level, settings.log.format)
+    log = journal()
+    for warning in loaded.warnings:
+        log.warning(warning)
+    announce(loaded, log)
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(_run(Processor(settings, log, options)))
+
+
+def announce(loaded: Loaded, log: StructlogJournal) -> None:
+    """Say what is about to run, in one or two lines."""
+    settings = loaded.settings
+    names = " ".join(workflow.name for workflow in settings.workflows)
+    log.info(
+        "Starting.",
+        topics=" ".join(settings.kafka.topics),
+        group=settings.kafka.group_id,
+        workflows=names,
+        config=str(loaded.path or "none"),
+    )
+    if len(settings.workflows) > 1:
+        log.info(
+            "All workflows share one consumer group: while one is down the others go on until the open limits are "
+            "full, then wait for it.",
+            max_open_events=settings.limits.max_open_events,
+        )
+
+
+def loop_factory() -> type[asyncio.AbstractEventLoop] | None:
+    """uvloop's loop where there is one."""
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.Loop  # type: ignore[no-any-return, unused-ignore]  # a class, typed as Any where stubs are missing
+
+
+async def _run(processor: Processor) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _on_signal, processor, signal.Signals(number).name)
+    await processor.run()
+
+
+def _on_signal(processor: Processor, name: str) -> None:
+    if processor.is_stopping:
+        sys.stderr.flush()
+        os._exit(INTERRUPTED_TWICE)
+    processor.journal.info("Stopping: draining, then a last commit. A second signal exits at once.", signal=name)
+    processor.request_stop()

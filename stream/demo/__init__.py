@@ -1,0 +1,1 @@
+"""`tray-stream demo`: the real processor on an embedded broker, with workflows on this machine."""
