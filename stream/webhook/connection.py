@@ -44,7 +44,7 @@ class Connection(httpx.AsyncHTTPTransport):
     @property
     def is_reusable(self) -> bool:
         """The connection is open and waits for another request."""
-        return any(connection.is_idle() for connection in self._pool.connections)
+        return any(connection.is_idle() and not _has_surplus(connection) for connection in self._pool.connections)
 
     async def exchange(self, request: HttpRequest) -> Answer:
         """Send one request and read its answer.
@@ -87,6 +87,12 @@ async def _beginning(response: httpx.Response, keep: int) -> bytes:
     return kept
 
 
+def _has_surplus(connection: Any) -> bool:
+    """Bytes came behind the last answer. httpcore would take them for the beginning of the next one."""
+    state = getattr(connection._connection, "_h11_state", None)
+    return state is not None and bool(state.trailing_data[0])
+
+
 class _WatchedNetwork(httpcore.AsyncNetworkBackend):
     """httpcore's network, which remembers whether it connected and whether anything came back."""
 
@@ -125,10 +131,9 @@ class _WatchedStream(httpcore.AsyncNetworkStream):
     async def start_tls(self, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
         try:
             return _WatchedStream(await self._inner.start_tls(*args, **kwargs), self._network)
-        except Exception as error:
+        except Exception as error:  # whatever it is, the handshake has failed
             raise HandshakeError from error
-        except BaseException:
-            # The deadline, or a cancel, within the handshake: httpcore would leave the socket open.
+        except BaseException:  # the deadline, or a cancel: httpcore would leave the socket open
             await self._inner.aclose()
             raise
 

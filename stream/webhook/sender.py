@@ -7,12 +7,11 @@ import ssl
 from collections.abc import Callable, Coroutine
 from functools import partial
 
-import httpx
-
 from stream.core.model import Answer, HttpRequest
 from stream.webhook.connection import Connection, shared_tls
 from stream.webhook.connections import IdleConnections
 from stream.webhook.excerpt import Excerpts
+from stream.webhook.target import parse_target
 from stream.webhook.translate import failure_text, failure_word
 
 KEEPALIVE_S = 30.0
@@ -36,7 +35,7 @@ class HttpxSender:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._timeout_s = timeout_s
-        target = _parsed(url)
+        target = parse_target(url)
         excerpts = Excerpts(target.raw_path.decode("ascii"))
         connect = partial(Connection, target, excerpts, tls or shared_tls(), keepalive_s)
         self._connections = IdleConnections(connect, max_connections, keepalive_s)
@@ -62,8 +61,7 @@ class HttpxSender:
         try:
             async with asyncio.timeout_at(started_at + self._timeout_s):
                 answer = await connection.exchange(request)
-        # Whatever went wrong: the delivery waits for an answer, and without one its lane would stand for ever.
-        except Exception as error:
+        except Exception as error:  # whatever it is: without an answer the delivery's lane would stand for ever
             answer = Answer(0, failure=failure_word(error), excerpt=failure_text(error))
         finally:
             self._connections.give_back(connection)
@@ -89,10 +87,3 @@ class Attempt:
     def _report(self, task: asyncio.Task[Answer]) -> None:
         if not self._is_cancelled and not task.cancelled():
             self._on_answer(task.result())
-
-
-def _parsed(url: str) -> httpx.URL:
-    try:
-        return httpx.URL(url)
-    except httpx.InvalidURL:
-        raise ValueError("The workflow's URL cannot be used.") from None

@@ -10,8 +10,16 @@ from collections.abc import Iterator
 import httpx
 
 
+class UnreachableError(Exception):
+    """No connection could be made; the cause says why."""
+
+
 class HandshakeError(Exception):
     """The connection was made, the TLS handshake on it failed."""
+
+
+class EgressError(OSError):
+    """The address is not one that may be connected to. Its text is ours, and names no URL."""
 
 
 def failure_word(error: BaseException) -> str:
@@ -20,7 +28,7 @@ def failure_word(error: BaseException) -> str:
         return "timeout"
     if isinstance(error, HandshakeError):
         return "tls"
-    if not isinstance(error, httpx.ConnectError):
+    if not isinstance(error, UnreachableError | httpx.ConnectError):
         return "reset"
     return "dns" if any(isinstance(cause, socket.gaierror) for cause in _chain(error)) else "connect"
 
@@ -41,6 +49,8 @@ def _system_text(error: BaseException) -> str:
             reason = error.reason or ""
         case socket.gaierror():
             reason = error.strerror or ""
+        case EgressError():
+            reason = str(error)
         case OSError(errno=int(number)):
             reason = os.strerror(number)
         case _:

@@ -1,0 +1,207 @@
+"""One connection to a workflow: one request at a time, its answer read by callbacks."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Protocol, cast
+
+from stream.core.model import Answer
+from stream.webhook.excerpt import Excerpts
+from stream.webhook.fast.attempt import Attempt
+from stream.webhook.fast.glance import Glance
+from stream.webhook.fast.reader import AnswerReader, Progress
+from stream.webhook.translate import failure_text, failure_word
+
+JOINED_BODY_BYTES = 32 * 1024
+"""Up to here a copy of the body is cheaper than a second buffer to write."""
+LAST_WORDS_BYTES = 64 * 1024
+
+
+class Pool(Protocol):
+    """Who opened a connection, and is told what becomes of it."""
+
+    def on_answer(self, connection: Connection, attempt: Attempt, answer: Answer) -> None:
+        """An answer came, and the connection is free for the next request."""
+
+    def on_end(self, attempt: Attempt, answer: Answer) -> None:
+        """An answer came, or the reason why none will, and the connection is of no further use."""
+
+    def on_stale(self, attempt: Attempt) -> None:
+        """The server had closed the connection before the request came: it is to be sent on a fresh one."""
+
+    def on_idle_end(self, connection: Connection) -> None:
+        """A connection that waited for a request is of no further use."""
+
+    def on_closed(self, connection: Connection) -> None:
+        """Nothing of the connection is left."""
+
+
+class BrokenAnswerError(Exception):
+    """What came back is not HTTP, or is too large."""
+
+
+class ClosedError(Exception):
+    """The server closed the connection before its answer was complete."""
+
+
+class _Unopened(asyncio.Transport):
+    """Stands for the transport of a connection that has none yet."""
+
+    def abort(self) -> None:
+        """There is nothing to close."""
+
+
+UNOPENED = _Unopened()
+
+
+class Connection(asyncio.Protocol):
+    """Carries one attempt at a time. `attempt` is the one under way; None: it waits, or it is closed."""
+
+    __slots__ = ("_dialling", "_excerpts", "_glance", "_pool", "_reader", "_transport", "attempt", "idle_since")
+
+    def __init__(self, pool: Pool, excerpts: Excerpts, attempt: Attempt) -> None:
+        self._pool = pool
+        self._excerpts = excerpts
+        self._transport: asyncio.Transport = UNOPENED
+        self._dialling: asyncio.Task[None] | None = None
+        self._glance = Glance()
+        # Set from the first byte of an answer that is not a plain one until its last.
+        self._reader: AnswerReader | None = None
+        self.attempt: Attempt | None = attempt
+        self.idle_since = 0.0
+        """When it last became free; 0 until it has carried a request."""
+        attempt.connection = self
+
+    def send(self, attempt: Attempt) -> None:
+        """Begin the next attempt."""
+        self.attempt = attempt
+        attempt.connection = self
+        self._write(attempt)
+
+    def follow(self, dialling: asyncio.Task[None]) -> None:
+        """Learn from the task that opens this connection when it fails."""
+        self._dialling = dialling
+        dialling.add_done_callback(self._on_dialled)
+
+    def drop(self) -> None:
+        """Close at once; nothing more is heard of the attempt."""
+        self.attempt = None
+        self._transport.abort()
+        if self._transport is UNOPENED and self._dialling is not None:
+            self._dialling.cancel()
+
+    # Called by the event loop.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send what the connection was opened for."""
+        self._transport = cast(asyncio.Transport, transport)
+        if self.attempt is None:
+            self._transport.abort()
+        else:
+            self._write(self.attempt)
+
+    def data_received(self, chunk: bytes) -> None:
+        """Nearly always this is the whole of a plain answer."""
+        attempt = self.attempt
+        if attempt is None:
+            self._drop_idle()
+        elif self._reader is not None:
+            self._read(attempt, self._reader, chunk)
+        elif (status := self._glance.plain_status(chunk)) and not self._transport.get_write_buffer_size():
+            self.attempt = None
+            self._pool.on_answer(self, attempt, Answer(status))
+        else:
+            self._glance = Glance()
+            self._reader = AnswerReader(self._excerpts.bytes_needed)
+            self._read(attempt, self._reader, chunk)
+
+    def eof_received(self) -> None:
+        """The server has nothing more to say."""
+        self._on_last(None)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The connection is closed."""
+        if error is not None and self.attempt is not None:
+            self._hear_last_words()
+        self._on_last(error)
+        self._pool.on_closed(self)
+
+    # The rest.
+
+    def _write(self, attempt: Attempt) -> None:
+        if len(attempt.body) <= JOINED_BODY_BYTES:
+            self._transport.write(attempt.head + attempt.body)
+        else:
+            self._transport.writelines((attempt.head, attempt.body))
+
+    def _read(self, attempt: Attempt, reader: AnswerReader, chunk: bytes) -> None:
+        reader.feed(chunk)
+        if reader.progress is not Progress.READING:
+            self._conclude(attempt, reader, BrokenAnswerError())
+
+    def _conclude(self, attempt: Attempt, reader: AnswerReader, fault: Exception) -> None:
+        """The answer is over: it is complete, or `fault` is why not."""
+        self.attempt = self._reader = None
+        if reader.progress is not Progress.COMPLETE:
+            self._end(attempt, failure(fault))
+            return
+        excerpt = "" if reader.status < 300 else self._excerpts.cut(reader.body)
+        answer = Answer(reader.status, retry_after=reader.retry_after, excerpt=excerpt)
+        if reader.is_reusable and not self._transport.get_write_buffer_size():
+            self._pool.on_answer(self, attempt, answer)
+        else:
+            self._end(attempt, answer)
+
+    def _end(self, attempt: Attempt, answer: Answer) -> None:
+        self.drop()
+        self._pool.on_end(attempt, answer)
+
+    def _on_last(self, error: Exception | None) -> None:
+        """The server said its last, orderly or not."""
+        attempt, reader = self.attempt, self._reader
+        if attempt is None:
+            self._drop_idle()
+        elif reader is not None:
+            if error is None:
+                reader.end()
+            self._conclude(attempt, reader, error or ClosedError())
+        elif self.idle_since:
+            self.drop()
+            self._pool.on_stale(attempt)
+        else:
+            self.attempt = None
+            self._end(attempt, failure(error or ClosedError()))
+
+    def _hear_last_words(self) -> None:
+        """Read what the server said before it hung up on a request that was still being sent."""
+        transport = self._transport
+        if transport.get_extra_info("ssl_object") is not None:
+            return
+        try:
+            words = os.read(transport.get_extra_info("socket").fileno(), LAST_WORDS_BYTES)
+        except OSError:
+            return
+        if words:
+            self._reader = self._reader or AnswerReader(self._excerpts.bytes_needed)
+            self._reader.feed(words)
+            self._reader.is_reusable = False
+
+    def _drop_idle(self) -> None:
+        self._pool.on_idle_end(self)
+        self.drop()
+
+    def _on_dialled(self, dialling: asyncio.Task[None]) -> None:
+        self._dialling = None
+        attempt = self.attempt
+        if dialling.cancelled():
+            self._pool.on_closed(self)
+        elif (error := dialling.exception()) is not None:
+            self._pool.on_closed(self)
+            if attempt is not None:
+                self._end(attempt, failure(error))
+
+
+def failure(error: BaseException) -> Answer:
+    """The answer that says why there is none."""
+    return Answer(0, failure=failure_word(error), excerpt=failure_text(error))

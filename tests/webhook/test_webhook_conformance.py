@@ -1,0 +1,73 @@
+"""Both senders against the table: on either event loop, in the clear and over TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from pathlib import Path
+
+import pytest
+from conformance_server import OK, Script, ScriptedServer
+from conformance_table import CASES, Case, Seen
+from webhook_support import REQUEST, MakeSender, Run, ask, server_tls
+
+from stream.core.model import HttpRequest
+from stream.webhook.fast.sender import FastSender
+from stream.webhook.sender import HttpxSender
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_what_the_table_says_is_what_happens(case: Case, make: MakeSender, run: Run) -> None:
+    """The code, the reuse of the connection, the second try: nothing else of an attempt is seen from outside."""
+    expected = (case.on_httpx or case.seen) if make is HttpxSender else case.seen
+
+    async def main() -> None:
+        assert await seen(make, case) == expected
+
+    run(main())
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.is_for_tls], ids=lambda case: case.name)
+def test_it_happens_over_tls_as_well(case: Case, certificate: Path, run: Run) -> None:
+    """Encryption makes no difference to what is said."""
+    tls = ssl.create_default_context(cafile=certificate), server_tls(certificate)
+
+    async def main() -> None:
+        assert await seen(FastSender, case, tls) == (case.on_tls or case.seen)
+
+    run(main())
+
+
+async def seen(make: MakeSender, case: Case, tls: tuple[ssl.SSLContext, ssl.SSLContext] | None = None) -> Seen:
+    """Play the case and say what there was to see."""
+
+    def script_of(number: int) -> Script:
+        return case.script if number == 1 + case.used else [OK]
+
+    ours, theirs = tls or (None, None)
+    async with ScriptedServer(script_of, theirs) as server:
+        sender = make(server.url("localhost" if tls else "127.0.0.1"), timeout_s=case.timeout_s, tls=ours)
+        if case.used:
+            assert (await ask(sender)).status == 200
+            server.ended.clear()
+        answer = await ask(sender, HttpRequest(REQUEST.headers, case.body))
+        arrivals = len(server.requests)
+        server.answered.set()
+        await server.ended.wait()
+        await let_arrive()
+        assert (await ask(sender)).status == 200
+        await sender.close()
+    asked, following = server.requests[arrivals - 1], server.requests[-1]
+    return Seen(
+        answer.code,
+        reused=asked.connection == following.connection,
+        retried=arrivals == 2 + case.used,
+        retry_after=answer.retry_after,
+        excerpt=None if case.seen.excerpt is None else answer.excerpt,
+    )
+
+
+async def let_arrive() -> None:
+    """Let the loop read what the server has written."""
+    for _ in range(10):
+        await asyncio.sleep(0)

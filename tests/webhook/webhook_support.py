@@ -1,0 +1,103 @@
+"""What the tests of both senders share."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import subprocess
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from conformance_server import Script, ScriptedServer
+
+from stream.core.model import Answer, HttpRequest
+from stream.webhook.choose import WebhookSender
+from stream.webhook.fast.sender import FastSender
+from stream.webhook.sender import HttpxSender
+
+MakeSender = type[FastSender] | type[HttpxSender]
+Run = Callable[[Coroutine[Any, Any, None]], None]
+REQUEST = HttpRequest(headers=[("Content-Type", "application/json")], body=b'{"type":"track"}')
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+SENDERS: dict[str, MakeSender] = {"fast": FastSender, "httpx": HttpxSender}
+
+
+def run_on(loop: str, main: Coroutine[Any, Any, None]) -> None:
+    """Run a test's coroutine for at most 20 s; nothing may end in the loop's exception handler."""
+    strays: list[dict[str, Any]] = []
+    with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
+        runner.get_loop().set_exception_handler(lambda _loop, context: strays.append(context))
+        runner.run(asyncio.wait_for(main, 20))
+    # The server's own complaint of a handshake that the client ended is not the sender's.
+    assert [stray for stray in strays if "incoming connection" not in stray["message"]] == []
+
+
+def ask(sender: WebhookSender, request: HttpRequest = REQUEST) -> asyncio.Future[Answer]:
+    """Send, and wait for the answer; a second answer would raise."""
+    answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    sender.send(request, answered.set_result)
+    assert not answered.done()
+    return answered
+
+
+def answering(*scripts: Script) -> Callable[[int], Script]:
+    """One script after the other, a request each; the last one repeats."""
+    return lambda number: scripts[min(number, len(scripts)) - 1]
+
+
+async def answers_of(
+    make: MakeSender, *scripts: Script, count: int = 1, timeout_s: float = 10.0
+) -> tuple[list[Answer], ScriptedServer]:
+    """The answers to `count` requests, one after the other."""
+    async with ScriptedServer(answering(*scripts)) as server:
+        sender = make(server.url(), timeout_s=timeout_s)
+        answers = [await ask(sender) for _ in range(count)]
+        await sender.close()
+    return answers, server
+
+
+@contextmanager
+def deaf_port(host: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
+    """A port that neither accepts nor refuses: its queue is full."""
+    with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(0)
+        for filler in (first, second):
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+def closed_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port: int = unused.getsockname()[1]
+        return port
+
+
+def make_certificate(path: Path) -> Path:
+    """A self-signed certificate of `localhost` and its key, in one file."""
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *("-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"),
+            *("-keyout", path, "-out", path.with_suffix(".crt")),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    path.write_text(path.read_text() + path.with_suffix(".crt").read_text())
+    return path
+
+
+def server_tls(certificate: Path) -> ssl.SSLContext:
+    """The server's side of a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    return context
