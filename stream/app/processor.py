@@ -13,6 +13,7 @@ from stream import __version__
 from stream.app.offset_watch import OffsetWatch, Ranges
 from stream.app.policies import dead_letter_plan, kafka_policy
 from stream.app.start import prepare_dead_letters, read_ranges, until_answered
+from stream.app.steady_stats import SteadyStats
 from stream.app.world import World, build_world
 from stream.core.errors import DataLossError, StreamError
 from stream.core.stats import EngineStats
@@ -59,6 +60,7 @@ class Processor:
         self._has_lost = False
         self._stop_asked = asyncio.Event()
         self._ended: asyncio.Future[StreamError | None] | None = None
+        self._fault: StreamError | None = None
 
     @property
     def is_stopping(self) -> bool:
@@ -78,7 +80,7 @@ class Processor:
         Raises:
             StreamError: what ended it, unless it was asked to stop or came to the end.
         """
-        registry = build_registry([self.stats], __version__)
+        registry = build_registry(SteadyStats(asyncio.get_running_loop(), [self.stats]), __version__)
         endpoint = TelemetryServer(self.settings.http.listen, registry, self.health, SystemClock(), self.journal)
         endpoint.start()
         host = self.settings.http.listen.rpartition(":")[0]
@@ -105,11 +107,11 @@ class Processor:
 
     async def _ask_kafka(self) -> int:
         plan, kafka, inspect = dead_letter_plan(self.settings), self.kafka, self.options.inspect_topics
+        if self.options.until_end:
+            self._ranges = await until_answered(lambda: read_ranges(kafka), self.journal)
         partitions, findings = await until_answered(lambda: prepare_dead_letters(kafka, plan, inspect), self.journal)
         for finding in findings:
             self.journal.warning(finding)
-        if self.options.until_end:
-            self._ranges = await until_answered(lambda: read_ranges(kafka), self.journal)
         return partitions
 
     async def _run_engine(self, partitions: int) -> None:
@@ -126,6 +128,8 @@ class Processor:
             world.owner.stop()
         watch = OffsetWatch(world.engine, reader_config(self.kafka), self.journal)
         tasks = [asyncio.create_task(watch.follow_ends()), asyncio.create_task(self._supervise(watch, world))]
+        for task in tasks:
+            task.add_done_callback(self._on_watch_ended)
         self.on_started(self)
         try:
             error = await self._ended
@@ -166,7 +170,11 @@ class Processor:
 
     def _on_ended(self, error: StreamError | None) -> None:
         if self._ended is not None and not self._ended.done():
-            self._ended.set_result(error)
+            self._ended.set_result(self._fault or error)
+
+    def _on_watch_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error  # from a callback of the loop's, so that `_on_exception` hears of it
 
     def _on_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Something raised within the event loop: nothing more may be committed on its strength."""
@@ -175,6 +183,7 @@ class Processor:
             self.journal.warning("The event loop reports a fault of the network.", what=context["message"])
             return
         self.journal.error("The engine broke; nothing more is committed.", error=repr(error))
-        if self._world is not None:
+        if self._fault is None and self._world is not None:
+            self._fault = error if isinstance(error, StreamError) else StreamError(f"The engine broke: {error!r}.")
             self._world.engine.fail()
-        self._on_ended(error if isinstance(error, StreamError) else StreamError(f"The engine broke: {error!r}."))
+            self.request_stop()  # the group is left in order, so that the next owner need not wait for its timeout

@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
 from stream.core.errors import MissingTopicError, RefusedError, SourceError
 from stream.core.model import TopicPartition
 from stream.core.ports import Journal
 from stream.kafka.client_config import KafkaPolicy, common_config, reader_config
-from stream.kafka.reader import OffsetReader
+from stream.kafka.reader import OffsetReader, matches_any
 from stream.kafka.topics import DeadLetterPlan, Topics
 
 AGAIN_AFTER_S = 2.0
+ASK_TIMEOUT_S = 5.0
+"""How long one question may take; a stop waits for it."""
 T = TypeVar("T")
 
 
 def prepare_dead_letters(policy: KafkaPolicy, plan: DeadLetterPlan, inspect: bool) -> tuple[int, list[str]]:
-    """(partitions of the dead-letter topic, what is wrong with it). Blocking."""
+    """(partitions of the dead-letter topic, what is wrong with it). Blocking.
+
+    Raises:
+        SourceError: no topic to read exists yet, whose partitions and sizes the dead-letter topic could follow.
+    """
     topics = Topics(common_config(policy))
-    is_new = plan.topic not in topics.partition_counts()
-    partitions = topics.ensure_dead_letters(plan, policy.topics)
-    findings = topics.dead_letter_findings(plan.topic) if inspect and not is_new else []
+    counts = topics.partition_counts(ASK_TIMEOUT_S)
+    sources = _sources(policy, counts)
+    if not sources:
+        raise SourceError(f"No topic {', '.join(policy.topics)} on this cluster yet.")
+    partitions = topics.ensure_dead_letters(plan, sources)
+    findings = topics.dead_letter_findings(plan.topic) if inspect and plan.topic in counts else []
     return partitions, findings
+
+
+def _sources(policy: KafkaPolicy, existing: Collection[str]) -> list[str]:
+    """Topics to read that exist, in the order of the settings."""
+    visible = sorted(set(existing) - set(policy.hidden_topics))
+    return [name for topic in policy.topics for name in visible if _is_named(topic, name)]
+
+
+def _is_named(topic: str, name: str) -> bool:
+    return matches_any([topic], name) if topic.startswith("^") else topic == name
 
 
 def read_ranges(policy: KafkaPolicy) -> dict[TopicPartition, tuple[int, int]]:
@@ -33,7 +52,9 @@ def read_ranges(policy: KafkaPolicy) -> dict[TopicPartition, tuple[int, int]]:
         SourceError: a topic is missing, so that there is no end to stop at.
     """
     with OffsetReader(reader_config(policy)) as reader:
-        partitions = reader.partitions(policy.topics)
+        partitions = [
+            tp for tp in reader.partitions(policy.topics, ASK_TIMEOUT_S) if tp.topic not in policy.hidden_topics
+        ]
         found = {tp.topic for tp in partitions}
         missing = [topic for topic in policy.topics if not topic.startswith("^") and topic not in found]
         if missing or not partitions:
@@ -53,5 +74,5 @@ async def until_answered(question: Callable[[], T], journal: Journal) -> T:
         except (RefusedError, MissingTopicError):
             raise
         except SourceError as error:
-            journal.warning("Kafka cannot be used yet; trying on.", error=str(error))
+            journal.warning("Not ready to start yet; trying again.", error=str(error))
         await asyncio.sleep(AGAIN_AFTER_S)

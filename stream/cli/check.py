@@ -7,10 +7,11 @@ import json
 from dataclasses import asdict
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from stream.app.check import Finding, check_kafka, exit_code, probe_workflows
+from stream.cli.console import standard_output
 from stream.settings import redacted_settings
 from stream.settings.load import Loaded
 
@@ -41,5 +42,7 @@ def run_check(loaded: Loaded, probe: bool, as_json: bool) -> None:
 def _print_table(findings: list[Finding]) -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
     for finding in findings:
-        table.add_row(f"[{_STYLES[finding.verdict]}]{finding.verdict}[/]", finding.what, finding.detail)
-    Console().print(table)
+        # As Text, since a plain string would be read as rich's markup: a detail may hold square brackets.
+        verdict = Text(finding.verdict, _STYLES[finding.verdict])
+        table.add_row(verdict, Text(finding.what), Text(finding.detail))
+    standard_output().print(table)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from stream.app.processor import Processor, RunOptions
+from stream.cli.console import standard_output
 from stream.cli.run import loop_factory
 from stream.core.errors import StreamError
 from stream.demo.report import Outcome, events_table, offsets_table, verdict, workflows_table
@@ -32,7 +33,7 @@ def run_demo(keep: bool) -> None:
         DemoError: an event is not accounted for, or an offset not committed.
     """
     configure_logs("warning")
-    out, progress_out = Console(), Console(stderr=True)
+    out, progress_out = standard_output(), Console(stderr=True)
     out.print("An embedded Kafka broker, a topic of sample Segment events, and three workflows on this machine:")
     for name, what in WORKFLOWS.items():
         out.print(f"  {name:<11} {what}")
