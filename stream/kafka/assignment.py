@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Sequence
 from itertools import count
 
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import OFFSET_END, Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from stream.core.model import TopicPartition
@@ -15,54 +16,60 @@ from stream.kafka.starts import Start
 class Assignment:
     """The owner's own record; librdkafka tells neither the epoch nor what is paused."""
 
-    def __init__(self, incremental: bool) -> None:
+    def __init__(self) -> None:
         self.epochs: dict[TopicPartition, int] = {}
+        """The partitions that are read. One that was granted and is parked is not among them."""
         self.stopped: set[TopicPartition] = set()
         """Held, but not consumed: records were lost and `on_data_loss = "stop"`."""
         self.is_paused = False
-        self._incremental = incremental
+        self._parked: set[TopicPartition] = set()
         self._next_epoch = count(1)
 
+    def park(self, consumer: Consumer, tps: Sequence[TopicPartition]) -> None:
+        """Take a grant without reading: where these start is not known yet. What still comes of them is ignored."""
+        consumer.incremental_assign([KafkaPartition(*tp, OFFSET_END) for tp in tps])
+        self._parked |= set(tps)
+        _set_paused(consumer, tps, True)
+
     def grant(self, consumer: Consumer, starts: Sequence[Start]) -> None:
-        """Read each of these partitions from its start, none of them paused."""
-        where = [KafkaPartition(*start.tp, start.offset) for start in starts]
-        if self._incremental:
-            consumer.incremental_assign(where)
-        else:
-            consumer.assign(where)
+        """Read each of these partitions from its start, in an epoch of its own, none of them paused."""
+        self.move(consumer, {start.tp: start.offset for start in starts})
         for start in starts:
             self.epochs[start.tp] = next(self._next_epoch)
         # The pause flag outlives a revoke in librdkafka; the state of a fresh grant is always set.
-        self._set_paused(consumer, [start.tp for start in starts], False)
-        if self.is_paused:
+        _set_paused(consumer, [start.tp for start in starts], False)
+        if self.is_paused and starts:
             self.resume(consumer)
 
-    def restart(self, consumer: Consumer, tp: TopicPartition, offset: int) -> None:
-        """Read a held partition from another offset, within the same epoch."""
-        consumer.seek(KafkaPartition(*tp, offset))
+    def move(self, consumer: Consumer, positions: dict[TopicPartition, int]) -> None:
+        """Read from these offsets. A seek would do for none: it is refused once a partition has come to a halt."""
+        held = [tp for tp in positions if tp in self.epochs or tp in self._parked]
+        if held:
+            consumer.incremental_unassign([KafkaPartition(*tp) for tp in held])
+        self._parked -= positions.keys()
+        consumer.incremental_assign([KafkaPartition(*tp, offset) for tp, offset in positions.items()])
 
     def drop(self, tps: Iterable[TopicPartition]) -> None:
         """These partitions are not ours any more."""
         for tp in tps:
             self.epochs.pop(tp, None)
             self.stopped.discard(tp)
+            self._parked.discard(tp)
 
     def pause(self, consumer: Consumer) -> None:
         """Take nothing from any partition until `resume`."""
         self.is_paused = True
-        self._set_paused(consumer, list(self.epochs), True)
+        _set_paused(consumer, list(self.epochs), True)
 
     def resume(self, consumer: Consumer) -> None:
         """Take records again."""
         self.is_paused = False
-        self._set_paused(consumer, list(self.epochs), False)
+        _set_paused(consumer, list(self.epochs), False)
 
-    def _set_paused(self, consumer: Consumer, tps: list[TopicPartition], paused: bool) -> None:
-        if not tps:
-            return
-        where = [KafkaPartition(*tp) for tp in tps]
-        try:
-            (consumer.pause if paused else consumer.resume)(where)
-        except KafkaException:
-            # A partition that just went away; its revoke is on the way and the others were set.
-            return
+
+def _set_paused(consumer: Consumer, tps: Sequence[TopicPartition], paused: bool) -> None:
+    if not tps:
+        return
+    # A partition that just went away is refused; its revoke is on the way and the others were set.
+    with contextlib.suppress(KafkaException):
+        (consumer.pause if paused else consumer.resume)([KafkaPartition(*tp) for tp in tps])

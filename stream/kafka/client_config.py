@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+from confluent_kafka import KafkaException
+
+from stream.core.errors import ConfigError, Problem
 
 Option = str | int | float | bool
 Options = dict[str, Any]
+Client = TypeVar("Client")
+
+SESSION_MS = 45_000
+"""librdkafka's own session timeout."""
+LETTER_BATCH_BYTES = 64 * 1024
+"""A batch of letters counts as one record against the topic's limit, so a large one might be refused as a whole."""
+CALLBACK_WAIT_S = 0.5
+_STRATEGY = "partition.assignment.strategy"
 
 MAX_RECORD_BYTES = 100_000_000
 """The client refuses no record on its own; what is too large is for the broker to say."""
@@ -51,7 +64,12 @@ def common_config(policy: KafkaPolicy) -> Options:
 
 
 def consumer_config(policy: KafkaPolicy) -> Options:
-    """Options of the consumer that is a member of the group."""
+    """Options of the consumer that is a member of the group.
+
+    Raises:
+        ConfigError: they would move all partitions at every rebalance, which nothing here is made for.
+    """
+    max_poll_ms = int(policy.max_poll_interval_s * 1000)
     config: Options = {
         **common_config(policy),
         "fetch.wait.max.ms": 100,
@@ -60,15 +78,27 @@ def consumer_config(policy: KafkaPolicy) -> Options:
         **policy.consumer_options,
         **_guarantees(policy),
         "group.protocol": policy.group_protocol,
-        "max.poll.interval.ms": int(policy.max_poll_interval_s * 1000),
+        "max.poll.interval.ms": max_poll_ms,
     }
     if policy.group_instance_id:
         config["group.instance.id"] = policy.group_instance_id
     if policy.group_protocol == "classic":
-        config.setdefault("partition.assignment.strategy", "cooperative-sticky")
+        config.setdefault(_STRATEGY, "cooperative-sticky")
+        config.setdefault("session.timeout.ms", min(SESSION_MS, max_poll_ms))  # librdkafka refuses a longer one
+        _refuse_eager(str(config[_STRATEGY]))
     if policy.hidden_topics and any(topic.startswith("^") for topic in policy.topics):
         config["topic.blacklist"] = ",".join(f"^{_escaped(topic)}$" for topic in policy.hidden_topics)
     return config
+
+
+def subscription(policy: KafkaPolicy) -> list[str]:
+    """The topics as the group's protocol takes them.
+
+    A pattern means what begins like it. librdkafka sees that so; a broker (KIP-848) compares the whole name.
+    """
+    if policy.group_protocol == "classic":
+        return list(policy.topics)
+    return [f"^({topic[1:]}).*" if topic.startswith("^") else topic for topic in policy.topics]
 
 
 def reader_config(policy: KafkaPolicy) -> Options:
@@ -81,6 +111,7 @@ def producer_config(policy: KafkaPolicy) -> Options:
     return {
         **common_config(policy),
         "linger.ms": 5,
+        "batch.size": LETTER_BATCH_BYTES,
         "message.max.bytes": MAX_RECORD_BYTES,
         **policy.producer_options,
         "acks": "all",
@@ -88,9 +119,36 @@ def producer_config(policy: KafkaPolicy) -> Options:
     }
 
 
-def is_incremental(config: Mapping[str, object]) -> bool:
-    """Whether the group moves partitions one by one (cooperative, KIP-848) or all at once (eager)."""
-    return config["group.protocol"] == "consumer" or "cooperative" in str(config["partition.assignment.strategy"])
+def open_client(kind: Callable[[Options], Client], config: Options) -> Client:
+    """A client with these options.
+
+    Raises:
+        ConfigError: librdkafka does not take one of them.
+    """
+    try:
+        return kind(config)
+    except (KafkaException, TypeError, ValueError) as error:
+        inner = error.args[0] if error.args else error
+        text = inner.str() if hasattr(inner, "str") else str(inner)
+        raise ConfigError([Problem("kafka.options", f"librdkafka does not take them: {text}.")]) from error
+
+
+def served(poll: Callable[[float], object], condition: Callable[[], bool]) -> bool:
+    """Serve a client's callbacks for a moment, until the condition holds.
+
+    That Kafka refuses us is told by callback alone, and somewhat later than the question fails.
+    """
+    give_up_at = time.monotonic() + CALLBACK_WAIT_S
+    while not condition() and time.monotonic() < give_up_at:
+        poll(0.05)
+    return condition()
+
+
+def _refuse_eager(strategy: str) -> None:
+    if strategy != "cooperative-sticky":
+        what = f"{strategy} moves every partition at each rebalance."
+        fix = 'Remove it (cooperative-sticky is used), or set kafka.group_protocol = "consumer".'
+        raise ConfigError([Problem(f"kafka.consumer_options.{_STRATEGY}", what, fix)])
 
 
 def _guarantees(policy: KafkaPolicy) -> Options:

@@ -63,6 +63,8 @@ def commit_outcome(error: KafkaError | None) -> CommitOutcome:
 
 def is_refused(error: KafkaError) -> bool:
     """Whether Kafka said no to who we are or what we may, so that trying again as we are does not help."""
+    if error.code() == KafkaError._FATAL:  # the client's last word; its text alone says why
+        return any(KafkaError(code).str() in error.str() for code in _REFUSED)
     return error.code() in _REFUSED
 
 

@@ -2,52 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from stream.core.model import CommitOutcome, CommitResult, TopicPartition
 from stream.core.ports import Offsets
-from stream.kafka.codes import commit_outcome, kafka_error
+from stream.kafka.codes import as_source_error, commit_outcome, is_refused, kafka_error
+
+FIRST = 0
+"""Epoch of the commit of a resolved start, made before the partition has one of its own."""
 
 Report = Callable[[Sequence[CommitResult]], None]
 
 
 class Committer:
-    """Used by the consumer's owner alone; the answers come while it polls."""
+    """Used by the consumer's owner alone; the answers come while it polls.
 
-    def __init__(self, report: Report) -> None:
+    Invariant: nothing is sent for a partition whose epoch is over, and nothing lower than what was sent before
+    in the same epoch. librdkafka and the broker check neither.
+    """
+
+    def __init__(self, epochs: Mapping[TopicPartition, int], report: Report) -> None:
+        self._current = epochs
         self._report = report
-        self._epochs: dict[tuple[TopicPartition, int], int] = {}
-        """Epoch of each commit under way, by partition and offset."""
+        self._sent: dict[TopicPartition, tuple[int, int]] = {}
+        """(epoch, next offset) last sent."""
+        self._asked: defaultdict[tuple[TopicPartition, int], deque[int]] = defaultdict(deque)
+        """Epochs of the commits under way, by partition and offset, in the order sent."""
 
     @property
     def is_waiting(self) -> bool:
         """Whether a commit was not answered yet."""
-        return bool(self._epochs)
+        return bool(self._asked)
 
     def commit(self, consumer: Consumer, offsets: Offsets) -> None:
-        """Send a commit of (epoch, next offset) per partition."""
-        if not offsets:
+        """Send a commit of (epoch, next offset) per partition; what is out of date is answered at once."""
+        late = {tp: due for tp, due in offsets.items() if self._is_late(tp, *due)}
+        if late:
+            dropped = CommitOutcome.DROPPED
+            self._report([CommitResult(tp, *due, dropped, "out of date") for tp, due in late.items()])
+        asked = []
+        for tp, (epoch, offset) in offsets.items():
+            if tp not in late:
+                self._sent[tp] = epoch, offset
+                self._asked[tp, offset].append(epoch)
+                asked.append(KafkaPartition(tp.topic, tp.partition, offset))
+        if not asked:
             return
-        self._epochs |= {(tp, offset): epoch for tp, (epoch, offset) in offsets.items()}
-        asked = [KafkaPartition(tp.topic, tp.partition, offset) for tp, (_, offset) in offsets.items()]
         try:
             consumer.commit(offsets=asked, asynchronous=True)
         except KafkaException as error:
             self.on_commit(kafka_error(error), asked)
 
     def on_commit(self, error: KafkaError | None, answers: Sequence[KafkaPartition]) -> None:
-        """librdkafka's callback: one answer per partition, or one error for all of them."""
-        results = []
-        for answer in answers:
-            tp = TopicPartition(answer.topic, answer.partition)
-            epoch = self._epochs.pop((tp, answer.offset), None)
-            if epoch is not None:
-                results.append(_result(tp, epoch, answer.offset, answer.error or error))
-        if results:
-            self._report(results)
+        """librdkafka's callback: one answer per partition, or one error for all of them.
+
+        Raises:
+            RefusedError: Kafka will not store commits of ours, so that working on would be in vain.
+        """
+        found = [
+            (_result(tp, epoch, answer.offset, answer.error or error), answer.error or error)
+            for answer in answers
+            if (epoch := self._answered(tp := TopicPartition(answer.topic, answer.partition), answer.offset))
+            is not None
+        ]
+        if found:
+            self._report([result for result, _ in found])
+        for _, fault in found:
+            if fault is not None and is_refused(fault):
+                raise as_source_error(fault, "committing offsets")
+
+    def _is_late(self, tp: TopicPartition, epoch: int, offset: int) -> bool:
+        if epoch == FIRST:
+            return False
+        sent_in, sent = self._sent.get(tp, (FIRST, 0))
+        return self._current.get(tp) != epoch or (sent_in == epoch and offset < sent)
+
+    def _answered(self, tp: TopicPartition, offset: int) -> int | None:
+        epochs = self._asked.get((tp, offset))
+        if epochs is None:
+            return None
+        epoch = epochs.popleft()
+        if not epochs:
+            del self._asked[tp, offset]
+        return epoch
 
 
 def _result(tp: TopicPartition, epoch: int, offset: int, error: KafkaError | None) -> CommitResult:

@@ -6,17 +6,18 @@ import time
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer
-from confluent_kafka import TopicPartition as KafkaPartition
 
-from stream.core.model import DataLoss, StartedPartition, TopicPartition
+from stream.core.errors import SourceError
+from stream.core.model import DataLoss, TopicPartition
 from stream.core.ports import Journal, SourceEvents
 from stream.kafka.assignment import Assignment
 from stream.kafka.reader import watermarks
-from stream.kafka.rebalance import Post
+from stream.kafka.rebalance import Begun, Post
 from stream.kafka.starts import Start
 
 REMIND_EVERY_S = 60.0
-TIMEOUT_S = 10.0
+AGAIN_AFTER_S = 1.0
+TIMEOUT_S = 3.0
 
 
 @dataclass(slots=True)
@@ -28,29 +29,54 @@ class _Stopped:
 class DataLossWatch:
     """Decides by `on_data_loss` what happens to a partition whose next offset is out of range."""
 
-    def __init__(self, skip: bool, assignment: Assignment, events: SourceEvents, post: Post, journal: Journal) -> None:
+    def __init__(
+        self, skip: bool, assignment: Assignment, begun: Begun, events: SourceEvents, post: Post, journal: Journal
+    ) -> None:
         self._skip = skip
         self._assignment = assignment
+        self._begun = begun
         self._events = events
         self._post = post
         self._journal = journal
+        self._found: dict[TopicPartition, tuple[int, int]] = {}
+        """(epoch, offset that Kafka had no record at), until the range of the partition is known."""
+        self._ask_at = 0.0
         self._stopped: dict[TopicPartition, _Stopped] = {}
 
-    def found(self, consumer: Consumer, tp: TopicPartition, asked: int) -> None:
+    def found(self, tp: TopicPartition, asked: int) -> None:
         """Kafka has no record at `asked`; librdkafka reads no further on this partition by itself."""
-        if tp not in self._assignment.epochs:
-            return
-        first, _end = watermarks(consumer, tp, TIMEOUT_S)
+        if tp in self._assignment.epochs:
+            self._found[tp] = self._assignment.epochs[tp], asked
+
+    def go_on(self, consumer: Consumer) -> None:
+        """Between two polls: decide about what was found, and repeat the error line of what is not consumed."""
+        now = time.monotonic()
+        if self._found and now >= self._ask_at:
+            for tp, (epoch, asked) in list(self._found.items()):
+                if self._assignment.epochs.get(tp) != epoch or self._decide(consumer, tp, asked):
+                    del self._found[tp]
+        self._remind(now)
+
+    def _decide(self, consumer: Consumer, tp: TopicPartition, asked: int) -> bool:
+        try:
+            first, end = watermarks(consumer, tp, TIMEOUT_S)
+        except SourceError as error:
+            self._ask_at = time.monotonic() + AGAIN_AFTER_S
+            self._journal.warning("What is left of a partition is not known yet; asking again.", error=str(error))
+            return False
+        if first <= asked <= end:  # a replica that lagged behind said so; nothing is missing
+            self._assignment.move(consumer, {tp: asked})
+            return True
         loss = DataLoss(tp, first=asked, resume=first, skipped=self._skip)
         self._post(self._events.on_data_loss, loss)
         if self._skip:
-            self._go_on(consumer, loss)
+            self._read_on(consumer, loss)
         else:
             self._assignment.stopped.add(tp)
             self._stopped[tp] = _Stopped(loss, remind_at=time.monotonic())
+        return True
 
-    def remind(self, now: float) -> None:
-        """Repeat the error line of each partition that is not consumed."""
+    def _remind(self, now: float) -> None:
         for tp, stopped in list(self._stopped.items()):
             if tp not in self._assignment.stopped:
                 del self._stopped[tp]
@@ -62,17 +88,15 @@ class DataLossWatch:
                     **_missing(stopped.loss),
                 )
 
-    def _go_on(self, consumer: Consumer, loss: DataLoss) -> None:
+    def _read_on(self, consumer: Consumer, loss: DataLoss) -> None:
         self._journal.error("Records that were not read are gone from the topic; they are skipped.", **_missing(loss))
         if loss.resume >= loss.first:
-            consumer.incremental_unassign([KafkaPartition(*loss.tp)])
-            consumer.incremental_assign([KafkaPartition(*loss.tp, loss.resume)])
+            self._assignment.move(consumer, {loss.tp: loss.resume})
             return
-        # The topic begins anew below what we had read: offsets mean other records now, hence a new epoch.
-        consumer.incremental_unassign([KafkaPartition(*loss.tp)])
-        self._assignment.grant(consumer, [Start(loss.tp, loss.resume)])
-        epoch = self._assignment.epochs[loss.tp]
-        self._post(self._events.on_assigned, [StartedPartition(loss.tp, epoch, loss.resume, committed=None)])
+        # The topic ends below what had been read: offsets mean other records now, hence a new epoch.
+        start = Start(loss.tp, loss.resume)
+        self._assignment.grant(consumer, [start])
+        self._begun.tell([start])
 
 
 def _missing(loss: DataLoss) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from functools import partial
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from stream.core.model import DeadLetter, Headers
-from stream.kafka.client_config import Options
+from stream.kafka.client_config import Options, open_client
 from stream.kafka.codes import kafka_error
 from stream.kafka.rebalance import Post
 
@@ -48,13 +49,12 @@ class DeadLetterTopic:
     """Fulfils `DeadLetters`. Its thread serves the broker's answers."""
 
     def __init__(self, config: Options, topic: str, group: str, partitions: int, post: Post) -> None:
-        self._producer = Producer({**config, "error_cb": self._on_error})
         self._config = config
+        self._producer = open_client(Producer, config)
         self._topic = topic
         self._group = group
         self._partitions = partitions
         self._post = post
-        self._is_broken = False
         self._is_closed = False
         self._thread = threading.Thread(target=self._serve, name="dead letters", daemon=True)
         self._thread.start()
@@ -98,18 +98,23 @@ class DeadLetterTopic:
         else:
             self._post(on_written, error.name())
 
-    def _on_error(self, error: KafkaError) -> None:
-        self._is_broken = self._is_broken or error.fatal()
-
     def _serve(self) -> None:
         while not self._is_closed:
-            self._producer.poll(POLL_S)
-            if self._is_broken:
-                # A fatal error ends an idempotent producer for good; the letters it held are written again.
-                self._is_broken = False
-                self._producer.purge()
+            try:
                 self._producer.poll(POLL_S)
-                self._producer = Producer({**self._config, "error_cb": self._on_error})
+            except KafkaException as error:
+                if kafka_error(error).fatal():
+                    self._replace()
+        self._producer.purge()
+
+    def _replace(self) -> None:
+        """A fatal error ends an idempotent producer for good; the letters it held are reported, and written again."""
+        old = self._producer  # takes no letter any more: each is answered with the fatal error
+        old.purge()
+        while len(old) and not self._is_closed:
+            with contextlib.suppress(KafkaException):
+                old.poll(POLL_S)
+        self._producer = Producer(self._config)
 
 
 def _cut(text: str) -> bytes:

@@ -17,15 +17,16 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from stream.core.errors import RefusedError, SourceError, StreamError
-from stream.core.model import CommitResult, TopicPartition
+from stream.core.model import CommitOutcome, CommitResult, TopicPartition
 from stream.core.ports import Journal, Offsets, SourceEvents
+from stream.kafka.arrivals import Arrivals
 from stream.kafka.assignment import Assignment
 from stream.kafka.batches import Polled, sort_polled
-from stream.kafka.client_config import KafkaPolicy, Options, is_incremental
+from stream.kafka.client_config import KafkaPolicy, Options, open_client, subscription
 from stream.kafka.codes import as_source_error, is_refused
-from stream.kafka.committer import Committer
+from stream.kafka.committer import FIRST, Committer
 from stream.kafka.data_loss import DataLossWatch
-from stream.kafka.rebalance import Post, Rebalance
+from stream.kafka.rebalance import BEAT_S, DRAIN_SLACK_S, Begun, Post, Rebalance
 from stream.kafka.starts import Starts
 
 POLL_S = 0.1
@@ -36,6 +37,8 @@ MAX_IN_TRANSIT = 2
 STALL_S = 1.0
 """How long nothing is taken before the partitions are paused: pausing drops what was fetched ahead."""
 LAST_COMMIT_WAIT_S = 5.0
+CLOSE_WAIT_S = 3.0
+"""How long leaving the group may take; librdkafka waits a minute for a broker that is gone, for ever once fenced."""
 
 
 class ConsumerOwner(threading.Thread):
@@ -61,11 +64,12 @@ class ConsumerOwner(threading.Thread):
         self._taken = 0
         self._held_since: float | None = None
         self._stop_asked = False
-        self._close_at: float | None = None
+        self._is_drained = False
+        self._close_at = 0.0
         self._last_poll = time.monotonic()
         self._was_assigned = False
-        self._committer = Committer(self._report_commits)
-        self._assignment = Assignment(is_incremental(config))
+        self._assignment = Assignment()
+        self._committer = Committer(self._assignment.epochs, self._report_commits)
         self._config = {
             **config,
             "error_cb": self._guarded(self._on_error),
@@ -74,14 +78,15 @@ class ConsumerOwner(threading.Thread):
 
     def begin(self, events: SourceEvents, on_ended: Callable[[StreamError | None], None]) -> None:
         """Start the thread. `on_ended` is called once, on the event loop, with what ended it, or None."""
-        policy = self._policy
+        policy, assignment, post, journal = self._policy, self._assignment, self._post, self._journal
         self._events = events
         self._on_ended = on_ended
-        starts = Starts(policy.start, self._journal, self._may_wait)
+        begun = Begun(events, post, assignment)
+        self._arrivals = Arrivals(Starts(policy.start, journal), assignment, self._committer, begun.tell, journal)
         self._rebalance = Rebalance(
-            events, self._post, self._assignment, self._committer, starts, policy.drain_timeout_s, self._beat
+            events, post, assignment, self._committer, self._arrivals, policy.drain_timeout_s, self._serve
         )
-        self._loss = DataLossWatch(policy.on_data_loss == "skip", self._assignment, events, self._post, self._journal)
+        self._loss = DataLossWatch(policy.on_data_loss == "skip", assignment, begun, events, post, journal)
         self.start()
 
     # Commands: called on the event loop.
@@ -105,7 +110,7 @@ class ConsumerOwner(threading.Thread):
         """Own the consumer until stopped or broken."""
         error: StreamError | None = None
         try:
-            self._consumer = Consumer(self._config)
+            self._consumer = open_client(Consumer, self._config)
             self._own()
         except StreamError as broken:
             error = broken
@@ -118,19 +123,22 @@ class ConsumerOwner(threading.Thread):
     def _own(self) -> None:
         try:
             self._consumer.subscribe(
-                list(self._policy.topics),
+                subscription(self._policy),
                 on_assign=self._guarded(self._on_assign),
                 on_revoke=self._guarded(self._on_revoke),
                 on_lost=self._guarded(self._rebalance.on_lost),
             )
             while not self._is_over():
                 self._turn()
+            self._assignment.drop(list(self._assignment.epochs))
         finally:
-            self._consumer.close()
+            self._leave()
 
     def _turn(self) -> None:
-        self._beat()
-        self._run_commands()
+        self._serve()
+        if not self._stop_asked:
+            self._arrivals.go_on(self._consumer)
+            self._loss.go_on(self._consumer)
         if self._may_take():
             self._held_since = None
             if self._assignment.is_paused:
@@ -138,7 +146,6 @@ class ConsumerOwner(threading.Thread):
             self._take(POLL_S)
         else:
             self._hold_back()
-        self._loss.remind(time.monotonic())
         if self._failure is not None:
             raise self._failure
 
@@ -149,6 +156,8 @@ class ConsumerOwner(threading.Thread):
         now = time.monotonic()
         if self._held_since is None:
             self._held_since = now
+            if self._may_take():  # the event loop took a batch just before, and saw nobody to wake
+                return
         if now - self._held_since < STALL_S and not self._stop_asked:
             self._wait_for_command()
             return
@@ -162,7 +171,9 @@ class ConsumerOwner(threading.Thread):
         except queue.Empty:
             return
 
-    def _run_commands(self) -> None:
+    def _serve(self) -> None:
+        """Also within callbacks that take long."""
+        self._beat()
         while not self._commands.empty():
             self._commands.get()()
 
@@ -173,10 +184,15 @@ class ConsumerOwner(threading.Thread):
             return
         # What is queued already comes along; a full consume() would wait for its batch to fill.
         messages = [first, *self._consumer.consume(BATCH - 1, 0)]
-        polled = sort_polled(messages, self._assignment.epochs, self._on_message_error)
+        polled = sort_polled(messages, self._assignment.epochs)
         if polled.batches or polled.ends:
             self._handed += 1
             self._post(self._deliver, polled)
+        for tp, offset in polled.headless:
+            where = {"topic": tp.topic, "partition": tp.partition, "offset": offset}
+            self._journal.warning("A record's headers are not UTF-8; it goes on without them.", **where)
+        for message, error in polled.errors:
+            self._on_message_error(message, error)
 
     def _deliver(self, polled: Polled) -> None:
         """On the event loop."""
@@ -194,22 +210,42 @@ class ConsumerOwner(threading.Thread):
         if self._stop_asked:
             return
         self._stop_asked = True
+        self._close_at = time.monotonic() + self._policy.drain_timeout_s + DRAIN_SLACK_S
         on_drained = self._on_drained_for_stop
         self._post(self._events.on_revoked, list(self._assignment.epochs), on_drained)
 
     def _on_drained_for_stop(self, offsets: Offsets) -> None:
         """On the event loop."""
-        self._commands.put(partial(self._commit_and_close, offsets))
+        self._commands.put(partial(self._commit_for_stop, offsets))
 
-    def _commit_and_close(self, offsets: Offsets) -> None:
+    def _commit_for_stop(self, offsets: Offsets) -> None:
         self._committer.commit(self._consumer, offsets)
-        self._assignment.drop(list(self._assignment.epochs))
+        self._is_drained = True
         self._close_at = time.monotonic() + LAST_COMMIT_WAIT_S
 
     def _is_over(self) -> bool:
-        if self._close_at is None:
-            return False
-        return not self._committer.is_waiting or time.monotonic() >= self._close_at
+        if self._is_drained and not self._committer.is_waiting and self._commands.empty():
+            return True
+        return self._stop_asked and time.monotonic() >= self._close_at
+
+    def _leave(self) -> None:
+        """Close the consumer, in a thread that is left behind when Kafka does not answer."""
+        closing = threading.Thread(target=self._close, name=f"leaving {self._policy.group}", daemon=True)
+        closing.start()
+        give_up_at = time.monotonic() + CLOSE_WAIT_S
+        while closing.is_alive() and time.monotonic() < give_up_at:
+            if self._rebalance.is_draining:  # closing gives back what is still held
+                give_up_at = time.monotonic() + CLOSE_WAIT_S
+            self._beat()
+            closing.join(BEAT_S)
+        if closing.is_alive():
+            self._journal.warning("Kafka does not answer; the group will notice that this member is gone.")
+
+    def _close(self) -> None:
+        try:
+            self._consumer.close()
+        except KafkaException as error:
+            self._journal.warning("The consumer did not close in order.", error=str(error))
 
     # Callbacks of librdkafka: within poll, consume and close, on this thread.
 
@@ -239,16 +275,16 @@ class ConsumerOwner(threading.Thread):
             self._rebalance.on_revoke(consumer, partitions)
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.fatal():
+        if error.fatal() or error.code() == KafkaError._FATAL:
             raise as_source_error(error, "as a member of the group")
         if is_refused(error) and not self._was_assigned:
             raise RefusedError(as_source_error(error, "at start").args[0])
         self._journal.warning("Kafka cannot be used for now; trying on.", error=error.str())
 
     def _on_message_error(self, message: Message, error: KafkaError) -> None:
-        topic, partition = message.topic(), message.partition()
-        if error.code() == KafkaError._AUTO_OFFSET_RESET and topic is not None and partition is not None:
-            self._loss.found(self._consumer, TopicPartition(topic, partition), int(message.offset() or 0))
+        topic, partition, offset = message.topic(), message.partition(), message.offset()
+        if error.code() == KafkaError._AUTO_OFFSET_RESET and None not in (topic, partition, offset):
+            self._loss.found(TopicPartition(str(topic), int(partition or 0)), int(offset or 0))
         elif error.code() == KafkaError._MAX_POLL_EXCEEDED:
             self._journal.error("The poll interval was exceeded; Kafka has taken the partitions away.")
         elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
@@ -257,13 +293,12 @@ class ConsumerOwner(threading.Thread):
             self._on_error(error)
 
     def _report_commits(self, results: Sequence[CommitResult]) -> None:
-        self._post(self._events.on_committed, results)
-
-    def _may_wait(self) -> bool:
-        """Between two tries within a callback."""
-        self._beat()
-        time.sleep(0.5)
-        return not self._stop_asked and time.monotonic() - self._last_poll < self._policy.max_poll_interval_s / 2
+        self._arrivals.on_committed(result for result in results if result.epoch == FIRST)
+        if of_engine := [result for result in results if result.epoch != FIRST]:
+            self._post(self._events.on_committed, of_engine)
+        again = {r.tp: (r.epoch, r.offset) for r in of_engine if r.outcome is CommitOutcome.RETRIED}
+        if self._is_drained and again:  # the engine has ended, and will not ask again
+            self._commands.put(lambda: self._committer.commit(self._consumer, again))
 
 
 def _nothing() -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
+from stream.core.errors import SourceError
 from stream.core.model import TopicPartition
-from stream.kafka.client_config import Options
+from stream.kafka.client_config import Options, open_client, served
 from stream.kafka.codes import as_source_error, is_refused
 
 TIMEOUT_S = 10.0
@@ -21,7 +23,8 @@ class OffsetReader:
 
     def __init__(self, config: Options) -> None:
         self._refusal: KafkaError | None = None
-        self._consumer = Consumer({**config, "error_cb": self._on_error})
+        with_callback: Options = {**config, "error_cb": self._on_error}
+        self._consumer = open_client(Consumer, with_callback)
 
     def __enter__(self) -> OffsetReader:
         return self
@@ -35,10 +38,11 @@ class OffsetReader:
 
     def partitions(self, topics: Iterable[str], timeout_s: float = TIMEOUT_S) -> list[TopicPartition]:
         """Every partition of these topics (names, or patterns that begin with ^); a missing topic has none."""
-        try:
-            cluster = self._consumer.list_topics(timeout=timeout_s)
-        except KafkaException as error:
-            raise self._error(error, "asking for its topics") from error
+        with self._translated():
+            try:
+                cluster = self._consumer.list_topics(timeout=timeout_s)
+            except KafkaException as error:
+                raise as_source_error(error, "asking for its topics") from error
         names = set(topics)
         patterns = [name for name in names if name.startswith("^")]
         return [
@@ -50,14 +54,26 @@ class OffsetReader:
 
     def range_of(self, tp: TopicPartition, timeout_s: float = TIMEOUT_S) -> tuple[int, int]:
         """(first offset, read-committed end) of a partition."""
-        return watermarks(self._consumer, tp, timeout_s)
+        with self._translated():
+            return watermarks(self._consumer, tp, timeout_s)
 
     def committed(self, tps: Iterable[TopicPartition], timeout_s: float = TIMEOUT_S) -> dict[TopicPartition, int]:
         """What the group has committed, for those of the partitions where it has."""
-        return committed(self._consumer, tps, timeout_s)
+        with self._translated():
+            return committed(self._consumer, tps, timeout_s)
 
-    def _error(self, error: KafkaException, doing: str) -> Exception:
-        return as_source_error(self._refusal or error, doing)
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        """A refusal is reported by callback alone, which a poll serves; the question itself just gets no answer."""
+        try:
+            yield
+        except SourceError as error:
+            served(self._consumer.poll, lambda: self._refusal is not None)
+            if self._refusal is None:
+                raise
+            raise as_source_error(self._refusal, "asking for offsets") from error
+        self._consumer.poll(0)  # and lines of the client's log, which would gather otherwise
+        self._refusal = None
 
     def _on_error(self, error: KafkaError) -> None:
         if is_refused(error):
@@ -83,8 +99,10 @@ def watermarks(consumer: Consumer, tp: TopicPartition, timeout_s: float) -> tupl
 def committed(consumer: Consumer, tps: Iterable[TopicPartition], timeout_s: float) -> dict[TopicPartition, int]:
     """What the consumer's group has committed; where Kafka could not answer it raises, never takes that for none."""
     doing = "asking for committed offsets"
+    if not (asked := [KafkaPartition(*tp) for tp in tps]):
+        return {}
     try:
-        answers = consumer.committed([KafkaPartition(*tp) for tp in tps], timeout=timeout_s)
+        answers = consumer.committed(asked, timeout=timeout_s)
     except KafkaException as error:
         raise as_source_error(error, doing) from error
     for answer in answers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import time
 from collections.abc import Callable, Sequence
@@ -11,9 +12,10 @@ from confluent_kafka import TopicPartition as KafkaPartition
 
 from stream.core.model import StartedPartition, TopicPartition
 from stream.core.ports import Offsets, SourceEvents
+from stream.kafka.arrivals import Arrivals
 from stream.kafka.assignment import Assignment
 from stream.kafka.committer import Committer
-from stream.kafka.starts import Starts
+from stream.kafka.starts import Start
 
 BEAT_S = 0.2
 DRAIN_SLACK_S = 5.0
@@ -21,6 +23,21 @@ DRAIN_SLACK_S = 5.0
 
 Post = Callable[..., None]
 """Runs a function with these arguments on the event loop, later and in order."""
+
+
+class Begun:
+    """Tells the engine of partitions that are read from now on."""
+
+    def __init__(self, events: SourceEvents, post: Post, assignment: Assignment) -> None:
+        self._events = events
+        self._post = post
+        self._assignment = assignment
+
+    def tell(self, starts: Sequence[Start]) -> None:
+        """Granted, each in its present epoch; none at all when a rebalance brought nothing."""
+        epochs = self._assignment.epochs
+        started = [StartedPartition(s.tp, epochs[s.tp], start=s.offset, committed=s.offset) for s in starts]
+        self._post(self._events.on_assigned, started)
 
 
 class Rebalance:
@@ -32,50 +49,63 @@ class Rebalance:
         post: Post,
         assignment: Assignment,
         committer: Committer,
-        starts: Starts,
+        arrivals: Arrivals,
         drain_timeout_s: float,
-        beat: Callable[[], None],
+        turn: Callable[[], None],
     ) -> None:
+        """`turn` runs the commands that wait, and tells that this thread lives."""
         self._events = events
         self._post = post
         self._assignment = assignment
         self._committer = committer
-        self._starts = starts
+        self._arrivals = arrivals
         self._drain_timeout_s = drain_timeout_s
-        self._beat = beat
+        self._turn = turn
+        self.is_draining = False
 
     def on_assign(self, consumer: Consumer, partitions: Sequence[KafkaPartition]) -> None:
         """Granted: resolve the starts, begin to read, tell the engine."""
-        starts = self._starts.resolve(consumer, _tps(partitions))
-        self._assignment.grant(consumer, starts)
-        epochs = self._assignment.epochs
-        started = [StartedPartition(s.tp, epochs[s.tp], start=s.offset, committed=s.offset) for s in starts]
-        self._post(self._events.on_assigned, started)
+        self._arrivals.add(consumer, _tps(partitions))
 
     def on_revoke(self, consumer: Consumer, partitions: Sequence[KafkaPartition]) -> None:
-        """To be given back: drain, send the last commit, let go. librdkafka sends it before it leaves them."""
-        tps = [tp for tp in _tps(partitions) if tp in self._assignment.epochs]
+        """To be given back: drain, send the last commit, let go.
+
+        librdkafka lets go of nothing before the commits under way are answered.
+        """
+        tps = self._held(partitions)
         if tps:
-            self._committer.commit(consumer, self._drained(tps))
-        self._assignment.drop(tps)
+            offsets = self._drained(tps)
+            self._turn()  # commits that were asked for earlier: sent later they would set the offsets back
+            self._committer.commit(consumer, offsets)
+        self._drop(partitions)
 
     def on_lost(self, _consumer: Consumer, partitions: Sequence[KafkaPartition]) -> None:
         """Gone already: nothing may be committed."""
-        tps = [tp for tp in _tps(partitions) if tp in self._assignment.epochs]
-        self._assignment.drop(tps)
-        self._post(self._events.on_lost, tps)
+        tps = self._held(partitions)
+        self._drop(partitions)
+        if tps:
+            self._post(self._events.on_lost, tps)
+
+    def _held(self, partitions: Sequence[KafkaPartition]) -> list[TopicPartition]:
+        return [tp for tp in _tps(partitions) if tp in self._assignment.epochs]
+
+    def _drop(self, partitions: Sequence[KafkaPartition]) -> None:
+        self._arrivals.drop(_tps(partitions))
+        self._assignment.drop(_tps(partitions))
 
     def _drained(self, tps: Sequence[TopicPartition]) -> Offsets:
         answer: queue.SimpleQueue[Offsets] = queue.SimpleQueue()
         self._post(self._events.on_revoked, tps, answer.put)
         give_up_at = time.monotonic() + self._drain_timeout_s + DRAIN_SLACK_S
-        while time.monotonic() < give_up_at:
-            self._beat()
-            try:
-                return answer.get(timeout=BEAT_S)
-            except queue.Empty:
-                continue
-        return {}
+        self.is_draining = True
+        try:
+            while time.monotonic() < give_up_at:
+                self._turn()
+                with contextlib.suppress(queue.Empty):
+                    return answer.get(timeout=BEAT_S)
+            return {}
+        finally:
+            self.is_draining = False
 
 
 def _tps(partitions: Sequence[KafkaPartition]) -> list[TopicPartition]:

@@ -1,31 +1,42 @@
-"""Where each granted partition starts: at its committed offset, else by the start policy, resolved and committed."""
+"""Where each granted partition starts: at its committed offset, else by the start policy."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from confluent_kafka import Consumer, KafkaException
-from confluent_kafka import TopicPartition as KafkaPartition
 
-from stream.core.errors import RefusedError, SourceError
 from stream.core.model import TopicPartition
 from stream.core.ports import Journal
 from stream.kafka.codes import as_source_error
 from stream.kafka.reader import committed, watermarks
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 3.0
+"""Of one question; the owner polls between two tries."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """Where reading begins. `committed` is None when the group had committed nothing and this start was."""
+    """Where reading begins."""
 
     tp: TopicPartition
     offset: int
 
 
-def start_policy(tp: TopicPartition, group_has_topic: bool, policy: str) -> str:
+@dataclass(frozen=True)
+class Resolved:
+    """Starts of granted partitions."""
+
+    known: list[Start] = field(default_factory=list)
+    """The group has committed these."""
+    fresh: list[Start] = field(default_factory=list)
+    """Decided by the policy: to be committed before the first record is read."""
+    others: list[Start] = field(default_factory=list)
+    """Likewise for the rest of a topic that is new to the group, whoever they are granted to."""
+
+
+def start_policy(group_has_topic: bool, policy: str) -> str:
     """`earliest` or `latest` for a partition without a commit.
 
     The policy is for topics new to the group; a partition that a known topic grew starts at its first record,
@@ -35,65 +46,60 @@ def start_policy(tp: TopicPartition, group_has_topic: bool, policy: str) -> str:
 
 
 class Starts:
-    """Resolves starts, asking until Kafka answers: an unread commit is never taken for none."""
+    """Asks Kafka; an answer that does not come is never taken for none."""
 
-    def __init__(self, policy: str, journal: Journal, may_wait: Callable[[], bool]) -> None:
+    def __init__(self, policy: str, journal: Journal) -> None:
         self._policy = policy
         self._journal = journal
-        self._may_wait = may_wait
 
-    def resolve(self, consumer: Consumer, tps: Sequence[TopicPartition]) -> list[Start]:
-        """Start of each partition; called within the assign callback.
+    def known(self, consumer: Consumer, tps: Sequence[TopicPartition]) -> list[Start]:
+        """Starts of those that the group has committed; may be asked within a callback.
 
         Raises:
-            SourceError: Kafka did not answer for as long as `may_wait` allowed, or refused.
+            SourceError: Kafka did not answer, or refused.
         """
-        while True:
-            try:
-                return self._resolve(consumer, tps)
-            except RefusedError:
-                raise
-            except SourceError as error:
-                if not self._may_wait():
-                    raise
-                self._journal.warning("Start offsets are not known yet; asking again.", error=str(error))
+        found = committed(consumer, tps, TIMEOUT_S)
+        return [Start(tp, found[tp]) for tp in tps if tp in found]
 
-    def _resolve(self, consumer: Consumer, tps: Sequence[TopicPartition]) -> list[Start]:
-        known = committed(consumer, tps, TIMEOUT_S) if tps else {}
-        fresh = [tp for tp in tps if tp not in known]
-        topics_known = (
-            {tp.topic for tp in committed(consumer, self._siblings(consumer, fresh), TIMEOUT_S)} if fresh else set()
+    def resolve(self, consumer: Consumer, tps: Sequence[TopicPartition]) -> Resolved:
+        """Start of each partition. Not to be called within a callback, since it asks for metadata.
+
+        A topic is new to the group when no partition has a commit. Of a new topic every partition gets its start
+        now. Were each member to see to its own, the first one would make the topic a known one, and the
+        partitions of the others would begin at their first record.
+
+        Raises:
+            SourceError: Kafka did not answer, or refused.
+        """
+        everything = dict.fromkeys([*tps, *_partitions(consumer, {tp.topic for tp in tps})])
+        known = committed(consumer, everything, TIMEOUT_S)
+        seen = {tp.topic for tp in known}
+        missing = [tp for tp in everything if tp not in known and (tp in tps or tp.topic not in seen)]
+        fresh = [self._by_policy(consumer, tp, tp.topic in seen, tp in tps) for tp in missing]
+        return Resolved(
+            [Start(tp, known[tp]) for tp in tps if tp in known],
+            [start for start in fresh if start.tp in tps],
+            [start for start in fresh if start.tp not in tps],
         )
-        resolved = {tp: self._resolve_fresh(consumer, tp, tp.topic in topics_known) for tp in fresh}
-        if resolved:
-            self._commit(consumer, resolved)
-        return [Start(tp, known.get(tp, resolved.get(tp, 0))) for tp in tps]
 
-    def _siblings(self, consumer: Consumer, tps: Sequence[TopicPartition]) -> list[TopicPartition]:
-        siblings = []
-        for topic in sorted({tp.topic for tp in tps}):
-            try:
-                partitions = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions
-            except KafkaException as error:
-                raise as_source_error(error, f"asking for the partitions of {topic}") from error
-            siblings += [TopicPartition(topic, partition) for partition in partitions]
-        return siblings
-
-    def _resolve_fresh(self, consumer: Consumer, tp: TopicPartition, group_has_topic: bool) -> int:
+    def _by_policy(self, consumer: Consumer, tp: TopicPartition, group_has_topic: bool, is_ours: bool) -> Start:
         first, end = watermarks(consumer, tp, TIMEOUT_S)
-        rule = start_policy(tp, group_has_topic, self._policy)
+        rule = start_policy(group_has_topic, self._policy)
         offset = first if rule == "earliest" else end
-        self._journal.info(
-            "Nothing was committed here.", topic=tp.topic, partition=tp.partition, start=rule, offset=offset
-        )
-        return offset
+        if is_ours:
+            where: Mapping[str, object] = {"topic": tp.topic, "partition": tp.partition}
+            self._journal.info("Nothing was committed here.", **where, start=rule, offset=offset)
+        return Start(tp, offset)
 
-    def _commit(self, consumer: Consumer, offsets: dict[TopicPartition, int]) -> None:
-        doing = "committing the first offsets"
+
+def _partitions(consumer: Consumer, topics: Collection[str]) -> list[TopicPartition]:
+    found = []
+    for topic in sorted(topics):
         try:
-            answers = consumer.commit(offsets=[KafkaPartition(*tp, o) for tp, o in offsets.items()], asynchronous=False)
+            # Within a callback this would end the process: confluent-kafka 2.16 loses the state of the call that
+            # the callback belongs to, and aborts at the next callback of the same poll.
+            partitions = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions
         except KafkaException as error:
-            raise as_source_error(error, doing) from error
-        for answer in answers or ():
-            if answer.error is not None:
-                raise as_source_error(answer.error, doing)
+            raise as_source_error(error, f"asking for the partitions of {topic}") from error
+        found += [TopicPartition(topic, partition) for partition in sorted(partitions)]
+    return found

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from stream.core.errors import MissingTopicError, RefusedError, SourceError
-from stream.kafka.client_config import Options
+from stream.kafka.client_config import Options, open_client, served
 from stream.kafka.codes import as_source_error, is_refused, is_transient, kafka_error
 
 TIMEOUT_S = 10.0
@@ -33,13 +33,14 @@ class Topics:
     def __init__(self, config: Options) -> None:
         self._refusal: KafkaError | None = None
         with_callback: dict[str, Any] = {**config, "error_cb": self._on_error}
-        self._admin = AdminClient(with_callback)
+        self._admin = open_client(AdminClient, with_callback)
 
     def partition_counts(self, timeout_s: float = TIMEOUT_S) -> dict[str, int]:
         """Every topic of the cluster that we may see, and its number of partitions."""
         try:
             topics = self._admin.list_topics(timeout=timeout_s).topics
         except KafkaException as error:
+            served(self._admin.poll, lambda: self._refusal is not None)
             raise as_source_error(self._refusal or error, "asking for its topics") from error
         return {name: len(metadata.partitions) for name, metadata in topics.items() if metadata.error is None}
 
@@ -52,16 +53,15 @@ class Topics:
         counts = self.partition_counts()
         if plan.topic in counts:
             return counts[plan.topic]
-        first = next((name for name in sources if name in counts), None)
-        partitions = counts[first] if first else 1
+        existing = [name for name in sources if name in counts]
+        partitions = counts[existing[0]] if existing else 1
         config = {"cleanup.policy": "delete", "retention.ms": str(int(plan.retention_s * 1000))}
-        largest = self.topic_config(first).get("max.message.bytes") if first else None
-        if largest:
-            config["max.message.bytes"] = str(int(largest) + HEADER_ROOM_BYTES)
+        if largest := max(map(self._largest_record, existing), default=0):
+            config["max.message.bytes"] = str(largest + HEADER_ROOM_BYTES)
         if not plan.create:
             raise MissingTopicError(_missing(plan.topic, partitions, config, "and dead_letter.create is false"))
         self._create(plan.topic, partitions, config)
-        return partitions
+        return self.partition_counts().get(plan.topic, partitions)
 
     def topic_config(self, topic: str) -> dict[str, str]:
         """The topic's configuration; empty when Kafka does not tell."""
@@ -83,12 +83,17 @@ class Topics:
             findings.append(f"The dead-letter topic {topic} keeps letters for less than 7 days ({retention_ms} ms).")
         return findings
 
+    def _largest_record(self, topic: str) -> int:
+        return int(self.topic_config(topic).get("max.message.bytes", "0"))
+
     def _create(self, topic: str, partitions: int, config: dict[str, str]) -> None:
         future = self._admin.create_topics([NewTopic(topic, partitions, config=config)], request_timeout=TIMEOUT_S)[
             topic
         ]
         try:
             future.result(TIMEOUT_S * 2)
+        except TimeoutError as error:
+            raise as_source_error(KafkaError(KafkaError._TIMED_OUT), f"creating the topic {topic}") from error
         except KafkaException as error:
             inner = kafka_error(error)
             if inner.code() == KafkaError.TOPIC_ALREADY_EXISTS:

@@ -1,0 +1,208 @@
+"""What Kafka or its client says no to: wrong credentials, missing rights, options that contradict our promises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    ResourcePatternType,
+    ResourceType,
+)
+from kafka_support import Member, admin_of, fill, policy_for
+
+from stream.core.errors import ConfigError, RefusedError
+from stream.kafka.client_config import (
+    KafkaPolicy,
+    common_config,
+    consumer_config,
+    producer_config,
+    reader_config,
+    subscription,
+)
+from stream.kafka.dead_letters import DeadLetterTopic
+from stream.kafka.reader import OffsetReader
+from stream.kafka.topics import DeadLetterPlan, Topics
+from stream.testing.apache_kafka import ApacheKafka
+from stream.testing.kafka_jars import KafkaUnavailable
+
+USERS = {"admin": "admin-secret", "reader": "reader-secret"}
+LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+
+
+class SaslKafka(ApacheKafka):
+    """Apache Kafka with a second listener, where clients need a password and rights."""
+
+    def __init__(self, directory: Any) -> None:
+        super().__init__(directory)
+        self.sasl_port = self.port + 1
+        accounts = " ".join(f'user_{name}="{password}"' for name, password in USERS.items())
+        self.properties |= {
+            "listeners": f"{self.properties['listeners']},SASL://127.0.0.1:{self.sasl_port}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT",
+            "sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.sasl.plain.sasl.jaas.config": f"{LOGIN} {accounts};",
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:ANONYMOUS;User:admin",
+            "allow.everyone.if.no.acl.found": "false",
+        }
+
+    def policy(self, *names: str, user: str, password: str = "", **more: Any) -> KafkaPolicy:
+        """A policy of a client that logs in."""
+        options = {
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": "PLAIN",
+            "sasl.username": user,
+            "sasl.password": password or USERS[user],
+        }
+        found = policy_for(self, *names, options=options, **more)
+        return KafkaPolicy(**{**vars(found), "bootstrap_servers": f"127.0.0.1:{self.sasl_port}"})
+
+    def allow(self, kind: ResourceType, name: str, *operations: AclOperation) -> None:
+        """Give the reader these rights."""
+        for operation in operations:
+            rule = AclBinding(
+                kind,
+                name,
+                ResourcePatternType.LITERAL,
+                "User:reader",
+                "*",
+                operation,
+                AclPermissionType.ALLOW,
+            )
+            with admin_of(self) as admin:
+                admin.create_acls([rule])[rule].result(20)
+
+
+@pytest.fixture(scope="module")
+def sasl_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SaslKafka]:
+    """One for this file; the plain listener is for its administration."""
+    kafka = SaslKafka(tmp_path_factory.mktemp("sasl"))
+    try:
+        kafka.start()
+    except KafkaUnavailable as missing:
+        pytest.skip(str(missing))
+    with kafka:
+        yield kafka
+
+
+@pytest.mark.kafka
+def test_a_wrong_password_ends_every_client_as_refused(sasl_kafka: SaslKafka) -> None:
+    """Member, questions about topics, questions about offsets: the same exit code."""
+    policy = sasl_kafka.policy("events", user="reader", password="wrong")
+    with Member(policy) as member:
+        error = member.wait_ended()
+    assert isinstance(error, RefusedError)
+    assert error.exit_code == 3
+    with pytest.raises(RefusedError):
+        Topics(common_config(policy)).partition_counts(2)
+    with OffsetReader(reader_config(policy)) as reader, pytest.raises(RefusedError):
+        reader.partitions(["events"], 2)
+
+
+@pytest.mark.kafka
+def test_the_right_password_and_rights_are_enough(sasl_kafka: SaslKafka, topic_name: str) -> None:
+    """Reading the topic and being in the group need no more than this."""
+    sasl_kafka.create_topic(topic_name)
+    fill(sasl_kafka, topic_name, 3)
+    sasl_kafka.allow(ResourceType.TOPIC, topic_name, AclOperation.READ, AclOperation.DESCRIBE)
+    sasl_kafka.allow(ResourceType.GROUP, topic_name, AclOperation.READ)
+    with Member(sasl_kafka.policy(topic_name, user="reader")) as member:
+        member.wait_records(3)
+    assert member.error is None
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize("missing", ["topic", "group"])
+def test_a_missing_right_ends_the_member_as_refused(sasl_kafka: SaslKafka, topic_name: str, missing: str) -> None:
+    """At the start, with the name of what was refused."""
+    sasl_kafka.create_topic(topic_name)
+    if missing == "group":
+        sasl_kafka.allow(ResourceType.TOPIC, topic_name, AclOperation.READ, AclOperation.DESCRIBE)
+    else:
+        sasl_kafka.allow(ResourceType.GROUP, topic_name, AclOperation.READ)
+    with Member(sasl_kafka.policy(topic_name, user="reader")) as member:
+        error = member.wait_ended()
+    assert isinstance(error, RefusedError)
+    assert f"{missing.upper()}_AUTHORIZATION_FAILED" in str(error)
+
+
+@pytest.mark.kafka
+def test_a_dead_letter_topic_that_may_not_be_created_is_refused_with_the_command(
+    sasl_kafka: SaslKafka, topic_name: str
+) -> None:
+    """Whoever may create it can paste the line."""
+    sasl_kafka.create_topic(topic_name, 3)
+    rights = AclOperation.READ, AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS
+    sasl_kafka.allow(ResourceType.TOPIC, topic_name, *rights)
+    topics = Topics(common_config(sasl_kafka.policy(topic_name, user="reader")))
+    with pytest.raises(RefusedError) as found:
+        topics.ensure_dead_letters(DeadLetterPlan(f"{topic_name}.dl", True, 3600), [topic_name])
+    assert f"--create --topic {topic_name}.dl --partitions 3 --config cleanup.policy=delete" in str(found.value)
+
+
+def nowhere(**more: Any) -> KafkaPolicy:
+    return KafkaPolicy("127.0.0.1:1", ("events",), "g", **more)
+
+
+@pytest.mark.parametrize("strategy", ["range", "roundrobin", "range,cooperative-sticky"])
+@pytest.mark.parametrize("where", ["options", "consumer_options"])
+def test_an_eager_strategy_is_refused(strategy: str, where: str) -> None:
+    """It takes every partition away at each rebalance; epochs, drains and the skip of lost records move single ones."""
+    with pytest.raises(ConfigError, match="at each rebalance"):
+        consumer_config(nowhere(**{where: {"partition.assignment.strategy": strategy}}))
+
+
+UNKNOWN = {"no.such.option": "1"}
+
+
+@pytest.mark.parametrize(
+    "open_it",
+    [
+        lambda: Topics(common_config(nowhere(options=UNKNOWN))),
+        lambda: OffsetReader(reader_config(nowhere(options=UNKNOWN))),
+        lambda: DeadLetterTopic(producer_config(nowhere(options=UNKNOWN)), "t", "g", 1, print),
+    ],
+    ids=["topics", "reader", "dead letters"],
+)
+def test_an_option_that_the_client_does_not_know_is_a_mistake_in_the_settings(open_it: Callable[[], object]) -> None:
+    """Exit 2, with the option's name."""
+    with pytest.raises(ConfigError, match=r"no\.such\.option"):
+        open_it()
+
+
+def test_a_member_with_such_an_option_ends_at_once() -> None:
+    """Nothing was started that would have to be closed."""
+    with Member(nowhere(consumer_options=UNKNOWN)) as member:
+        assert isinstance(member.wait_ended(), ConfigError)
+
+
+def test_a_short_poll_interval_shortens_the_session() -> None:
+    """librdkafka refuses a session longer than the poll interval; an explicit one is left alone."""
+    assert consumer_config(nowhere(max_poll_interval_s=15.0))["session.timeout.ms"] == 15_000
+    assert consumer_config(nowhere())["session.timeout.ms"] == 45_000
+    assert consumer_config(nowhere(options={"session.timeout.ms": 7000}))["session.timeout.ms"] == 7000
+    assert "session.timeout.ms" not in consumer_config(nowhere(group_protocol="consumer"))
+    with Member(nowhere(max_poll_interval_s=15.0)) as member:
+        member.stop()
+        assert member.error is None
+
+
+def test_what_our_promises_rest_on_is_above_the_options() -> None:
+    """Also where the settings would let something through."""
+    chosen = {"enable.auto.commit": True, "auto.offset.reset": "latest", "acks": 1, "enable.idempotence": False}
+    policy = nowhere(options=chosen, consumer_options=chosen, producer_options=chosen)
+    consumer, producer = consumer_config(policy), producer_config(policy)
+    assert (consumer["enable.auto.commit"], consumer["auto.offset.reset"]) == (False, "error")
+    assert (producer["acks"], producer["enable.idempotence"]) == ("all", True)
+
+
+def test_a_pattern_means_the_same_with_either_protocol() -> None:
+    """A broker compares the whole name, the client its beginning."""
+    topics = ("events", "^events-")
+    assert subscription(KafkaPolicy("", topics, "g")) == ["events", "^events-"]
+    assert subscription(KafkaPolicy("", topics, "g", group_protocol="consumer")) == ["events", "^(events-).*"]
