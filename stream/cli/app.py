@@ -9,6 +9,7 @@ import typer
 
 from stream import __version__
 from stream.cli import options
+from stream.cli.audience import audience_app, trait_app
 
 RUN_HELP = """Read events from Kafka, deliver them to the workflows, commit what is done.
 
@@ -114,3 +115,7 @@ def check(
         print_settings(loaded)
     else:
         run_check(loaded, probe, as_json)
+
+
+app.add_typer(audience_app, name="audience")
+app.add_typer(trait_app, name="trait")
