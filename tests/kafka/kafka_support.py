@@ -11,6 +11,7 @@ from itertools import pairwise
 from types import TracebackType
 from typing import Any, Self
 
+import pytest
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
@@ -26,7 +27,7 @@ from stream.testing.topics import Broker
 
 TIMEOUT_S = 20.0
 SESSION = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 200}
-MOCK_SESSION = {"session.timeout.ms": 2500, "heartbeat.interval.ms": 100}
+MOCK_SESSION = {"session.timeout.ms": 2000, "heartbeat.interval.ms": 100}
 """On the mock every rebalance of a group with members lasts a second less than the session timeout, or as long."""
 QUIET: dict[str, Any] = {"log_level": 0, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 200}
 
@@ -129,9 +130,10 @@ class Member:
         self.loop.post(lambda: answer.put(function()))
         return answer.get(timeout=TIMEOUT_S)
 
-    def story(self) -> object:
+    def story(self) -> str:
         """What happened, for the message of an assertion."""
-        return self.source.calls, self.source.started, self.source.results, self.journal.lines
+        source = self.source
+        return f"{source.calls} {source.started} {source.results} {self.journal.lines}"
 
     def starts(self) -> dict[int, int]:
         """Where each partition was started last."""
@@ -204,6 +206,13 @@ def committed(broker: Broker, topic: str, group: str | None = None) -> dict[int,
         return topics.committed_offsets(broker.bootstrap, group or topic, topic)
     except KafkaException:
         return {}
+
+
+def skip_if_mock_refused(broker: Broker, *members: Member) -> None:
+    """The mock refuses commits until the last member has its part of a rebalance; Kafka never does that."""
+    refused = any(result.error == "REBALANCE_IN_PROGRESS" for member in members for result in member.source.results)
+    if refused and isinstance(broker, MockCluster):
+        pytest.skip("the mock refused the last commit before a partition moved")
 
 
 def in_order(offsets: Iterable[int]) -> bool:
