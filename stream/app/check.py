@@ -55,7 +55,7 @@ async def probe_workflows(settings: Settings) -> list[Finding]:
 
 
 def _kafka_findings(settings: Settings) -> Iterator[Finding]:
-    policy = kafka_policy(settings, _SILENT)
+    policy = kafka_policy(settings, logger=_SILENT)
     servers = settings.kafka.bootstrap_servers
     topics = Topics(common_config(policy))
     try:
@@ -84,7 +84,7 @@ def _topic_findings(settings: Settings, counts: dict[str, int]) -> Iterator[Find
 def _group_finding(settings: Settings) -> Finding:
     group = f"group {settings.kafka.group_id}"
     try:
-        with OffsetReader(reader_config(kafka_policy(settings, _SILENT))) as reader:
+        with OffsetReader(reader_config(kafka_policy(settings, logger=_SILENT))) as reader:
             partitions = reader.partitions(settings.kafka.topics)
             committed = reader.committed(partitions) if partitions else {}
     except SourceError as error:

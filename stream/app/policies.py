@@ -3,27 +3,75 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 from stream import __version__
-from stream.core.model import EnginePolicy, Limits, WorkflowPolicy
+from stream.core.model import DeadLetterPolicy, EnginePolicy, GatePolicy, Limits, Place, WorkflowPolicy
 from stream.core.outcome import OutcomeTable
 from stream.core.retry import RetryPolicy
 from stream.kafka.client_config import KafkaPolicy
 from stream.kafka.topics import DeadLetterPlan
 from stream.pipeline.deliverer import DeliveryRules
 from stream.settings.model import Settings
+from stream.settings.places import parse_place
 from stream.settings.workflow import Workflow
 
+PREFETCH_KBYTES = 16_384
+"""What librdkafka may fetch ahead in a process."""
 
-def engine_policy(settings: Settings) -> EnginePolicy:
-    """The rules of the one engine of the shared layout."""
+
+@dataclass(frozen=True)
+class Layout:
+    """One engine: a consumer group and the workflows that it delivers to."""
+
+    group: str
+    workflows: tuple[Workflow, ...]
+    share: int = 1
+    """How many engines share the limits of the process."""
+    is_isolated: bool = False
+    """The group is its workflow's own."""
+    start: str = "earliest"
+    """Where the group starts when it has committed nothing."""
+
+
+def shared_layout(settings: Settings) -> Layout:
+    """All workflows in one group."""
+    return Layout(settings.kafka.group_id, settings.workflows, start=settings.kafka.start)
+
+
+def workflow_group(settings: Settings, workflow: Workflow) -> str:
+    """The consumer group of one workflow alone."""
+    return f"{settings.kafka.group_id}.{workflow.name}"
+
+
+def layouts(settings: Settings, *, is_first_start: bool, only: str | None = None) -> list[Layout]:
+    """The engines of a process. `is_first_start`: no group of this deployment has committed anything yet.
+
+    A workflow that joins a running deployment starts at the latest event unless its own `start` says otherwise.
+    """
+    if settings.isolation == "shared":
+        return [shared_layout(settings)]
+    chosen = [workflow for workflow in settings.workflows if only in (None, workflow.name)]
+    by_default = settings.kafka.start if is_first_start else "latest"
+    return [
+        Layout(workflow_group(settings, w), (w,), len(chosen), is_isolated=True, start=w.start or by_default)
+        for w in chosen
+    ]
+
+
+def engine_policy(settings: Settings, layout: Layout) -> EnginePolicy:
+    """The rules of one engine."""
     return EnginePolicy(
-        group=settings.kafka.group_id,
+        group=layout.group,
         integration_name=settings.destination.integration_name,
         user_agent=f"tray-stream/{__version__}",
         validation=settings.validation.mode,
-        workflows=tuple(workflow_policy(settings, workflow) for workflow in settings.workflows),
-        limits=Limits(settings.limits.max_open_events, settings.limits.max_open_bytes),
+        workflows=tuple(workflow_policy(settings, workflow) for workflow in layout.workflows),
+        limits=_limits(settings, layout.share),
+        gate=GatePolicy(settings.gate.failures, initial_s=settings.gate.initial, max_s=settings.gate.max),
+        dead_letters=DeadLetterPolicy(settings.dead_letter.enabled, settings.dead_letter.max_consecutive),
+        give_up=_places(settings.validation.give_up),
+        is_isolated=layout.is_isolated,
         commit_interval_s=settings.kafka.commit_interval,
         drain_timeout_s=settings.kafka.drain_timeout,
     )
@@ -36,7 +84,12 @@ def workflow_policy(settings: Settings, workflow: Workflow) -> WorkflowPolicy:
         types=workflow.wanted_types,
         exclude_types=frozenset(workflow.exclude_types),
         ordering=workflow.ordering,
+        events=workflow.events or (),
         max_in_flight=workflow.max_in_flight,
+        concurrency=workflow.fixed_concurrency,
+        rate_per_s=workflow.rate_limit,
+        on_failure=workflow.on_failure,
+        give_up=_places(workflow.give_up),
         headers=tuple(workflow.headers.items()),
         shared_secret=settings.secret_of(workflow).reveal().encode(),
         body=settings.destination.body,
@@ -51,14 +104,16 @@ def delivery_rules(settings: Settings) -> DeliveryRules:
     )
 
 
-def kafka_policy(settings: Settings, logger: logging.Logger | None = None) -> KafkaPolicy:
-    """How the consumer group talks to Kafka; the client's own log goes to `logger`."""
+def kafka_policy(settings: Settings, layout: Layout | None = None, logger: logging.Logger | None = None) -> KafkaPolicy:
+    """How a consumer group talks to Kafka, the shared one unless told; the client's own log goes to `logger`."""
+    layout = layout or shared_layout(settings)
     kafka = settings.kafka
     return KafkaPolicy(
         bootstrap_servers=kafka.bootstrap_servers,
         topics=kafka.topics,
-        group=kafka.group_id,
-        start=kafka.start,
+        group=layout.group,
+        start=layout.start,
+        prefetch_kbytes=PREFETCH_KBYTES // layout.share,
         group_protocol=kafka.group_protocol,
         group_instance_id=kafka.group_instance_id,
         max_poll_interval_s=kafka.max_poll_interval,
@@ -67,7 +122,7 @@ def kafka_policy(settings: Settings, logger: logging.Logger | None = None) -> Ka
         options=kafka.options,
         consumer_options=kafka.consumer_options,
         producer_options=kafka.producer_options,
-        hidden_topics=(settings.dead_letter_topic,),
+        hidden_topics=(settings.dead_letter_topic, *(f"{topic}.audiences" for topic in kafka.topics[:1])),
         logger=logger,
     )
 
@@ -75,3 +130,19 @@ def kafka_policy(settings: Settings, logger: logging.Logger | None = None) -> Ka
 def dead_letter_plan(settings: Settings) -> DeadLetterPlan:
     """What the dead-letter topic should be."""
     return DeadLetterPlan(settings.dead_letter_topic, settings.dead_letter.create, settings.dead_letter.retention)
+
+
+def _limits(settings: Settings, share: int) -> Limits:
+    """The engine's part of the process's limits."""
+    limits = settings.limits
+    return Limits(
+        max_open_events=max(1, limits.max_open_events // share),
+        max_open_bytes=max(1, limits.max_open_bytes // share),
+        max_lane_events=limits.max_lane_events,
+        max_ahead=limits.max_ahead,
+        metadata_max_bytes=settings.kafka.metadata_max_bytes,
+    )
+
+
+def _places(names: tuple[str, ...]) -> frozenset[Place]:
+    return frozenset(Place(*parse_place(name)) for name in names)

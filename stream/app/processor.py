@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from stream import __version__
-from stream.app.offset_watch import OffsetWatch, Ranges
-from stream.app.policies import dead_letter_plan, kafka_policy
+from stream.app.engine_run import EngineRun, first_error, joined_all
+from stream.app.layout_check import check_layout
+from stream.app.offset_watch import Ranges
+from stream.app.policies import Layout, dead_letter_plan, kafka_policy, layouts
 from stream.app.start import prepare_dead_letters, read_ranges, until_answered
 from stream.app.steady_stats import SteadyStats
-from stream.app.world import World, build_world
-from stream.core.errors import DataLossError, StreamError
+from stream.app.world import build_world
+from stream.core.errors import ConfigError, DataLossError, Problem, StreamError
 from stream.core.stats import EngineStats
 from stream.kafka.client_config import reader_config
 from stream.settings.model import Settings
@@ -24,10 +27,10 @@ from stream.telemetry.health import Health
 from stream.telemetry.logs import StructlogJournal, librdkafka_logger
 from stream.telemetry.metrics import build_registry
 from stream.telemetry.server import TelemetryServer
+from stream.telemetry.trace import TraceFile
 
 BEAT_EVERY_S = 1.0
 LOOP = "the event loop"
-OWNER = "the Kafka consumer's thread"
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,22 @@ class RunOptions:
 
     until_end: bool = False
     trace: Path | None = None
+    only: str | None = None
+    """Run the engine of this workflow alone."""
     inspect_topics: bool = True
     """Ask for topic configurations; librdkafka's embedded broker does not answer that."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What Kafka said before the first event."""
+
+    dead_letter_partitions: int
+    """0 when there is no dead-letter topic."""
+    is_first_start: bool
+    """Nothing of this deployment was ever committed."""
+    ranges: Ranges | None
+    """Where `--until-end` ends."""
 
 
 @dataclass
@@ -50,17 +67,25 @@ class Processor:
     on_started: Callable[[Processor], None] = lambda _processor: None
 
     def __post_init__(self) -> None:
-        names = [workflow.name for workflow in self.settings.workflows]
+        require_known(self.settings, self.options.only)
+        self._layouts = layouts(self.settings, is_first_start=False, only=self.options.only)
         topics = [topic for topic in self.settings.kafka.topics if not topic.startswith("^")]
-        self.stats = EngineStats(self.settings.kafka.group_id, topics, names)
+        self.all_stats = [
+            EngineStats(layout.group, topics, [workflow.name for workflow in layout.workflows])
+            for layout in self._layouts
+        ]
         self.health = Health(SystemClock())
-        self.kafka = kafka_policy(self.settings, librdkafka_logger(self.journal))
-        self._world: World | None = None
-        self._ranges: Ranges = {}
-        self._has_lost = False
+        self._logger = librdkafka_logger(self.journal)
+        self._kafka = kafka_policy(self.settings, logger=self._logger)
+        self.runs: list[EngineRun] = []
+        """One for each engine, once Kafka has answered."""
         self._stop_asked = asyncio.Event()
-        self._ended: asyncio.Future[StreamError | None] | None = None
         self._fault: StreamError | None = None
+
+    @property
+    def stats(self) -> EngineStats:
+        """The numbers of the first engine; with a shared group, the only one."""
+        return self.all_stats[0]
 
     @property
     def is_stopping(self) -> bool:
@@ -68,11 +93,11 @@ class Processor:
         return self._stop_asked.is_set()
 
     def request_stop(self) -> None:
-        """Drain, commit, leave the group; `run` returns when that is done. From the event loop."""
+        """Drain, commit, leave the groups; `run` returns when that is done. From the event loop."""
         self.health.stopping()
         self._stop_asked.set()
-        if self._world is not None:
-            self._world.owner.stop()
+        for run in self.runs:
+            run.stop()
 
     async def run(self) -> None:
         """The whole life of the process.
@@ -80,22 +105,22 @@ class Processor:
         Raises:
             StreamError: what ended it, unless it was asked to stop or came to the end.
         """
-        registry = build_registry(SteadyStats(asyncio.get_running_loop(), [self.stats]), __version__)
+        registry = build_registry(SteadyStats(asyncio.get_running_loop(), self.all_stats), __version__)
         endpoint = TelemetryServer(self.settings.http.listen, registry, self.health, SystemClock(), self.journal)
         endpoint.start()
         host = self.settings.http.listen.rpartition(":")[0]
         self.journal.info("Metrics and health are served.", url=f"http://{host}:{endpoint.port}/metrics")
         beat = asyncio.create_task(self._beat())
         try:
-            partitions = await self._prepare()
-            if partitions is not None:
-                await self._run_engine(partitions)
+            start = await self._prepare()
+            if start is not None:
+                await self._run_engines(start)
         finally:
             beat.cancel()
             endpoint.close()
 
-    async def _prepare(self) -> int | None:
-        """Partitions of the dead-letter topic; None when a stop came before Kafka answered."""
+    async def _prepare(self) -> Start | None:
+        """What Kafka says at start; None when a stop came before it answered."""
         answer = asyncio.ensure_future(self._ask_kafka())
         stop = asyncio.ensure_future(self._stop_asked.wait())
         await asyncio.wait((answer, stop), return_when=asyncio.FIRST_COMPLETED)
@@ -105,76 +130,69 @@ class Processor:
             return None
         return answer.result()
 
-    async def _ask_kafka(self) -> int:
-        plan, kafka, inspect = dead_letter_plan(self.settings), self.kafka, self.options.inspect_topics
-        if self.options.until_end:
-            self._ranges = await until_answered(lambda: read_ranges(kafka), self.journal)
-        partitions, findings = await until_answered(lambda: prepare_dead_letters(kafka, plan, inspect), self.journal)
-        for finding in findings:
-            self.journal.warning(finding)
-        return partitions
+    async def _ask_kafka(self) -> Start:
+        settings, kafka, options = self.settings, self._kafka, self.options
+        ranges = await until_answered(lambda: read_ranges(kafka), self.journal) if options.until_end else None
+        partitions, is_first_start = 0, False
+        if settings.dead_letter.enabled:
+            plan = dead_letter_plan(settings)
+            partitions, findings = await until_answered(
+                lambda: prepare_dead_letters(kafka, plan, options.inspect_topics), self.journal
+            )
+            for finding in findings:
+                self.journal.warning(finding)
+        if options.inspect_topics:
+            is_first_start = await until_answered(lambda: check_layout(settings, kafka), self.journal)
+        return Start(partitions, is_first_start, ranges)
 
-    async def _run_engine(self, partitions: int) -> None:
-        loop = asyncio.get_running_loop()
-        self._ended = loop.create_future()
-        loop.set_exception_handler(self._on_exception)
-        beat = partial(self.health.beat, OWNER)
-        world = build_world(self.settings, self.kafka, partitions, self.stats, self.journal, self.options.trace, beat)
-        self._world = world
-        world.engine.on_joined = self.health.joined
-        world.engine.start()
-        world.owner.begin(world.engine, self._on_ended)
+    async def _run_engines(self, start: Start) -> None:
+        asyncio.get_running_loop().set_exception_handler(self._on_exception)
+        chosen = layouts(self.settings, is_first_start=start.is_first_start, only=self.options.only)
+        pairs = zip(chosen, self.all_stats, strict=True)
+        trace = self._open_trace()
+        self.runs = [self._open(layout, stats, start, trace) for layout, stats in pairs]
+        for run, joined in zip(self.runs, joined_all(len(self.runs), self.health.joined), strict=True):
+            run.begin(joined)
         if self._stop_asked.is_set():
-            world.owner.stop()
-        watch = OffsetWatch(world.engine, reader_config(self.kafka), self.journal)
-        tasks = [asyncio.create_task(watch.follow_ends()), asyncio.create_task(self._supervise(watch, world))]
-        for task in tasks:
-            task.add_done_callback(self._on_watch_ended)
+            self.request_stop()
         self.on_started(self)
         try:
-            error = await self._ended
+            error = await first_error(self.runs)
         finally:
-            self.health.forget(OWNER)
-            for task in tasks:
-                task.cancel()
-            await watch.close()
-            await world.close()
-        self._conclude(error)
+            for run in self.runs:
+                self.health.forget(_owner_name(run.world.engine.stats.group))
+                await run.close()
+            if trace is not None:
+                trace.close()
+        self._conclude(self._fault or error)
+
+    def _open_trace(self) -> TraceFile | None:
+        if self.options.trace is None:
+            return None
+        return TraceFile(self.options.trace, self._kafka.group, SystemClock(), self.journal)
+
+    def _open(self, layout: Layout, stats: EngineStats, start: Start, trace: TraceFile | None) -> EngineRun:
+        kafka = kafka_policy(self.settings, layout, self._logger)
+        group_trace = None if trace is None else trace.for_group(layout.group)
+        beat = partial(self.health.beat, _owner_name(layout.group))
+        world = build_world(
+            self.settings, layout, kafka, start.dead_letter_partitions, stats, self.journal, group_trace, beat
+        )
+        return EngineRun(world, reader_config(kafka), start.ranges, self.journal)
 
     def _conclude(self, error: StreamError | None) -> None:
         if error is not None:
             raise error
-        if self._has_lost:
+        if any(run.has_lost for run in self.runs):
             raise DataLossError("Records that were not read are gone from the topic; see the error lines above.")
-        self.journal.info("Stopped.", group=self.kafka.group)
-
-    async def _supervise(self, watch: OffsetWatch, world: World) -> None:
-        """Ends the run by itself: at the end of the topics, or when no partition can be consumed any more."""
-        if self.options.until_end:
-            await watch.until_end(self._ranges)
-            self.journal.info("The end of the topics is reached.", dead_letters=self._dead_letters())
-        else:
-            await watch.until_all_halted()
-        self._has_lost = bool(world.engine.halted())
-        self.request_stop()
-
-    def _dead_letters(self) -> int:
-        return self.stats.dead_letter_writes["ok"]
+        self.journal.info("Stopped.")
 
     async def _beat(self) -> None:
         while True:
             self.health.beat(LOOP)
-            if self._world is not None and self._world.trace is not None:
-                self._world.trace.flush()
+            for run in self.runs:
+                run.world.flush_trace()
             await asyncio.sleep(BEAT_EVERY_S)
-
-    def _on_ended(self, error: StreamError | None) -> None:
-        if self._ended is not None and not self._ended.done():
-            self._ended.set_result(self._fault or error)
-
-    def _on_watch_ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            raise error  # from a callback of the loop's, so that `_on_exception` hears of it
 
     def _on_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """Something raised within the event loop: nothing more may be committed on its strength."""
@@ -183,7 +201,26 @@ class Processor:
             self.journal.warning("The event loop reports a fault of the network.", what=context["message"])
             return
         self.journal.error("The engine broke; nothing more is committed.", error=repr(error))
-        if self._fault is None and self._world is not None:
+        if self._fault is None and self.runs:
             self._fault = error if isinstance(error, StreamError) else StreamError(f"The engine broke: {error!r}.")
-            self._world.engine.fail()
-            self.request_stop()  # the group is left in order, so that the next owner need not wait for its timeout
+            for run in self.runs:
+                run.world.engine.fail()
+            self.request_stop()  # the groups are left in order, so that the next owners need not wait for a timeout
+
+
+def require_known(settings: Settings, only: str | None) -> None:
+    """Raises ConfigError when `--only` names no workflow, or cannot be had in this layout."""
+    if only is None:
+        return
+    names = [workflow.name for workflow in settings.workflows]
+    if only not in names:
+        near = next(iter(get_close_matches(only, names, n=1)), "")
+        fix = f"Did you mean {near}?" if near else f"There are: {', '.join(names)}."
+        raise ConfigError([Problem("--only", f"there is no workflow {only}.", fix)])
+    if settings.isolation == "shared":
+        what = "cannot be used while all workflows share one consumer group: the others would miss the events."
+        raise ConfigError([Problem("--only", what, 'Set isolation = "workflow".')])
+
+
+def _owner_name(group: str) -> str:
+    return f"the Kafka consumer's thread of {group}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 from typing import Any
 
 from stream.app.loop_clock import LoopClock
-from stream.app.policies import delivery_rules, engine_policy
+from stream.app.policies import Layout, delivery_rules, engine_policy
+from stream.core.errors import EngineInvariantError
+from stream.core.model import DeadLetter
 from stream.core.stats import EngineStats
 from stream.kafka.client_config import KafkaPolicy, consumer_config, producer_config
 from stream.kafka.dead_letters import DeadLetterTopic
@@ -18,11 +19,10 @@ from stream.kafka.owner import ConsumerOwner
 from stream.kafka.rebalance import Post
 from stream.pipeline.engine import Edges, Engine
 from stream.settings.model import Settings
-from stream.telemetry.clock import SystemClock
 from stream.telemetry.logs import StructlogJournal
-from stream.telemetry.trace import TraceFile
+from stream.telemetry.trace import GroupTrace
 from stream.validation.schemas import SchemaValidator
-from stream.webhook.sender import HttpxSender
+from stream.webhook.choose import WebhookSender, choose_sender
 
 
 @dataclass
@@ -31,52 +31,66 @@ class World:
 
     engine: Engine
     owner: ConsumerOwner
-    letters: DeadLetterTopic
-    senders: list[HttpxSender]
-    trace: TraceFile | None
+    letters: DeadLetterTopic | None
+    senders: list[WebhookSender]
+    trace: GroupTrace | None
+
+    def flush_trace(self) -> None:
+        """Write what the trace has buffered."""
+        if self.trace is not None:
+            self.trace.flush()
 
     async def close(self) -> None:
         """The source has ended: close the rest, in the order in which one may still call the other."""
         self.engine.stop()
-        self.letters.close()
+        if self.letters is not None:
+            self.letters.close()
         for sender in self.senders:
             await sender.close()
-        if self.trace is not None:
-            self.trace.close()
+
+
+class NoDeadLetters:
+    """Fulfils `DeadLetters` where there is no topic; the engine holds events instead of writing them."""
+
+    def write(self, letter: DeadLetter, on_written: Callable[[str], None]) -> None:
+        """Refuse."""
+        raise EngineInvariantError(f"A dead letter of {letter.record.place} without a dead-letter topic.")
 
 
 def build_world(
     settings: Settings,
+    layout: Layout,
     kafka: KafkaPolicy,
     partitions: int,
     stats: EngineStats,
     journal: StructlogJournal,
-    trace_path: Path | None,
+    trace: GroupTrace | None,
     beat: Callable[[], None],
 ) -> World:
-    """The engine of the shared layout and its edges, on the running event loop; nothing is started yet.
+    """The engine of one layout and its edges, on the running event loop; nothing is started yet.
 
     `partitions` is how many the dead-letter topic has.
     """
     loop = asyncio.get_running_loop()
     post = poster(loop)
-    trace = None if trace_path is None else TraceFile(trace_path, kafka.group, SystemClock(), journal)
-    letters = DeadLetterTopic(producer_config(kafka), settings.dead_letter_topic, kafka.group, partitions, post)
+    letters = None
+    if settings.dead_letter.enabled:
+        letters = DeadLetterTopic(producer_config(kafka), settings.dead_letter_topic, kafka.group, partitions, post)
     senders = [
-        HttpxSender(w.url.reveal(), timeout_s=w.timeout, max_connections=w.max_in_flight) for w in settings.workflows
+        choose_sender(w.url.reveal(), timeout_s=w.timeout, max_connections=w.max_in_flight) for w in layout.workflows
     ]
     owner = ConsumerOwner(kafka, consumer_config(kafka), post, journal, beat)
     edges = Edges(
         source=owner,
         senders=senders,
-        dead_letters=letters,
+        dead_letters=letters or NoDeadLetters(),
         validator=SchemaValidator(),
         clock=LoopClock(loop),
         journal=journal,
         rng=Random(),
         trace=trace,
     )
-    engine = Engine(engine_policy(settings), delivery_rules(settings), edges, stats)
+    engine = Engine(engine_policy(settings, layout), delivery_rules(settings), edges, stats)
     return World(engine, owner, letters, senders, trace)
 
 

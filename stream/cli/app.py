@@ -10,6 +10,7 @@ import typer
 from stream import __version__
 from stream.cli import options
 from stream.cli.audience import audience_app, trait_app
+from stream.cli.offsets import offsets_app
 
 RUN_HELP = """Read events from Kafka, deliver them to the workflows, commit what is done.
 
@@ -68,6 +69,10 @@ def run(
     bootstrap_servers: options.Bootstrap = None,
     topic: options.Topic = None,
     group_id: options.Group = None,
+    only: Annotated[
+        str | None,
+        typer.Option("--only", help='Run this workflow alone (with isolation = "workflow").', show_default=False),
+    ] = None,
     until_end: Annotated[
         bool, typer.Option("--until-end", help="Stop when everything that is on the topics now is done.")
     ] = False,
@@ -81,7 +86,7 @@ def run(
     from stream.cli.run import run_processor
 
     given = options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=topic, group_id=group_id)
-    run_processor(options.load(given), RunOptions(until_end=until_end, trace=trace))
+    run_processor(options.load(given), RunOptions(until_end=until_end, trace=trace, only=only))
 
 
 @app.command(help=DEMO_HELP)
@@ -117,5 +122,6 @@ def check(
         run_check(loaded, probe, as_json)
 
 
+app.add_typer(offsets_app, name="offsets")
 app.add_typer(audience_app, name="audience")
 app.add_typer(trait_app, name="trait")

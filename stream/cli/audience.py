@@ -172,7 +172,7 @@ def _run(asked: Asked, file_name: str, settings: Settings, as_json: bool) -> Non
     began_at = time.monotonic()
     plan = SyncPlan(*asked, settings.destination.integration_name)
     with _stop_signals(), open_source(file_name, plan.layout.option) as source, report.shown_progress() as progress:
-        outcome = Sync(plan, source, kafka_policy(settings, _SILENT), time.time, progress).run()
+        outcome = Sync(plan, source, kafka_policy(settings, logger=_SILENT), time.time, progress).run()
     counts = report.all_counts(plan, outcome, time.monotonic() - began_at)
     if as_json:
         typer.echo(json.dumps(report.about(plan, settings.kafka.topics[0]) | counts, ensure_ascii=False))

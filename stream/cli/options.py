@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Annotated, TypedDict
@@ -51,3 +52,7 @@ def load(given: Given, *, workflows_required: bool = True, topics_required: bool
         workflows_required=workflows_required,
         topics_required=topics_required,
     )
+
+
+SILENT = logging.Logger("command", logging.CRITICAL + 1)
+"""For the client of a command: what it says of its troubles is in the command's own error, once."""

@@ -41,10 +41,10 @@ def announce(loaded: Loaded, log: StructlogJournal) -> None:
         workflows=names,
         config=str(loaded.path or "none"),
     )
-    if len(settings.workflows) > 1:
+    if len(settings.workflows) > 1 and settings.isolation == "shared":
         log.info(
             "All workflows share one consumer group: while one is down the others go on until the open limits are "
-            "full, then wait for it.",
+            'full, then wait for it. isolation = "workflow" keeps them apart.',
             max_open_events=settings.limits.max_open_events,
         )
 

@@ -131,6 +131,42 @@ WAITING = Metric(
     ("group", "workflow"),
     "Deliveries that wait for their turn or their next attempt.",
 )
+CONCURRENCY_LIMIT = Metric(
+    "tray_concurrency_limit",
+    "gauge",
+    ("group", "workflow"),
+    "Requests that may be in flight at present.",
+)
+GATE_OPEN = Metric(
+    "tray_gate_open",
+    "gauge",
+    ("group", "workflow"),
+    "1 while requests are sent freely, 0 while the workflow is failing and only probes are sent.",
+)
+GATE_CLOSED_SINCE = Metric(
+    "tray_gate_closed_since_timestamp_seconds",
+    "gauge",
+    ("group", "workflow"),
+    "When the gate closed, in Unix time; absent while it is open.",
+)
+GATE_CLOSED_UNTIL = Metric(
+    "tray_gate_closed_until_timestamp_seconds",
+    "gauge",
+    ("group", "workflow"),
+    "When the next probe is sent, in Unix time; absent while the gate is open.",
+)
+HELD = Metric(
+    "tray_held",
+    "gauge",
+    ("group", "workflow"),
+    "Events that end badly and are not given up; they are tried again and again.",
+)
+OLDEST_OPEN = Metric(
+    "tray_oldest_open_timestamp_seconds",
+    "gauge",
+    ("group", "workflow"),
+    "Timestamp of the oldest record that the workflow is to get, in Unix time; absent when nothing is open.",
+)
 LAST_DELIVERY = Metric(
     "tray_last_delivery_timestamp_seconds",
     "gauge",
@@ -172,6 +208,12 @@ CATALOGUE: tuple[Metric, ...] = (
     DEAD_LETTERS,
     IN_FLIGHT,
     WAITING,
+    CONCURRENCY_LIMIT,
+    GATE_OPEN,
+    GATE_CLOSED_SINCE,
+    GATE_CLOSED_UNTIL,
+    HELD,
+    OLDEST_OPEN,
     LAST_DELIVERY,
     DEAD_LETTER_WRITES,
     BUILD_INFO,

@@ -20,6 +20,14 @@ class TopicPartition(NamedTuple):
     partition: int
 
 
+class Place(NamedTuple):
+    """Where a record lies."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
 @dataclass(slots=True)
 class Record:
     """One record as it lies on the topic. `timestamp_ms` is Unix time in milliseconds, -1 when unknown."""
@@ -31,6 +39,11 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: Headers | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where it lies."""
+        return Place(self.topic, self.partition, self.offset)
 
     @property
     def size(self) -> int:
@@ -74,6 +87,7 @@ class Reason(StrEnum):
     INVALID_EVENT = "invalid_event"
     REJECTED = "rejected"
     EXPIRED = "expired"
+    GIVEN_UP = "given_up"
 
 
 class FilterReason(StrEnum):
@@ -84,6 +98,10 @@ class FilterReason(StrEnum):
     DEVICE_MODE = "device_mode"
     TYPE = "type"
     EVENT = "event"
+    REMOVED = "removed"
+    """It waited for a workflow that is configured no more."""
+    GIVEN_UP = "given_up"
+    """The settings name it, and there is no dead-letter topic."""
 
 
 class Settlement(StrEnum):
@@ -92,6 +110,8 @@ class Settlement(StrEnum):
     DELIVERED = "delivered"
     FILTERED = "filtered"
     DEAD_LETTERED = "dead_lettered"
+    AVOIDED = "avoided"
+    """Received again although the commit's map had it complete."""
     ABANDONED = "abandoned"
 
 
@@ -154,6 +174,8 @@ class StartedPartition:
     """Offset of the first record to be read."""
     committed: int | None
     """What the group has committed; None when it has committed nothing."""
+    metadata: str = ""
+    """What the commit said of the offsets beyond it."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +202,16 @@ class CommitOutcome(StrEnum):
     FAILED = "failed"
 
 
+class CommitOffset(NamedTuple):
+    """What is to be committed for one partition."""
+
+    epoch: int
+    offset: int
+    """Next offset: the lowest that is not done."""
+    metadata: str = ""
+    """What is done beyond it."""
+
+
 @dataclass(frozen=True)
 class CommitResult:
     """What became of one partition's commit; `error` is Kafka's word for it, empty when it was stored."""
@@ -199,22 +231,56 @@ class WorkflowPolicy:
     types: frozenset[str] | None = None
     """Wanted message types; None: all of them."""
     exclude_types: frozenset[str] = frozenset()
+    events: tuple[str, ...] = ()
+    """Shell-style patterns of track events' names; empty: any name."""
     ordering: str = "user"
     max_in_flight: int = 64
+    concurrency: int | None = None
+    """A fixed number of requests in flight; None: adaptive, at most `max_in_flight`."""
+    rate_per_s: float | None = None
     headers: tuple[tuple[str, str], ...] = ()
     shared_secret: bytes = b""
-    events: tuple[str, ...] = ()
-    """Shell-style patterns of wanted track event names; empty: every name."""
     body: str = "original"
-    """`original`: the bytes on the topic; `compact`: the same event re-serialised without white space."""
+    on_failure: Literal["dead-letter", "hold"] = "dead-letter"
+    give_up: frozenset[Place] = frozenset()
+    """Events that are delivered no more."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What the process may hold open: admitted and unsettled events, and their bytes."""
+    """What an engine may hold open: admitted and unsettled events, and their bytes."""
 
     max_open_events: int = 20_000
     max_open_bytes: int = 64 * 1024 * 1024
+    max_lane_events: int = 1_000
+    """Events that wait in one lane; beyond it the lane's partition is not read."""
+    max_ahead: int = 1_000_000
+    """Offsets beyond the watermark; beyond it the partition is not read."""
+    metadata_max_bytes: int = 4_000
+    """Longest commit metadata; a partition whose map is above three quarters of it is not read."""
+
+
+@dataclass(frozen=True)
+class GatePolicy:
+    """When a gate closes and for how long."""
+
+    failures: int = 10
+    """Retryable failures in a row that close it, ..."""
+    lanes: int = 3
+    """... over at least this many different lanes: one poison event alone closes nothing."""
+    workflow_failures: int = 3
+    """Answers in a row that put the workflow itself at fault (401, 404, redirects …) and close it."""
+    initial_s: float = 1.0
+    max_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class DeadLetterPolicy:
+    """What happens to events that end badly."""
+
+    enabled: bool = True
+    max_consecutive: int = 100
+    """Flood guard: dead letters in a row without a delivery (or a valid event) before holding."""
 
 
 @dataclass(frozen=True)
@@ -227,5 +293,11 @@ class EnginePolicy:
     validation: Literal["strict", "lenient", "off"] = "strict"
     workflows: tuple[WorkflowPolicy, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    gate: GatePolicy = field(default_factory=GatePolicy)
+    dead_letters: DeadLetterPolicy = field(default_factory=DeadLetterPolicy)
+    give_up: frozenset[Place] = frozenset()
+    """Invalid records that are not held."""
+    is_isolated: bool = False
+    """The group belongs to its one workflow (`isolation = "workflow"`)."""
     commit_interval_s: float = 1.0
     drain_timeout_s: float = 15.0

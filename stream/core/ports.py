@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from stream.core.model import (
     Answer,
+    CommitOffset,
     CommitResult,
     DataLoss,
     DeadLetter,
@@ -16,8 +17,7 @@ from stream.core.model import (
     TopicPartition,
 )
 
-Offsets = Mapping[TopicPartition, tuple[int, int]]
-"""Per partition (epoch, next offset): what is to be committed."""
+Offsets = Mapping[TopicPartition, CommitOffset]
 OnDrained = Callable[[Offsets], None]
 
 
@@ -86,6 +86,9 @@ class Source(Protocol):
     def set_intake(self, is_open: bool) -> None:
         """False: hand over no more records until True. Rebalances go on being served."""
 
+    def set_stopped(self, tps: Collection[TopicPartition]) -> None:
+        """Exactly these of the owned partitions are not read until told otherwise."""
+
 
 class Sender(Protocol):
     """Sends requests to one workflow. Retries, order and limits are not its business."""
@@ -112,6 +115,9 @@ class Trace(Protocol):
 
     def emit(self, event: str, /, **fields: object) -> None:
         """Record one step; never raises."""
+
+    def flush(self) -> None:
+        """Make what was recorded outlive the process; never raises."""
 
 
 class Journal(Protocol):

@@ -21,7 +21,7 @@ from stream.core.model import (
 
 TYPE_LABELS = (*SEGMENT_TYPES, CUSTOM_TYPE)
 REBALANCE_KINDS = ("assigned", "revoked", "lost")
-DELIVERY_OUTCOMES = ("delivered", "rejected", "expired", "stale")
+DELIVERY_OUTCOMES = ("delivered", "rejected", "expired", "stale", "avoided")
 FAILURE_CODES = ("timeout", "connect", "reset", "tls", "dns")
 DEAD_LETTER_RESULTS = ("ok", "failed")
 
@@ -52,11 +52,16 @@ class WorkflowStats:
         "age",
         "attempt_duration",
         "attempts",
+        "concurrency_limit",
         "dead_letters",
         "deliveries",
         "filtered",
+        "gate_closed_since",
+        "gate_closed_until",
+        "held",
         "in_flight",
         "last_delivery_at",
+        "oldest_open_at",
         "waiting",
     )
 
@@ -66,9 +71,16 @@ class WorkflowStats:
         self.attempts: Counter[str] = Counter(dict.fromkeys(FAILURE_CODES, 0))
         self.attempt_duration = Histogram(ATTEMPT_BUCKETS_S)
         self.age = Histogram(AGE_BUCKETS_S)
-        self.dead_letters: Counter[str] = Counter({Reason.REJECTED: 0, Reason.EXPIRED: 0})
+        self.dead_letters: Counter[str] = Counter({Reason.REJECTED: 0, Reason.EXPIRED: 0, Reason.GIVEN_UP: 0})
         self.in_flight = 0
         self.waiting = 0
+        self.held = 0
+        self.concurrency_limit = 0
+        self.gate_closed_since: float | None = None
+        """Unix time in seconds; None while the gate is open."""
+        self.gate_closed_until: float | None = None
+        self.oldest_open_at: float | None = None
+        """Unix time in seconds of the oldest record that it wants and is not done with; None: nothing is open."""
         self.last_delivery_at: float | None = None
         """Unix time in seconds; None before the first delivery."""
 
@@ -84,8 +96,14 @@ class EngineStats:
         self.open_events: Counter[str] = Counter(dict.fromkeys(topics, 0))
         self.open_bytes = 0
         self.tombstones = 0
-        self.invalid: Counter[str] = Counter({Reason.INVALID_JSON: 0, Reason.INVALID_EVENT: 0})
+        self.invalid: Counter[str] = Counter(
+            dict.fromkeys((Reason.INVALID_JSON, Reason.INVALID_EVENT, Reason.GIVEN_UP), 0)
+        )
         """Dead letters without a workflow, by reason."""
+        self.given_up = 0
+        """Invalid records that were given up where there are no dead letters."""
+        self.removed = 0
+        """Events that waited for a workflow that is configured no more."""
         self.commits: Counter[str] = Counter(dict.fromkeys(CommitOutcome, 0))
         self.rebalances: Counter[str] = Counter(dict.fromkeys(REBALANCE_KINDS, 0))
         self.dead_letter_writes: Counter[str] = Counter(dict.fromkeys(DEAD_LETTER_RESULTS, 0))
@@ -102,5 +120,5 @@ class EngineStats:
         return {tp: max(0, end - committed[tp]) for tp, end in self.ends.copy().items() if tp in committed}
 
     def identity(self) -> tuple[int, int]:
-        """Both sides of `received = delivered + filtered + dead_lettered + open + abandoned`."""
+        """Both sides of `received = delivered + filtered + dead_lettered + avoided + open + abandoned`."""
         return self.received.total(), self.settled.total() + self.open_events.total()

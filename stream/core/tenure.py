@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from stream.core.commit_map import CommitMap, Range, clip, join, ranges_without
 from stream.core.model import Event, StartedPartition, TopicPartition
 from stream.core.ports import Cancel
 from stream.core.tracker import PartitionTracker
@@ -23,40 +24,96 @@ class Phase(Enum):
 
 
 @dataclass(slots=True, eq=False)
+class WorkflowShare:
+    """What one workflow has open in one tenure."""
+
+    lanes: dict[Hashable, deque[Delivery] | None] = field(default_factory=dict)
+    """Held lanes and the deliveries that wait in them; None while nobody waits."""
+    pending: dict[int, int] = field(default_factory=dict)
+    """Offsets that this workflow wants and is not done with, and the records' timestamps (ms)."""
+    waiting: int = 0
+    """Deliveries offered and not in flight."""
+    crowded: set[Hashable] = field(default_factory=set)
+    """Lanes in which more wait than may."""
+    done_before: list[Range] = field(default_factory=list)
+    """Offsets that the commit's map had as done when the tenure began."""
+
+    def was_done(self, offset: int) -> bool:
+        """Whether the map had it. Offsets are asked for in order: ranges that were passed are dropped."""
+        ranges = self.done_before
+        while ranges and ranges[0][1] <= offset:
+            ranges.pop(0)
+        return bool(ranges) and ranges[0][0] <= offset
+
+
+@dataclass(slots=True, eq=False)
 class Tenure:
-    """One partition in one assignment epoch; the lists have one entry per workflow, in the engine's order."""
+    """One partition in one assignment epoch; `shares` has one entry per workflow, in the engine's order."""
 
     tp: TopicPartition
     epoch: int
     tracker: PartitionTracker
-    lanes: list[dict[Hashable, deque[Delivery] | None]]
-    """Held lanes and the deliveries that wait in them; None while nobody waits."""
-    waiting: list[int]
-    """Deliveries offered and not in flight, per workflow."""
+    shares: list[WorkflowShare]
     phase: Phase = Phase.ACTIVE
     committed: int = -1
     """Next offset that Kafka acknowledged; -1 when the group had committed nothing."""
+    committed_metadata: str = ""
+    commits_under_way: int = 0
     committing: int = -1
-    """Next offset in the commit that is under way; -1 when none is."""
+    """Next offset in the last of the commits that are under way; -1 when none is."""
+    committing_metadata: str = ""
     in_flight: set[Delivery] = field(default_factory=set)
     letters: int = 0
     """Dead letters that the broker has not acknowledged yet."""
+    unrouted: set[int] = field(default_factory=set)
+    """Open offsets of records that are no events: no workflow is done with them."""
     open_bytes: int = 0
+    has_map: bool = False
+    """The commit that it started from had a map."""
+    invalid_in_a_row: int = 0
+    map_bytes: int = 0
+    """Length of the last commit's metadata."""
+    is_stopped: bool = False
+    """Not read for now: one of its limits is reached."""
+    is_held: bool = False
+    """Not read until the settings change: the flood guard, or an invalid event that may not be given up."""
+    held_at: int = -1
+    """Offset of the record that holds it."""
+    held_because: str = ""
     is_halted: bool = False
-    """Not consumed: records were lost and `on_data_loss = "stop"`."""
+    """Not read: records were lost and `on_data_loss = "stop"`."""
 
     @classmethod
-    def begin(cls, started: StartedPartition, workflows: int) -> Tenure:
-        """A fresh tenure of a partition that was just granted."""
+    def begin(cls, started: StartedPartition, done_before: Sequence[list[Range]]) -> Tenure:
+        """A fresh tenure of a partition that was just granted; `done_before` has the map's ranges per workflow."""
         committed = -1 if started.committed is None else started.committed
-        tracker = PartitionTracker(started.start)
-        lanes: list[dict[Hashable, deque[Delivery] | None]] = [{} for _ in range(workflows)]
-        return cls(started.tp, started.epoch, tracker, lanes, [0] * workflows, committed=committed)
+        shares = [WorkflowShare(done_before=ranges) for ranges in done_before]
+        tenure = cls(started.tp, started.epoch, PartitionTracker(started.start), shares, committed=committed)
+        tenure.committed_metadata = started.metadata
+        tenure.has_map = any(done_before)
+        return tenure
 
     @property
     def is_idle(self) -> bool:
         """Nothing that was started is still to come back."""
         return not self.in_flight and not self.letters
+
+    @property
+    def ahead(self) -> int:
+        """Offsets between the watermark and what was admitted last."""
+        return self.tracker.next_expected - self.tracker.watermark
+
+    def done_map(self, hashes: Sequence[int]) -> CommitMap:
+        """What is done beyond the watermark; `hashes` of the workflows' names in the engine's order."""
+        base, end = self.tracker.watermark, self.tracker.next_expected
+        done: dict[int, list[Range]] = {}
+        if any(share.done_before for share in self.shares) or end > base:
+            for workflow, share in zip(hashes, self.shares, strict=True):
+                missing: Mapping[int, object] | set[int] = share.pending
+                if self.unrouted:
+                    missing = {*share.pending, *self.unrouted}
+                done[workflow] = join(ranges_without(missing, base, end), clip(share.done_before, max(base, end)))
+        return CommitMap(base, done)
 
 
 @dataclass(slots=True, eq=False)
@@ -67,21 +124,32 @@ class OpenEvent:
     tenure: Tenure
     pending: int
     dead_lettered: bool = False
+    delivered: bool = False
+    """Some workflow has it, now or by the map."""
 
 
 @dataclass(slots=True, eq=False)
 class Delivery:
-    """One event on its way to one workflow."""
+    """One event on its way to one workflow. Times are the workflow's open time: it stands still at a closed gate."""
 
     open_event: OpenEvent
     workflow: int
     """Index in the engine's list of workflows."""
     lane: Hashable | None
     queued_at: float
-    """When it was offered; monotonic seconds."""
     clock_start: float = -1.0
-    """When its retry clock started: monotonic seconds, -1 before."""
+    """When its retry clock started; -1 before."""
     attempts: int = 0
-    last_code: str = ""
+    """Attempts charged to it; a probe of a closed gate that fails is not."""
+    is_probe: bool = False
+    is_held: bool = False
+    """It ended badly and may not be given up."""
     request: Cancel | None = None
     """The attempt in flight."""
+
+    @property
+    def lane_identity(self) -> Hashable:
+        """Tells lanes apart over all partitions; without a lane, the event itself."""
+        if self.lane is None:
+            return self
+        return self.open_event.tenure.epoch, self.lane

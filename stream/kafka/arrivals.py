@@ -9,7 +9,7 @@ from typing import TypeVar
 from confluent_kafka import Consumer
 
 from stream.core.errors import RefusedError, SourceError
-from stream.core.model import CommitOutcome, CommitResult, TopicPartition
+from stream.core.model import CommitOffset, CommitOutcome, CommitResult, TopicPartition
 from stream.core.ports import Journal
 from stream.kafka.assignment import Assignment
 from stream.kafka.committer import FIRST, Committer
@@ -108,4 +108,4 @@ class Arrivals:
         self._committing |= {start.tp: start for start in resolved.fresh}
         self._unknown -= self._committing.keys()
         starts = [*resolved.fresh, *resolved.others]
-        self._committer.commit(consumer, {start.tp: (FIRST, start.offset) for start in starts})
+        self._committer.commit(consumer, {start.tp: CommitOffset(FIRST, start.offset) for start in starts})

@@ -18,8 +18,6 @@ Client = TypeVar("Client")
 
 SESSION_MS = 45_000
 """librdkafka's own session timeout."""
-LETTER_BATCH_BYTES = 64 * 1024
-"""A batch of letters counts as one record against the topic's limit, so a large one might be refused as a whole."""
 CALLBACK_WAIT_S = 0.5
 _STRATEGY = "partition.assignment.strategy"
 
@@ -40,6 +38,8 @@ class KafkaPolicy:
     max_poll_interval_s: float = 300.0
     drain_timeout_s: float = 15.0
     on_data_loss: str = "stop"
+    prefetch_kbytes: int = 16_384
+    """What may be fetched ahead."""
     options: Mapping[str, Option] = field(default_factory=dict)
     consumer_options: Mapping[str, Option] = field(default_factory=dict)
     producer_options: Mapping[str, Option] = field(default_factory=dict)
@@ -73,7 +73,7 @@ def consumer_config(policy: KafkaPolicy) -> Options:
     config: Options = {
         **common_config(policy),
         "fetch.wait.max.ms": 100,
-        "queued.max.messages.kbytes": 16_384,
+        "queued.max.messages.kbytes": policy.prefetch_kbytes,
         "fetch.queue.backoff.ms": 50,
         **policy.consumer_options,
         **_guarantees(policy),
@@ -110,10 +110,9 @@ def producer_config(policy: KafkaPolicy) -> Options:
     """Options of the dead-letter producer: acknowledged by all replicas, written once."""
     return {
         **common_config(policy),
-        "linger.ms": 5,
-        "batch.size": LETTER_BATCH_BYTES,
         "message.max.bytes": MAX_RECORD_BYTES,
         **policy.producer_options,
+        "batch.num.messages": 1,  # the topic's limit is on batches: a small letter would be refused with a large one
         "acks": "all",
         "enable.idempotence": True,
     }

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from stream.core.model import CommitOutcome, CommitResult, TopicPartition
+from stream.core.model import CommitOffset, CommitOutcome, CommitResult, TopicPartition
 from stream.core.ports import Offsets
 from stream.kafka.codes import as_source_error, commit_outcome, is_refused, kafka_error
 
@@ -28,8 +28,8 @@ class Committer:
     def __init__(self, epochs: Mapping[TopicPartition, int], report: Report) -> None:
         self._current = epochs
         self._report = report
-        self._sent: dict[TopicPartition, tuple[int, int]] = {}
-        """(epoch, next offset) last sent."""
+        self.sent: dict[TopicPartition, CommitOffset] = {}
+        """What was sent last."""
         self._asked: defaultdict[tuple[TopicPartition, int], deque[int]] = defaultdict(deque)
         """Epochs of the commits under way, by partition and offset, in the order sent."""
 
@@ -39,17 +39,17 @@ class Committer:
         return bool(self._asked)
 
     def commit(self, consumer: Consumer, offsets: Offsets) -> None:
-        """Send a commit of (epoch, next offset) per partition; what is out of date is answered at once."""
-        late = {tp: due for tp, due in offsets.items() if self._is_late(tp, *due)}
+        """Send a commit; what is out of date is answered at once."""
+        late = {tp: due for tp, due in offsets.items() if self._is_late(tp, due.epoch, due.offset)}
         if late:
             dropped = CommitOutcome.DROPPED
-            self._report([CommitResult(tp, *due, dropped, "out of date") for tp, due in late.items()])
+            self._report([CommitResult(tp, due.epoch, due.offset, dropped, "out of date") for tp, due in late.items()])
         asked = []
-        for tp, (epoch, offset) in offsets.items():
+        for tp, due in offsets.items():
             if tp not in late:
-                self._sent[tp] = epoch, offset
-                self._asked[tp, offset].append(epoch)
-                asked.append(KafkaPartition(tp.topic, tp.partition, offset))
+                self.sent[tp] = due
+                self._asked[tp, due.offset].append(due.epoch)
+                asked.append(KafkaPartition(tp.topic, tp.partition, due.offset, due.metadata))
         if not asked:
             return
         try:
@@ -78,8 +78,8 @@ class Committer:
     def _is_late(self, tp: TopicPartition, epoch: int, offset: int) -> bool:
         if epoch == FIRST:
             return False
-        sent_in, sent = self._sent.get(tp, (FIRST, 0))
-        return self._current.get(tp) != epoch or (sent_in == epoch and offset < sent)
+        sent = self.sent.get(tp)
+        return self._current.get(tp) != epoch or (sent is not None and sent.epoch == epoch and offset < sent.offset)
 
     def _answered(self, tp: TopicPartition, offset: int) -> int | None:
         epochs = self._asked.get((tp, offset))

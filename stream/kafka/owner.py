@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -99,6 +99,10 @@ class ConsumerOwner(threading.Thread):
         """Take records, or take none."""
         self._intake_open = is_open
         self._commands.put(_nothing)
+
+    def set_stopped(self, tps: Collection[TopicPartition]) -> None:
+        """Exactly these partitions are not read for now."""
+        self._commands.put(partial(self._set_not_read, frozenset(tps)))
 
     def stop(self) -> None:
         """Drain, commit, leave the group, end."""
@@ -218,6 +222,9 @@ class ConsumerOwner(threading.Thread):
         """On the event loop."""
         self._commands.put(partial(self._commit_for_stop, offsets))
 
+    def _set_not_read(self, tps: Collection[TopicPartition]) -> None:
+        self._assignment.set_not_read(self._consumer, tps)
+
     def _commit_for_stop(self, offsets: Offsets) -> None:
         self._committer.commit(self._consumer, offsets)
         self._is_drained = True
@@ -296,7 +303,7 @@ class ConsumerOwner(threading.Thread):
         self._arrivals.on_committed(result for result in results if result.epoch == FIRST)
         if of_engine := [result for result in results if result.epoch != FIRST]:
             self._post(self._events.on_committed, of_engine)
-        again = {r.tp: (r.epoch, r.offset) for r in of_engine if r.outcome is CommitOutcome.RETRIED}
+        again = {r.tp: self._committer.sent[r.tp] for r in of_engine if r.outcome is CommitOutcome.RETRIED}
         if self._is_drained and again:  # the engine has ended, and will not ask again
             self._commands.put(lambda: self._committer.commit(self._consumer, again))
 

@@ -60,7 +60,7 @@ class OffsetReader:
     def committed(self, tps: Iterable[TopicPartition], timeout_s: float = TIMEOUT_S) -> dict[TopicPartition, int]:
         """What the group has committed, for those of the partitions where it has."""
         with self._translated():
-            return committed(self._consumer, tps, timeout_s)
+            return {tp: offset for tp, (offset, _) in committed(self._consumer, tps, timeout_s).items()}
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -96,8 +96,10 @@ def watermarks(consumer: Consumer, tp: TopicPartition, timeout_s: float) -> tupl
     return answer
 
 
-def committed(consumer: Consumer, tps: Iterable[TopicPartition], timeout_s: float) -> dict[TopicPartition, int]:
-    """What the consumer's group has committed; where Kafka could not answer it raises, never takes that for none."""
+def committed(
+    consumer: Consumer, tps: Iterable[TopicPartition], timeout_s: float
+) -> dict[TopicPartition, tuple[int, str]]:
+    """(offset, metadata) of what the group has committed; an answer that does not come is an error, never none."""
     doing = "asking for committed offsets"
     if not (asked := [KafkaPartition(*tp) for tp in tps]):
         return {}
@@ -108,4 +110,4 @@ def committed(consumer: Consumer, tps: Iterable[TopicPartition], timeout_s: floa
     for answer in answers:
         if answer.error is not None:
             raise as_source_error(answer.error, doing)
-    return {TopicPartition(a.topic, a.partition): a.offset for a in answers if a.offset >= 0}
+    return {TopicPartition(a.topic, a.partition): (a.offset, a.metadata or "") for a in answers if a.offset >= 0}

@@ -36,7 +36,7 @@ class Begun:
     def tell(self, starts: Sequence[Start]) -> None:
         """Granted, each in its present epoch; none at all when a rebalance brought nothing."""
         epochs = self._assignment.epochs
-        started = [StartedPartition(s.tp, epochs[s.tp], start=s.offset, committed=s.offset) for s in starts]
+        started = [StartedPartition(s.tp, epochs[s.tp], s.offset, s.offset, s.metadata) for s in starts]
         self._post(self._events.on_assigned, started)
 
 

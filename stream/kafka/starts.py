@@ -22,6 +22,8 @@ class Start:
 
     tp: TopicPartition
     offset: int
+    metadata: str = ""
+    """What the commit at this offset said of the offsets beyond it."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Starts:
             SourceError: Kafka did not answer, or refused.
         """
         found = committed(consumer, tps, TIMEOUT_S)
-        return [Start(tp, found[tp]) for tp in tps if tp in found]
+        return [Start(tp, *found[tp]) for tp in tps if tp in found]
 
     def resolve(self, consumer: Consumer, tps: Sequence[TopicPartition]) -> Resolved:
         """Start of each partition. Not to be called within a callback, since it asks for metadata.
@@ -77,7 +79,7 @@ class Starts:
         missing = [tp for tp in everything if tp not in known and (tp in tps or tp.topic not in seen)]
         fresh = [self._by_policy(consumer, tp, tp.topic in seen, tp in tps) for tp in missing]
         return Resolved(
-            [Start(tp, known[tp]) for tp in tps if tp in known],
+            [Start(tp, *known[tp]) for tp in tps if tp in known],
             [start for start in fresh if start.tp in tps],
             [start for start in fresh if start.tp not in tps],
         )

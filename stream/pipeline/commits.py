@@ -1,34 +1,41 @@
-"""When the watermarks are committed, and what is made of Kafka's answers."""
+"""When the watermarks are committed, with what is done beyond them, and what is made of Kafka's answers."""
 
 from __future__ import annotations
 
-from stream.core.model import CommitOutcome, CommitResult
+from stream.core.commit_map import encode
+from stream.core.model import CommitOffset, CommitOutcome, CommitResult
 from stream.core.ports import Cancel, Journal, Scheduler, Source, Trace
 from stream.core.stats import EngineStats
 from stream.core.tenure import Phase, Tenure
 from stream.pipeline.ledger import Ledger
 
+TOO_LARGE = "OFFSET_METADATA_TOO_LARGE"
+
 
 class Commits:
-    """Commits each partition's watermark once an interval, when it moved; one commit under way at a time."""
+    """Commits each partition's watermark and map once an interval, when they changed; one under way at a time."""
 
     def __init__(
         self,
         interval_s: float,
+        hashes: list[int],
         ledger: Ledger,
         source: Source,
         clock: Scheduler,
         stats: EngineStats,
         journal: Journal,
         trace: Trace | None,
+        metadata_max_bytes: int,
     ) -> None:
         self._interval_s = interval_s
+        self._hashes = hashes
         self._ledger = ledger
         self._source = source
         self._clock = clock
         self._stats = stats
         self._journal = journal
         self._trace = trace
+        self._metadata_max_bytes = metadata_max_bytes
         self._timer: Cancel | None = None
         self._is_stopped = False
 
@@ -42,35 +49,58 @@ class Commits:
         if self._timer is not None:
             self._timer.cancel()
 
-    def take_due(self, tenure: Tenure) -> tuple[int, int] | None:
-        """(epoch, next offset) when the tenure has something to commit; it counts as under way from then on."""
-        watermark = tenure.tracker.watermark
-        if self._is_stopped or watermark <= tenure.committed:
+    def take_due(self, tenure: Tenure) -> CommitOffset | None:
+        """What the tenure has to commit; it counts as under way from then on. None when nothing changed."""
+        if self._is_stopped:
             return None
-        tenure.committing = watermark
-        return tenure.epoch, watermark
+        watermark = tenure.tracker.watermark
+        metadata = encode(tenure.done_map(self._hashes), self._metadata_max_bytes)
+        tenure.map_bytes = len(metadata)
+        if (watermark, metadata) == (tenure.committed, tenure.committed_metadata):
+            return None
+        tenure.committing, tenure.committing_metadata = watermark, metadata
+        tenure.commits_under_way += 1
+        if self._trace is not None:
+            self._trace.flush()  # what allows this commit must be on record before it is made
+        return CommitOffset(tenure.epoch, watermark, metadata)
 
     def on_committed(self, tenure: Tenure | None, result: CommitResult) -> None:
         """Kafka answered; `tenure` is None when it is long over."""
         stored = result.outcome is CommitOutcome.OK
         self._stats.commits[result.outcome] += 1
         if tenure is not None:
-            if result.offset == tenure.committing:
-                tenure.committing = -1
-            if stored:
-                tenure.committed = max(tenure.committed, result.offset)
-            if stored and tenure.phase is not Phase.CLOSED:
-                self._stats.committed[result.tp] = tenure.committed
+            self._note(tenure, result, stored)
+        where = {"topic": result.tp.topic, "partition": result.tp.partition, "offset": result.offset}
         if self._trace is not None:
-            where = {"topic": result.tp.topic, "partition": result.tp.partition, "offset": result.offset}
             self._trace.emit("committed", **where, ok=stored)
-        if result.outcome is CommitOutcome.FAILED:
-            where = {"topic": result.tp.topic, "partition": result.tp.partition, "offset": result.offset}
+        if result.error == TOO_LARGE:
+            self._shorten_maps()
+        elif result.outcome is CommitOutcome.FAILED:
             self._journal.error("A commit failed; it is tried again.", **where, error=result.error)
 
+    def _note(self, tenure: Tenure, result: CommitResult, stored: bool) -> None:
+        tenure.commits_under_way -= 1
+        if stored and result.offset >= tenure.committed:
+            tenure.committed = result.offset
+            if result.offset == tenure.committing:
+                tenure.committed_metadata = tenure.committing_metadata
+        if result.offset == tenure.committing:
+            tenure.committing = -1
+        if stored and tenure.phase is not Phase.CLOSED:
+            self._stats.committed[result.tp] = tenure.committed
+
+    def _shorten_maps(self) -> None:
+        self._metadata_max_bytes //= 2
+        self._journal.warning(
+            "Kafka refused a commit's metadata as too long; maps are kept shorter, so that a restart may repeat more.",
+            metadata_max_bytes=self._metadata_max_bytes,
+        )
+
     def _tick(self) -> None:
-        active = (t for t in self._ledger.tenures.values() if t.phase is Phase.ACTIVE and t.committing < 0)
+        active = [t for t in self._ledger.tenures.values() if t.phase is Phase.ACTIVE and not t.commits_under_way]
         due = {tenure.tp: offset for tenure in active if (offset := self.take_due(tenure)) is not None}
         if due:
             self._source.commit(due)
+        for tenure in active:
+            self._ledger.room.after_commit(tenure)
         self.start()

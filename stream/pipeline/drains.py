@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from stream.core.model import TopicPartition
+from stream.core.model import CommitOffset, TopicPartition
 from stream.core.ports import Cancel, OnDrained, Scheduler
 from stream.core.tenure import Phase, Tenure
 from stream.pipeline.commits import Commits
@@ -95,10 +95,10 @@ class Drains:
                 offsets[tenure.tp] = due
         drain.on_drained(offsets)
 
-    def _close_drained(self, tenure: Tenure) -> tuple[int, int] | None:
-        self.close(tenure)
+    def _close_drained(self, tenure: Tenure) -> CommitOffset | None:
         due = self._commits.take_due(tenure)
-        if due is None:
+        self.close(tenure)
+        if not tenure.commits_under_way:
             self.on_ended(tenure)
         else:
             self._closing[tenure.tp, tenure.epoch] = tenure

@@ -9,9 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from stream.core.decode import Decoder
-from stream.core.dispatch import Dispatcher, lane_of
-from stream.core.filter import EventFilter
+from stream.core.commit_map import name_hash
 from stream.core.model import (
     CommitResult,
     DataLoss,
@@ -21,15 +19,19 @@ from stream.core.model import (
     TopicPartition,
 )
 from stream.core.ports import DeadLetters, Journal, OnDrained, Scheduler, Sender, Source, Trace, Validator
-from stream.core.request import RequestBuilder
 from stream.core.stats import EngineStats
 from stream.core.tenure import Phase, Tenure
 from stream.pipeline.commits import Commits
-from stream.pipeline.deliverer import Deliverer, DeliveryRules, Line
+from stream.pipeline.deliverer import Deliverer, DeliveryRules
 from stream.pipeline.drains import Drains
+from stream.pipeline.endings import Endings
 from stream.pipeline.intake import Intake
 from stream.pipeline.ledger import Ledger
 from stream.pipeline.letters import LetterDesk
+from stream.pipeline.line import Line
+from stream.pipeline.overview import Overview
+from stream.pipeline.restored import restore
+from stream.pipeline.steps import Steps
 
 
 @dataclass(frozen=True)
@@ -56,31 +58,42 @@ class Engine:
         """Told at each assignment, an empty one included."""
         self._edges = edges
         self._trace = edges.trace
-        clock, trace = edges.clock, edges.trace
-        lines = tuple(_lines(policy, edges, stats))
-        self._ledger = Ledger(policy.limits, stats, edges.source, len(lines))
-        letters = LetterDesk(edges.dead_letters, clock, stats, edges.journal)
-        self._deliverer = Deliverer(lines, rules, self._ledger, letters, clock, edges.rng, trace)
+        clock, rng, journal, steps = edges.clock, edges.rng, edges.journal, Steps(edges.trace)
+        self._hashes = [name_hash(workflow.name) for workflow in policy.workflows]
+        self._ledger = Ledger(policy.limits, stats, edges.source)
+        letters = LetterDesk(edges.dead_letters, clock, stats, journal)
+        endings = Endings(policy.dead_letters, rules.retry.max_s, self._ledger, letters, clock, rng, journal, steps)
+        lines = _lines(policy, edges, stats)
+        self._deliverer = Deliverer(lines, rules, endings, clock, rng, journal, steps)
         self._commits = Commits(
-            policy.commit_interval_s, self._ledger, edges.source, clock, stats, edges.journal, trace
+            policy.commit_interval_s,
+            self._hashes,
+            self._ledger,
+            edges.source,
+            clock,
+            stats,
+            journal,
+            edges.trace,
+            policy.limits.metadata_max_bytes,
         )
         self._drains = Drains(policy.drain_timeout_s, self._ledger, self._deliverer, self._commits, clock)
         self._drains.on_ended = self._on_ended
         letters.on_idle = self._deliverer.on_idle = self._drains.on_idle
-        decoder = Decoder(policy.validation, edges.validator)
-        event_filter = EventFilter(policy.integration_name, policy.workflows)
-        self._intake = Intake(decoder, event_filter, self._ledger, self._deliverer, letters, stats, trace)
+        self._intake = Intake(policy, edges.validator, self._ledger, self._deliverer, letters, stats, journal, steps)
+        self._overview = Overview(lines, self._ledger, self._intake, clock)
 
     def start(self) -> None:
         """Begin to commit on the interval."""
         self._emit("started", workflows=list(self.stats.workflows))
         self._commits.start()
+        self._overview.start()
 
     def stop(self) -> None:
         """The source has ended: nothing is committed any more."""
         self._commits.stop()
-        for tp in list(self._ledger.tenures):
-            self.on_lost([tp])
+        self._overview.stop()
+        if self._ledger.tenures:
+            self.on_lost(list(self._ledger.tenures))
         self._drains.end_all()
         self._emit("stopped")
 
@@ -95,6 +108,10 @@ class Engine:
         """Per owned partition the position below which nothing is open and nothing is left to read so far."""
         return {tp: tenure.tracker.watermark for tp, tenure in self._ledger.tenures.items()}
 
+    def gate_is_open(self, workflow: str) -> bool:
+        """Whether requests to that workflow are sent freely."""
+        return next(line.pace.gate.is_open for line in self._deliverer.lines if line.policy.name == workflow)
+
     def halted(self) -> set[TopicPartition]:
         """Owned partitions that are not consumed, since records of theirs were lost."""
         return {tp for tp, tenure in self._ledger.tenures.items() if tenure.is_halted}
@@ -103,8 +120,9 @@ class Engine:
         for one in started:
             if (old := self._ledger.tenures.get(one.tp)) is not None:
                 self._drains.close(old)
-            self._ledger.begin(one)
+            self._ledger.begin(one, restore(one, self._hashes, self.stats, self._edges.journal))
             self._emit("assigned", one.tp, offset=one.start)
+        self._ledger.room.tell_source()
         self.stats.rebalances["assigned"] += 1
         self.on_joined()
         self._edges.journal.info("Partitions assigned.", partitions=_listed([one.tp for one in started]))
@@ -141,7 +159,7 @@ class Engine:
             if tenure is None or tenure.epoch != result.epoch:
                 tenure = self._drains.closing(result.tp, result.epoch)
             self._commits.on_committed(tenure, result)
-            if tenure is not None and tenure.phase is Phase.CLOSED and tenure.committing < 0:
+            if tenure is not None and tenure.phase is Phase.CLOSED and not tenure.commits_under_way:
                 self._drains.end(tenure)
 
     def on_data_loss(self, loss: DataLoss) -> None:
@@ -159,18 +177,13 @@ class Engine:
         self._trace.emit(word, **where, **fields)
 
 
-def _lines(policy: EnginePolicy, edges: Edges, stats: EngineStats) -> list[Line]:
-    return [
-        Line(
-            name=workflow.name,
-            dispatcher=Dispatcher(workflow.max_in_flight),
-            lane_of=lane_of(workflow.ordering),
-            build=RequestBuilder(workflow, policy.user_agent).build,
-            sender=sender,
-            stats=stats.workflows[workflow.name],
-        )
-        for workflow, sender in zip(policy.workflows, edges.senders, strict=True)
-    ]
+def _lines(policy: EnginePolicy, edges: Edges, stats: EngineStats) -> tuple[Line, ...]:
+    now = edges.clock.monotonic()
+    workflows = zip(policy.workflows, edges.senders, strict=True)
+    return tuple(
+        Line.build_for(index, workflow, policy, sender, stats.workflows[workflow.name], now)
+        for index, (workflow, sender) in enumerate(workflows)
+    )
 
 
 def _listed(tps: Sequence[TopicPartition]) -> str:

@@ -6,14 +6,26 @@ from collections.abc import Callable
 from functools import partial
 
 from stream.core.decode import Decoder
-from stream.core.filter import EventFilter
-from stream.core.model import CUSTOM_TYPE, DeadLetter, Event, FilterReason, Invalid, Record, RecordBatch, Settlement
-from stream.core.ports import Trace
+from stream.core.filter import EventFilter, Route
+from stream.core.model import (
+    CUSTOM_TYPE,
+    DeadLetter,
+    EnginePolicy,
+    Event,
+    FilterReason,
+    Invalid,
+    Reason,
+    Record,
+    RecordBatch,
+    Settlement,
+)
+from stream.core.ports import Journal, Validator
 from stream.core.stats import EngineStats
 from stream.core.tenure import Tenure
 from stream.pipeline.deliverer import Deliverer
 from stream.pipeline.ledger import Ledger
 from stream.pipeline.letters import LetterDesk
+from stream.pipeline.steps import Steps
 
 
 class Intake:
@@ -21,69 +33,139 @@ class Intake:
 
     def __init__(
         self,
-        decoder: Decoder,
-        event_filter: EventFilter,
+        policy: EnginePolicy,
+        validator: Validator,
         ledger: Ledger,
         deliverer: Deliverer,
         letters: LetterDesk,
         stats: EngineStats,
-        trace: Trace | None,
+        journal: Journal,
+        steps: Steps,
     ) -> None:
-        self._decode: Callable[[Record], Event | Invalid | None] = decoder.decode
-        self._filter = event_filter
+        self._policy = policy
+        self._decode: Callable[[Record], Event | Invalid | None] = Decoder(policy.validation, validator).decode
+        self._filter = EventFilter(policy.integration_name, policy.workflows)
         self._ledger = ledger
         self._deliverer = deliverer
         self._letters = letters
         self._stats = stats
-        self._trace = trace
+        self._journal = journal
+        self._steps = steps
 
     def take(self, tenure: Tenure, batch: RecordBatch) -> None:
-        """Admit and route every record of the batch, then start what may start."""
+        """Admit and route every record of the batch, then start what may start.
+
+        Records after one that holds its partition are not admitted: nothing is committed past them.
+        """
         for record in batch.records:
+            if tenure.is_held:
+                break
             if self._ledger.admit(tenure, record):
                 self._route(tenure, record)
         self._deliverer.pump_all()
-        self._ledger.stop_intake_when_full()
+        self._ledger.room.after_intake(tenure)
 
     def _route(self, tenure: Tenure, record: Record) -> None:
         decoded = self._decode(record)
         if isinstance(decoded, Event):
+            tenure.invalid_in_a_row = 0
             self._stats.received[record.topic, decoded.type_label] += 1
             self._route_event(tenure, decoded)
         elif isinstance(decoded, Invalid):
             self._stats.received[record.topic, decoded.type_label] += 1
-            self._bury(tenure, record, decoded)
+            self._route_invalid(tenure, record, decoded)
         else:
             self._stats.received[record.topic, CUSTOM_TYPE] += 1
             self._stats.tombstones += 1
-            self._emit_filtered(record, None, FilterReason.TOMBSTONE)
+            self._steps.emit("filtered", record, None, reason=FilterReason.TOMBSTONE)
             self._ledger.settle(tenure, record, Settlement.FILTERED)
 
     def _route_event(self, tenure: Tenure, event: Event) -> None:
         route = self._filter.route(event)
         event.payload = {}  # a parsed event takes several times its bytes, which is what the limits count
-        record = event.record
+        if route.unwanted:
+            self._count_unwanted(event.record, route)
+        wanted, record = route.wanted, event.record
+        done = self._done_before(tenure, record.offset) if tenure.has_map else ()
+        if done:
+            wanted = tuple(workflow for workflow in wanted if workflow not in done)
+            for workflow in set(route.wanted) - set(wanted):
+                self._deliverer.lines[workflow].stats.deliveries["avoided"] += 1
+        if wanted:
+            self._deliverer.offer(event, tenure, wanted, delivered_before=len(wanted) < len(route.wanted))
+        elif len(done) == len(tenure.shares):
+            self._ledger.settle(tenure, record, Settlement.AVOIDED)
+        else:
+            self._ledger.settle(tenure, record, Settlement.DELIVERED if route.wanted else Settlement.FILTERED)
+
+    def _count_unwanted(self, record: Record, route: Route) -> None:
         for workflow, reason in route.unwanted:
             line = self._deliverer.lines[workflow]
             line.stats.filtered[reason] += 1
-            self._emit_filtered(record, line.name, reason)
-        if route.wanted:
-            self._deliverer.offer(event, tenure, route.wanted)
+            if self._steps.is_on:
+                self._steps.emit("filtered", record, line.policy.name, reason=reason)
+
+    def _done_before(self, tenure: Tenure, offset: int) -> set[int]:
+        """Workflows that are done with the offset, by the map that the tenure began with."""
+        return {index for index, share in enumerate(tenure.shares) if share.was_done(offset)}
+
+    # Records that are no events.
+
+    def _route_invalid(self, tenure: Tenure, record: Record, invalid: Invalid) -> None:
+        if tenure.has_map and len(self._done_before(tenure, record.offset)) == len(tenure.shares):
+            self._ledger.settle(tenure, record, Settlement.AVOIDED)
+            return
+        tenure.unrouted.add(record.offset)
+        if record.place in self._policy.give_up:
+            self._give_up(tenure, record, invalid)
+        elif self._may_bury(tenure):
+            tenure.invalid_in_a_row += 1
+            self._bury(tenure, record, invalid.reason, invalid.detail)
         else:
-            self._ledger.settle(tenure, record, Settlement.FILTERED)
+            self._hold(tenure, record, invalid)
 
-    def _bury(self, tenure: Tenure, record: Record, invalid: Invalid) -> None:
-        letter = DeadLetter(record, invalid.reason, invalid.detail, workflow=None, status="", attempts=0)
-        self._letters.write(letter, tenure, partial(self._buried, tenure, record, invalid))
+    def _may_bury(self, tenure: Tenure) -> bool:
+        policy = self._policy.dead_letters
+        return policy.enabled and tenure.invalid_in_a_row < policy.max_consecutive
 
-    def _buried(self, tenure: Tenure, record: Record, invalid: Invalid) -> None:
-        self._stats.invalid[invalid.reason] += 1
-        if self._trace is not None:
-            where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-            self._trace.emit("dead_lettered", **where, workflow=None, reason=invalid.reason)
+    def _give_up(self, tenure: Tenure, record: Record, invalid: Invalid) -> None:
+        if self._policy.dead_letters.enabled:
+            self._bury(tenure, record, Reason.GIVEN_UP, invalid.detail)
+            return
+        self._stats.given_up += 1
+        tenure.unrouted.discard(record.offset)
+        self._steps.emit("filtered", record, None, reason=FilterReason.GIVEN_UP)
+        self._ledger.settle(tenure, record, Settlement.FILTERED)
+
+    def _hold(self, tenure: Tenure, record: Record, invalid: Invalid) -> None:
+        """Nothing after this record is taken until the settings change: it is the wrong topic, or the wrong rules."""
+        tenure.is_held = True
+        tenure.held_because = invalid.detail
+        tenure.held_at = record.offset
+        self._ledger.room.tell_source()
+        self.tell_held(tenure)
+
+    def tell_held(self, tenure: Tenure) -> None:
+        """The error line of a partition that is held; repeated by the engine."""
+        self._journal.error(
+            "This partition is held: its records are no valid events. Mend kafka.topics or [validation], or give the "
+            "record up in validation.give_up.",
+            topic=tenure.tp.topic,
+            partition=tenure.tp.partition,
+            fault=tenure.held_because,
+            give_up=f'"{tenure.tp.topic}:{tenure.tp.partition}:{tenure.held_at}"',
+        )
+
+    def _bury(self, tenure: Tenure, record: Record, reason: Reason, detail: str) -> None:
+        letter = DeadLetter(record, reason, detail, workflow=self._letter_workflow(), status="", attempts=0)
+        self._letters.write(letter, tenure, partial(self._buried, tenure, record, reason))
+
+    def _letter_workflow(self) -> str | None:
+        """An invalid event has one letter: without a workflow when they share a group, else the group's own."""
+        return self._policy.workflows[0].name if self._policy.is_isolated else None
+
+    def _buried(self, tenure: Tenure, record: Record, reason: Reason) -> None:
+        self._stats.invalid[reason] += 1
+        tenure.unrouted.discard(record.offset)
+        self._steps.emit("dead_lettered", record, None, reason=reason)
         self._ledger.settle(tenure, record, Settlement.DEAD_LETTERED)
-
-    def _emit_filtered(self, record: Record, workflow: str | None, reason: FilterReason) -> None:
-        if self._trace is not None:
-            where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
-            self._trace.emit("filtered", **where, workflow=workflow, reason=reason)

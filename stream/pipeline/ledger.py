@@ -1,13 +1,15 @@
-"""The books of one engine: which partitions it owns, what is open in them, and when intake must stop."""
+"""The books of one engine: which partitions it owns, and what is open in them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
+from stream.core.commit_map import Range
 from stream.core.model import Limits, Record, Settlement, StartedPartition, TopicPartition
 from stream.core.ports import Source
 from stream.core.stats import EngineStats
 from stream.core.tenure import Phase, Tenure
+from stream.pipeline.room import Room
 
 
 class Ledger:
@@ -16,19 +18,14 @@ class Ledger:
     Invariant: events received = settled + open, per topic, after every call.
     """
 
-    def __init__(self, limits: Limits, stats: EngineStats, source: Source, workflows: int) -> None:
+    def __init__(self, limits: Limits, stats: EngineStats, source: Source) -> None:
         self.tenures: dict[TopicPartition, Tenure] = {}
-        self.on_settled: Callable[[], None] = lambda: None
-        self._limits = limits
+        self.room = Room(limits, self.tenures, stats, source)
         self._stats = stats
-        self._source = source
-        self._workflows = workflows
-        self._open_events = 0
-        self._intake_open = True
 
-    def begin(self, started: StartedPartition) -> Tenure:
-        """Own a partition from now on."""
-        tenure = self.tenures[started.tp] = Tenure.begin(started, self._workflows)
+    def begin(self, started: StartedPartition, done_before: Sequence[list[Range]]) -> Tenure:
+        """Own a partition from now on; `done_before` has what the commit's map says, per workflow."""
+        tenure = self.tenures[started.tp] = Tenure.begin(started, done_before)
         if tenure.committed >= 0:
             self._stats.committed[tenure.tp] = tenure.committed
         return tenure
@@ -48,7 +45,7 @@ class Ledger:
         tenure.open_bytes += size
         self._stats.open_bytes += size
         self._stats.open_events[record.topic] += 1
-        self._open_events += 1
+        self.room.open_events += 1
         return True
 
     def settle(self, tenure: Tenure, record: Record, settlement: Settlement) -> None:
@@ -59,9 +56,10 @@ class Ledger:
         self._stats.open_bytes -= size
         self._stats.open_events[record.topic] -= 1
         self._stats.settled[record.topic, settlement] += 1
-        self._open_events -= 1
-        if not self._intake_open:
-            self._reopen_intake()
+        room = self.room
+        room.open_events -= 1
+        if tenure.is_stopped or not room.is_open:
+            room.after_settling(tenure)
 
     def close(self, tenure: Tenure) -> None:
         """The tenure is over: what is still open is abandoned to the next owner."""
@@ -70,24 +68,9 @@ class Ledger:
         self._stats.settled[topic, Settlement.ABANDONED] += abandoned
         self._stats.open_events[topic] -= abandoned
         self._stats.open_bytes -= tenure.open_bytes
-        self._open_events -= abandoned
+        self.room.open_events -= abandoned
         if self.tenures.get(tenure.tp) is tenure:
             del self.tenures[tenure.tp]
             self._stats.committed.pop(tenure.tp, None)
             self._stats.ends.pop(tenure.tp, None)
-        if not self._intake_open:
-            self._reopen_intake()
-
-    def stop_intake_when_full(self) -> None:
-        """Called after each batch: a full process takes no more records until half is settled."""
-        limits = self._limits
-        full = self._open_events >= limits.max_open_events or self._stats.open_bytes >= limits.max_open_bytes
-        if full and self._intake_open:
-            self._intake_open = False
-            self._source.set_intake(False)
-
-    def _reopen_intake(self) -> None:
-        limits = self._limits
-        if self._open_events * 2 <= limits.max_open_events and self._stats.open_bytes * 2 <= limits.max_open_bytes:
-            self._intake_open = True
-            self._source.set_intake(True)
+        self.room.after_settling(tenure)

@@ -10,6 +10,7 @@ from stream.settings.text import read_text, split_list
 
 PREFIX = "TRAY_"
 WORKFLOW_URLS = "TRAY_WORKFLOW_URLS"
+ISOLATION = "TRAY_ISOLATION"
 SHARED_SECRET = "TRAY_SHARED_SECRET"  # noqa: S105 - the name of a variable, not a secret
 
 _TABLE_BY_OPTION_PREFIX = {
@@ -33,6 +34,8 @@ def _read_variable(name: str, text: str, draft: Draft) -> None:
         _read_workflow_urls(text, draft)
     elif name == SHARED_SECRET:
         _read_shared_secret(text, draft)
+    elif name == ISOLATION:
+        draft.put(("isolation",), text, name)
     elif option_prefix:
         option = name.removeprefix(option_prefix).lower().replace("_", ".")
         draft.put(("kafka", _TABLE_BY_OPTION_PREFIX[option_prefix], option), text, name)

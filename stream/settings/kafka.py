@@ -58,6 +58,14 @@ class Kafka(Section):
     drain_timeout: Annotated[float, Span("0s", "1h")] = with_unit(
         "15s", "Duration that requests in flight may take to end when partitions are revoked, or at a stop."
     )
+    metadata_max_bytes: int = Field(
+        default=4_000,
+        strict=True,
+        ge=0,
+        le=1_000_000,
+        description="Bytes of a commit's metadata at most, in which is kept what is done beyond the committed offset; "
+        "the broker's own limit is offset.metadata.max.bytes.",
+    )
     on_data_loss: Literal["stop", "skip"] = Field(
         default="stop",
         description="What to do with a partition whose committed offset is gone from the topic: "

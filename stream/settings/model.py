@@ -13,6 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from stream.settings.faults import Fault, refusal
 from stream.settings.kafka import Kafka, is_topic
+from stream.settings.places import Places
 from stream.settings.secret import Secret
 from stream.settings.section import Section, with_unit
 from stream.settings.units import ByteSize, Span, format_duration
@@ -61,11 +62,7 @@ class Retry(Section):
     @field_validator("max")
     @classmethod
     def _max_holds_initial(cls, max_s: float, info: ValidationInfo) -> float:
-        initial_s = info.data.get("initial")
-        if initial_s is not None and max_s < initial_s:
-            what = f"is shorter than retry.initial ({format_duration(initial_s)})."
-            raise refusal(Fault(what, "Lengthen it, or shorten retry.initial."))
-        return max_s
+        return _holds_initial(max_s, info, "retry")
 
     @field_validator("reject_on")
     @classmethod
@@ -85,11 +82,50 @@ class Validation(Section):
         description="strict: the JSON Schemas of the event types; lenient: an object with a type; "
         "off: any JSON object.",
     )
+    give_up: Places = Field(
+        default=(), description="Invalid events that are not held, as topic:partition:offset: the way out of a hold."
+    )
+
+
+class Gate(Section):
+    """When a workflow that fails is left alone, and for how long."""
+
+    failures: int = Field(
+        default=10,
+        strict=True,
+        ge=1,
+        le=100_000,
+        description="Failed attempts in a row, over at least three different users, after which nothing but "
+        "probes is sent.",
+    )
+    initial: Annotated[float, Span("10ms", "1h")] = with_unit(
+        "1s", "Duration before the first probe; doubles with each probe that fails."
+    )
+    max: Annotated[float, Span("10ms", "1d")] = with_unit("60s", "Duration between two probes at most.")
+
+    @field_validator("max")
+    @classmethod
+    def _max_holds_initial(cls, max_s: float, info: ValidationInfo) -> float:
+        return _holds_initial(max_s, info, "gate")
 
 
 class DeadLetters(Section):
     """Where events go that a workflow refused or that are not valid."""
 
+    enabled: bool = Field(
+        default=True,
+        strict=True,
+        description='Write dead letters. Without them every workflow needs on_failure = "hold", and invalid events '
+        "hold their partition.",
+    )
+    max_consecutive: int = Field(
+        default=100,
+        strict=True,
+        ge=1,
+        le=1_000_000,
+        description="Flood guard: dead letters in a row of one workflow without a delivery, or of one partition "
+        "without a valid event, after which it is held.",
+    )
     topic: str | None = Field(
         default=None, description="Topic of the dead letters. Default: the group's id and .dead-letters."
     )
@@ -114,6 +150,19 @@ class Limits(Section):
     )
     max_open_bytes: Annotated[int, ByteSize("1MiB", "64GiB")] = with_unit(
         "64MiB", "Bytes of the process's open events, at most."
+    )
+    max_lane_events: int = Field(
+        default=1_000,
+        strict=True,
+        ge=1,
+        le=10_000_000,
+        description="Events that wait behind one another for one user, at most: beyond it their partition is not read.",
+    )
+    max_ahead: int = Field(
+        default=1_000_000,
+        strict=True,
+        ge=1,
+        description="Offsets beyond the oldest open event, at most: beyond it the partition is not read.",
     )
 
 
@@ -158,6 +207,11 @@ class Log(Section):
 class Settings(Section):
     """Settings of tray-stream, which forwards Segment events from Kafka to tray workflows."""
 
+    isolation: Literal["shared", "workflow"] = Field(
+        default="shared",
+        description="shared: one consumer group for all workflows. workflow: a group for each, <group_id>.<name>, "
+        "so that a dead one never holds another back.",
+    )
     kafka: Kafka = Field(default_factory=Kafka)
     destination: Destination = Field(default_factory=Destination)
     workflows: tuple[Workflow, ...] = Field(
@@ -168,6 +222,7 @@ class Settings(Section):
     )
     retry: Retry = Field(default_factory=Retry)
     validation: Validation = Field(default_factory=Validation)
+    gate: Gate = Field(default_factory=Gate)
     dead_letter: DeadLetters = Field(default_factory=DeadLetters, validate_default=True)
     limits: Limits = Field(default_factory=Limits)
     http: Http = Field(default_factory=Http)
@@ -185,6 +240,15 @@ class Settings(Section):
 
     @field_validator("dead_letter")
     @classmethod
+    def _held_without_dead_letters(cls, dead_letter: DeadLetters, info: ValidationInfo) -> DeadLetters:
+        names = [w.name for w in info.data.get("workflows", ()) if w.on_failure != "hold"]
+        if not dead_letter.enabled and names:
+            what = f"is false, and events of {', '.join(names)} that end badly would have nowhere to go."
+            raise refusal(Fault(what, 'Set on_failure = "hold" on each workflow, or enable dead letters.', "enabled"))
+        return dead_letter
+
+    @field_validator("dead_letter")
+    @classmethod
     def _dead_letters_are_apart(cls, dead_letter: DeadLetters, info: ValidationInfo) -> DeadLetters:
         kafka = info.data.get("kafka")
         topic = _dead_letter_topic(dead_letter, kafka) if kafka else ""
@@ -194,6 +258,14 @@ class Settings(Section):
         if kafka and topic in kafka.topics:
             raise refusal(Fault("is one of kafka.topics, too.", "Give dead letters another topic.", "topic"))
         return dead_letter
+
+
+def _holds_initial(max_s: float, info: ValidationInfo, section: str) -> float:
+    initial_s = info.data.get("initial")
+    if initial_s is not None and max_s < initial_s:
+        what = f"is shorter than {section}.initial ({format_duration(initial_s)})."
+        raise refusal(Fault(what, f"Lengthen it, or shorten {section}.initial."))
+    return max_s
 
 
 def _dead_letter_topic(dead_letter: DeadLetters, kafka: Kafka) -> str:

@@ -12,7 +12,7 @@ from stream.settings.model import Settings
 from stream.settings.options import is_secret_option
 from stream.settings.secret import MASK, Secret
 from stream.settings.section import Section
-from stream.settings.units import Span, format_duration
+from stream.settings.units import Span, format_duration, format_rate
 
 
 def redacted_settings(settings: Settings) -> dict[str, Any]:
@@ -40,6 +40,8 @@ def _value(key: str, value: object, field: FieldInfo) -> object:
         return [_section(held) if isinstance(held, Section) else held for held in value]
     if isinstance(value, float) and any(isinstance(mark, Span) for mark in field.metadata):
         return format_duration(value)
+    if isinstance(value, float):
+        return format_rate(value)
     return value
 
 

@@ -34,6 +34,8 @@ _AMOUNT = r"[0-9]+(\.[0-9]+)?"
 _DURATION_PATTERN = f"{_AMOUNT}(ms|s|m|h|d)"
 _SIZE_PATTERN = f"[0-9]+({'|'.join(_BYTES_BY_UNIT)})?"
 _DURATION = re.compile(f"({_AMOUNT})(ms|s|m|h|d)")
+_RATE_PATTERN = f"{_AMOUNT}/(s|m|h)"
+_RATE = re.compile(f"({_AMOUNT})/(s|m|h)")
 _BARE_NUMBER = re.compile(_AMOUNT)
 _SIZE = re.compile(f"([0-9]+)({'|'.join(_BYTES_BY_UNIT)})?")
 
@@ -115,6 +117,29 @@ class ByteSize:
         text = {"type": "string", "pattern": f"^({_SIZE_PATTERN}|{REFERENCE_PATTERN})$"}
         whole = {"type": "integer", "minimum": parse_size(self.least), "maximum": parse_size(self.most)}
         return {"anyOf": [whole, text]}
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Annotation of a float setting that is a rate: requests a second, written `100/s` (also /m, /h)."""
+
+    def read(self, value: object) -> float:
+        """Requests a second. Raises the model's refusal."""
+        found = _RATE.fullmatch(value) if isinstance(value, str) else None
+        if found is None or not Decimal(found[1]):
+            raise refusal(Fault("is not a rate.", 'Write a number and a unit (/s, /m or /h): "100/s".'))
+        return float(Decimal(found[1]) / _SECONDS_BY_UNIT[found[3]])
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.read)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"type": "string", "pattern": f"^({_RATE_PATTERN}|{REFERENCE_PATTERN})$"}
+
+
+def format_rate(per_s: float) -> str:
+    """The text of a rate: `parse` gives `per_s` back, but for rounding."""
+    return f"{per_s:g}/s" if per_s >= 1 else f"{per_s * 60:g}/m"
 
 
 def _duration_fault(value: object) -> Fault:

@@ -11,10 +11,11 @@ from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
 
 from stream.settings.faults import Fault, refusal
 from stream.settings.headers import read_headers
+from stream.settings.places import Places
 from stream.settings.references import REFERENCE_PATTERN
 from stream.settings.secret import Secret
 from stream.settings.section import Section, with_unit
-from stream.settings.units import Span
+from stream.settings.units import Rate, Span
 from stream.settings.url import WorkflowUrl
 
 MAX_WORKFLOWS = 10
@@ -48,6 +49,11 @@ class Workflow(Section):
         description='Event types it receives, case does not count. Left out, or with "all": every type.',
     )
     exclude_types: Types = Field(default=(), description="Event types it does not receive, although in types.")
+    events: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
+        default=None,
+        description="Names of track events it receives, as shell patterns (Order *); case counts. "
+        "Left out: every name. Other types are not looked at.",
+    )
     ordering: Literal["user", "key", "partition", "none"] = Field(
         default="user",
         description="What is sent one after the other: events of one user, of one Kafka key, of one "
@@ -55,6 +61,27 @@ class Workflow(Section):
     )
     max_in_flight: int = Field(
         default=64, strict=True, ge=1, le=1000, description="Requests sent and unanswered at a time, at most."
+    )
+    concurrency: Literal["adaptive"] | Annotated[int, Field(strict=True, ge=1, le=1000)] = Field(
+        default="adaptive",
+        description="Requests in flight: adaptive (found out between 1 and max_in_flight by round-trip times and "
+        "push-back), or a fixed number.",
+    )
+    rate_limit: Annotated[float, Rate()] | None = Field(
+        default=None, description="Requests a second at most, such as 100/s. Left out: no limit."
+    )
+    on_failure: Literal["dead-letter", "hold"] = Field(
+        default="dead-letter",
+        description="What happens to an event that is rejected or expired: it becomes a dead letter, or it is held "
+        "and tried again for ever, its user's later events waiting.",
+    )
+    give_up: Places = Field(
+        default=(), description="Events that are delivered no more, as topic:partition:offset: the way out of a hold."
+    )
+    start: Literal["earliest", "latest"] | None = Field(
+        default=None,
+        description='With isolation = "workflow": where its group starts when it has committed nothing. '
+        "Left out: latest, or kafka.start at the very first start of a deployment.",
     )
     timeout: Annotated[float, Span("100ms", "10m")] = with_unit(
         "10s", "Duration of one attempt at most, from connecting to the end of the answer."
@@ -72,6 +99,11 @@ class Workflow(Section):
         """Types it receives, before `exclude_types` takes away; None: every type."""
         return None if self.types is None or ALL_TYPES in self.types else frozenset(self.types)
 
+    @property
+    def fixed_concurrency(self) -> int | None:
+        """The fixed number of requests in flight; None: adaptive."""
+        return None if self.concurrency == "adaptive" else self.concurrency
+
     _read_headers = field_validator("headers", mode="before")(read_headers)
 
     @field_validator("name")
@@ -80,6 +112,16 @@ class Workflow(Section):
         if not _NAME.fullmatch(name):
             raise refusal(Fault("is not a name.", "Use 1 to 64 letters, digits, - and _."))
         return name
+
+    @field_validator("concurrency")
+    @classmethod
+    def _concurrency_fits(
+        cls, concurrency: Literal["adaptive"] | int, info: ValidationInfo
+    ) -> Literal["adaptive"] | int:
+        most = info.data.get("max_in_flight")
+        if concurrency != "adaptive" and most is not None and concurrency > most:
+            raise refusal(Fault(f"is more than max_in_flight ({most}).", "Raise max_in_flight, too."))
+        return concurrency
 
     @field_validator("types", "exclude_types")
     @classmethod

@@ -39,10 +39,20 @@ OF_WORKFLOW: dict[Metric, Callable[[WorkflowStats], Numbers]] = {
     catalogue.DEAD_LETTERS: lambda stats: stats.dead_letters,
     catalogue.IN_FLIGHT: lambda stats: {(): stats.in_flight},
     catalogue.WAITING: lambda stats: {(): stats.waiting},
-    catalogue.LAST_DELIVERY: lambda stats: {} if (at := stats.last_delivery_at) is None else {(): at},
+    catalogue.CONCURRENCY_LIMIT: lambda stats: {(): stats.concurrency_limit},
+    catalogue.GATE_OPEN: lambda stats: {(): int(stats.gate_closed_since is None)},
+    catalogue.GATE_CLOSED_SINCE: lambda stats: _known(stats.gate_closed_since),
+    catalogue.GATE_CLOSED_UNTIL: lambda stats: _known(stats.gate_closed_until),
+    catalogue.HELD: lambda stats: {(): stats.held},
+    catalogue.OLDEST_OPEN: lambda stats: _known(stats.oldest_open_at),
+    catalogue.LAST_DELIVERY: lambda stats: _known(stats.last_delivery_at),
 }
 OF_NO_WORKFLOW: dict[Metric, Callable[[EngineStats], Numbers]] = {
-    catalogue.EVENTS_FILTERED: lambda stats: {FilterReason.TOMBSTONE: stats.tombstones},
+    catalogue.EVENTS_FILTERED: lambda stats: {
+        FilterReason.TOMBSTONE: stats.tombstones,
+        FilterReason.GIVEN_UP: stats.given_up,
+        FilterReason.REMOVED: stats.removed,
+    },
     catalogue.DEAD_LETTERS: lambda stats: stats.invalid,
 }
 HISTOGRAMS: dict[Metric, Callable[[WorkflowStats], Histogram]] = {
@@ -85,6 +95,11 @@ def build_registry(engines: Sequence[EngineStats], version: str) -> CollectorReg
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
     return registry
+
+
+def _known(value: float | None) -> Numbers:
+    """A gauge without a value has no sample."""
+    return {} if value is None else {(): value}
 
 
 def _engine_rows(metric: Metric, engine: EngineStats) -> Iterator[Row]:

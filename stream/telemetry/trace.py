@@ -77,6 +77,10 @@ class GroupTrace:
         self._file = file
         self._group = group
 
+    def flush(self) -> None:
+        """Write what is buffered; never raises."""
+        self._file.flush()
+
     def emit(self, event: str, /, **fields: object) -> None:
         """Record one step; never raises."""
         self._file.write(self._group, event, fields)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 
 from stream.core.model import CommitOutcome, CommitResult, Record, RecordBatch, StartedPartition, TopicPartition
 from stream.core.ports import Offsets, Scheduler, SourceEvents
+
+IDLE_POLL_S = 0.2
 
 
 @dataclass
@@ -18,8 +20,13 @@ class MemoryBroker:
     logs: dict[TopicPartition, list[Record]] = field(default_factory=dict)
     ends: dict[TopicPartition, int] = field(default_factory=dict)
     committed: dict[tuple[str, TopicPartition], int] = field(default_factory=dict)
+    metadata: dict[tuple[str, TopicPartition], str] = field(default_factory=dict)
     owners: dict[tuple[str, TopicPartition], tuple[int, int]] = field(default_factory=dict)
     """(member, epoch) that may commit for a group's partition."""
+    metadata_limit: int = 4096
+    """Longer metadata is refused, as Kafka does."""
+    on_stored: Callable[[str, TopicPartition, int, str], None] = lambda *_: None
+    """Told of each commit that was stored: group, partition, offset, metadata."""
     epochs: Iterable[int] = field(default_factory=lambda: count(1))
 
     def create(self, topic: str, partitions: int) -> list[TopicPartition]:
@@ -63,10 +70,15 @@ class MemoryMember:
         self.group = group
         self.positions: dict[TopicPartition, int] = {}
         self.epochs: dict[TopicPartition, int] = {}
+        self.revoking: set[TopicPartition] = set()
+        """Asked back and not given up yet."""
         self.commit_outcomes: list[CommitOutcome] = []
         """What the next commits are answered with; empty: stored."""
         self.intake_open = True
+        self.stopped: frozenset[TopicPartition] = frozenset()
         self.is_dead = False
+        self.on_released: Callable[[TopicPartition], None] = lambda _tp: None
+        """Told of each partition that was given back after a drain."""
         self._clock = clock
         self._batch = batch
         self._latency_s = latency_s
@@ -88,6 +100,10 @@ class MemoryMember:
         """Hand records over, or hold them back."""
         self.intake_open = is_open
 
+    def set_stopped(self, tps: Collection[TopicPartition]) -> None:
+        """Hold these partitions' records back."""
+        self.stopped = frozenset(tps)
+
     # The group: what a test does to the member.
 
     def assign(self, *tps: TopicPartition) -> None:
@@ -98,12 +114,15 @@ class MemoryMember:
             self.broker.owners[self.group, tp] = (self._id, epoch)
             committed = self.broker.committed.get((self.group, tp))
             self.positions[tp] = start = committed or 0
-            started.append(StartedPartition(tp, epoch, start, committed))
+            metadata = self.broker.metadata.get((self.group, tp), "")
+            started.append(StartedPartition(tp, epoch, start, committed, metadata))
         self._tell.on_assigned(started)
 
     def revoke(self, *tps: TopicPartition) -> None:
         """Ask for partitions back; they are given up when the engine has drained."""
-        self._tell.on_revoked(tps, partial(self._on_drained, tps))
+        asked = {tp: self.epochs[tp] for tp in tps if tp not in self.revoking}
+        self.revoking |= asked.keys()
+        self._tell.on_revoked(list(asked), partial(self._on_drained, asked))
 
     def lose(self, *tps: TopicPartition) -> None:
         """Take partitions away without asking."""
@@ -115,20 +134,23 @@ class MemoryMember:
         self.is_dead = True
         self._drop(list(self.epochs))
 
-    def _later(self, callback: Callable[[], None]) -> None:
-        self._clock.call_at(self._clock.monotonic() + self._latency_s, partial(self._unless_dead, callback))
+    def _later(self, callback: Callable[[], None], after_s: float | None = None) -> None:
+        due = self._clock.monotonic() + (self._latency_s if after_s is None else after_s)
+        self._clock.call_at(due, partial(self._unless_dead, callback))
 
     def _unless_dead(self, callback: Callable[[], None]) -> None:
         if not self.is_dead:
             callback()
 
     def _poll(self) -> None:
-        for tp in list(self.positions):
-            if self.intake_open and tp in self.positions:
-                self._poll_one(tp)
-        self._later(self._poll)
+        found = [
+            self._poll_one(tp)
+            for tp in list(self.positions)
+            if self.intake_open and tp in self.positions and tp not in self.stopped
+        ]
+        self._later(self._poll, self._latency_s if any(found) else IDLE_POLL_S)
 
-    def _poll_one(self, tp: TopicPartition) -> None:
+    def _poll_one(self, tp: TopicPartition) -> bool:
         epoch = self.epochs[tp]
         records = self.broker.read(tp, self.positions[tp], self._batch)
         if records:
@@ -137,26 +159,37 @@ class MemoryMember:
         elif self.positions[tp] < self.broker.ends[tp]:
             self.positions[tp] = self.broker.ends[tp]
             self._tell.on_position(tp, epoch, self.broker.ends[tp])
+        return bool(records)
 
-    def _on_drained(self, tps: Iterable[TopicPartition], offsets: Offsets) -> None:
-        if not self.is_dead:
-            self._store(offsets)
-            self._drop(tps)
+    def _on_drained(self, asked: Mapping[TopicPartition, int], offsets: Offsets) -> None:
+        if self.is_dead:
+            return
+        self._store(offsets)
+        given_back = [tp for tp, epoch in asked.items() if self.epochs.get(tp) == epoch]
+        self._drop(given_back)
+        for tp in given_back:
+            self.on_released(tp)
 
     def _store(self, offsets: Offsets) -> None:
         results = []
-        for tp, (epoch, offset) in offsets.items():
+        for tp, (epoch, offset, metadata) in offsets.items():
             outcome = self.commit_outcomes.pop(0) if self.commit_outcomes else CommitOutcome.OK
             if self.broker.owners.get((self.group, tp)) != (self._id, epoch):
                 outcome = CommitOutcome.DROPPED
+            error = ""
+            if outcome is CommitOutcome.OK and len(metadata) > self.broker.metadata_limit:
+                outcome, error = CommitOutcome.FAILED, "OFFSET_METADATA_TOO_LARGE"
             if outcome is CommitOutcome.OK:
                 self.broker.committed[self.group, tp] = offset
-            results.append(CommitResult(tp, epoch, offset, outcome))
+                self.broker.metadata[self.group, tp] = metadata
+                self.broker.on_stored(self.group, tp, offset, metadata)
+            results.append(CommitResult(tp, epoch, offset, outcome, error))
         self._tell.on_committed(results)
 
     def _drop(self, tps: Iterable[TopicPartition]) -> None:
         for tp in list(tps):
             self.positions.pop(tp, None)
+            self.revoking.discard(tp)
             epoch = self.epochs.pop(tp, None)
             if self.broker.owners.get((self.group, tp)) == (self._id, epoch):
                 del self.broker.owners[self.group, tp]

@@ -8,7 +8,15 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from stream.core.model import CommitResult, DataLoss, Record, RecordBatch, StartedPartition, TopicPartition
+from stream.core.model import (
+    CommitOffset,
+    CommitResult,
+    DataLoss,
+    Record,
+    RecordBatch,
+    StartedPartition,
+    TopicPartition,
+)
 from stream.core.ports import OnDrained
 
 
@@ -44,9 +52,9 @@ class RecordingSource:
         """Offsets received of a partition, in order."""
         return [record.offset for record in self.records if record.partition == partition]
 
-    def due(self) -> dict[TopicPartition, tuple[int, int]]:
+    def due(self) -> dict[TopicPartition, CommitOffset]:
         """What is to be committed now."""
-        return {tp: (epoch, self.positions[tp]) for tp, epoch in self.epochs.items()}
+        return {tp: CommitOffset(epoch, self.positions[tp]) for tp, epoch in self.epochs.items()}
 
     def on_assigned(self, started: Sequence[StartedPartition]) -> None:
         """Hold them."""

@@ -94,10 +94,16 @@ class MemoryDeadLetters:
     """Fulfils `DeadLetters`: keeps letters; `errors` are what the next writes are answered with."""
 
     def __init__(self, clock: Scheduler, *, latency_s: float = 0.01) -> None:
-        self.letters: list[DeadLetter] = []
+        self.stored: list[tuple[float, DeadLetter]] = []
+        """Each letter, and when it was acknowledged (monotonic seconds)."""
         self.errors: list[str] = []
         self._clock = clock
         self._latency_s = latency_s
+
+    @property
+    def letters(self) -> list[DeadLetter]:
+        """The letters alone."""
+        return [letter for _, letter in self.stored]
 
     def write(self, letter: DeadLetter, on_written: Callable[[str], None]) -> None:
         """Keep the letter unless an error is due; tell after the latency."""
@@ -107,7 +113,7 @@ class MemoryDeadLetters:
     def _answer(self, letter: DeadLetter, on_written: Callable[[str], None]) -> None:
         error = self.errors.pop(0) if self.errors else ""
         if not error:
-            self.letters.append(letter)
+            self.stored.append((self._clock.monotonic(), letter))
         on_written(error)
 
 
@@ -120,6 +126,9 @@ class RecordingTrace:
     def emit(self, event: str, /, **fields: object) -> None:
         """Keep one step."""
         self.steps.append({"event": event, **fields})
+
+    def flush(self) -> None:
+        """Nothing to do."""
 
 
 class SilentJournal:

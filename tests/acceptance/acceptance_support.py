@@ -66,7 +66,7 @@ def wait_until(condition: Callable[[], bool], what: str, timeout: float = WAIT_S
     while not condition():
         if time.monotonic() > deadline:
             raise AssertionError(f"Not within {timeout:.0f} s: {what}.")
-        time.sleep(POLL_S)
+        time.sleep(POLL_S)  # then the condition that is waited for is looked at again
 
 
 class Metrics:

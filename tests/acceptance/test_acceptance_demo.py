@@ -22,7 +22,7 @@ def test_the_demo_ends_by_itself(tmp_path: Path) -> None:
     rows = [
         " ".join(line.strip("┃│").replace("┃", " ").replace("│", " ").split()) for line in ended.stdout.splitlines()
     ]
-    assert "received delivered filtered dead-lettered abandoned open" in rows
+    assert "received delivered filtered dead-lettered avoided abandoned open" in rows
     assert "workflow delivered attempts retried dead-lettered filtered by reason" in rows
     assert "partition committed end" in rows
     assert any(row.startswith("orders ") for row in rows)

@@ -44,7 +44,8 @@ def test_metrics_while_running_and_at_the_end(
     """promtool finds no fault, and in each scrape received = settled + open."""
     scene = Scene(apache_kafka, topic_name, receiver, tmp_path)
     apache_kafka.create_topic(topic_name, 4)
-    scene.configure(scene.workflow("orders", types=["track"]), scene.workflow("pages", types=["page"]))
+    workflows = scene.workflow("orders", types=["track"]), scene.workflow("pages", types=["page"])
+    scene.configure(*workflows, dead_letter={"max_consecutive": EVENTS})
     scene.produce(make_event(n, "track" if n % 2 else "page") for n in range(EVENTS))
     receiver.script("/orders", slow(0.005))
     receiver.script("/pages", 400)

@@ -14,7 +14,7 @@ from stream.core.tenure import Delivery, OpenEvent, Tenure
 
 def make_tenure(partition: int = 0) -> Tenure:
     """A fresh tenure with one workflow."""
-    return Tenure.begin(StartedPartition(TopicPartition("t", partition), 1, 0, None), workflows=1)
+    return Tenure.begin(StartedPartition(TopicPartition("t", partition), 1, 0, None), [[]])
 
 
 def make_delivery(tenure: Tenure, offset: int, lane: str | None, queued_at: float = 0.0) -> Delivery:
@@ -24,17 +24,17 @@ def make_delivery(tenure: Tenure, offset: int, lane: str | None, queued_at: floa
     return Delivery(OpenEvent(event, tenure, 1), 0, lane, queued_at)
 
 
-def taken(dispatcher: Dispatcher) -> list[int]:
-    """Offsets of everything that may start now."""
+def taken(dispatcher: Dispatcher, limit: int = 100) -> list[int]:
+    """Offsets of everything that may start now, with at most `limit` in flight."""
     offsets = []
-    while (delivery := dispatcher.take()) is not None:
-        offsets.append(delivery.open_event.event.record.offset)
+    while dispatcher.has_ready and dispatcher.in_flight < limit:
+        offsets.append(dispatcher.take().open_event.event.record.offset)
     return offsets
 
 
 def test_a_lane_sends_one_at_a_time() -> None:
     """Events of one lane start one after the other; other lanes pass."""
-    dispatcher, tenure = Dispatcher(10), make_tenure()
+    dispatcher, tenure = Dispatcher(0, 1000), make_tenure()
     deliveries = [make_delivery(tenure, offset, lane) for offset, lane in enumerate(["a", "a", "b", "a"])]
     for delivery in deliveries:
         dispatcher.offer(delivery)
@@ -47,7 +47,7 @@ def test_a_lane_sends_one_at_a_time() -> None:
 
 def test_a_retry_keeps_its_lane() -> None:
     """While an event backs off nothing of its lane starts; it goes first when it resumes."""
-    dispatcher, tenure = Dispatcher(10), make_tenure()
+    dispatcher, tenure = Dispatcher(0, 1000), make_tenure()
     first, second = make_delivery(tenure, 0, "a"), make_delivery(tenure, 1, "a")
     dispatcher.offer(first)
     dispatcher.offer(second)
@@ -59,18 +59,18 @@ def test_a_retry_keeps_its_lane() -> None:
 
 
 def test_no_lane_waits_for_nobody() -> None:
-    """Without a lane everything may start at once, up to the limit."""
-    dispatcher, tenure = Dispatcher(3), make_tenure()
+    """Without a lane everything may start at once, in the order of the topic."""
+    dispatcher, tenure = Dispatcher(0, 1000), make_tenure()
     for offset in range(5):
         dispatcher.offer(make_delivery(tenure, offset, None))
-    assert taken(dispatcher) == [0, 1, 2]
+    assert taken(dispatcher, limit=3) == [0, 1, 2]
     dispatcher.land()
-    assert taken(dispatcher) == [3]
+    assert taken(dispatcher, limit=3) == [3]
 
 
 def test_the_same_user_in_two_partitions_has_two_lanes() -> None:
     """Order is kept within a partition."""
-    dispatcher = Dispatcher(10)
+    dispatcher = Dispatcher(0, 1000)
     for tenure in (make_tenure(0), make_tenure(1)):
         dispatcher.offer(make_delivery(tenure, 7, "a"))
     assert taken(dispatcher) == [7, 7]
@@ -78,7 +78,7 @@ def test_the_same_user_in_two_partitions_has_two_lanes() -> None:
 
 def test_followers_inherit_the_retry_clock_but_not_from_before_they_came() -> None:
     """An event's clock starts at the first attempt of what it waits behind, or when it was queued, if later."""
-    dispatcher, tenure = Dispatcher(10), make_tenure()
+    dispatcher, tenure = Dispatcher(0, 1000), make_tenure()
     head = make_delivery(tenure, 0, "a", queued_at=0)
     early, late = make_delivery(tenure, 1, "a", queued_at=2), make_delivery(tenure, 2, "a", queued_at=9)
     for delivery in (head, early, late):
@@ -92,12 +92,12 @@ def test_followers_inherit_the_retry_clock_but_not_from_before_they_came() -> No
 
 def test_forgetting_a_partition_leaves_the_others() -> None:
     """What waits for a revoked partition is dropped, ready or in its lane; the rest stays."""
-    dispatcher, gone, kept = Dispatcher(1), make_tenure(0), make_tenure(1)
+    dispatcher, gone, kept = Dispatcher(0, 1000), make_tenure(0), make_tenure(1)
     for offset, lane in enumerate(["a", "a", "b"]):
         dispatcher.offer(make_delivery(gone, offset, lane))
     dispatcher.offer(make_delivery(kept, 40, "a"))
     dispatcher.take()
-    dispatcher.forget(gone, 0)
+    dispatcher.forget(gone)
     assert (dispatcher.waiting, dispatcher.in_flight) == (1, 1)
     dispatcher.land()
     assert taken(dispatcher) == [40]
@@ -120,15 +120,15 @@ def test_lane_rules() -> None:
 )
 def test_every_schedule_keeps_order_and_loses_nothing(lanes: list[str | None], limit: int, data: st.DataObject) -> None:
     """Whatever is retried or finished when, each lane goes in offset order, one at a time, and all of it ends."""
-    dispatcher, tenure = Dispatcher(limit), make_tenure()
+    dispatcher, tenure = Dispatcher(0, 1000), make_tenure()
     for offset, lane in enumerate(lanes):
         dispatcher.offer(make_delivery(tenure, offset, lane))
     flying: list[Delivery] = []
     resting: list[Delivery] = []
     done: list[int] = []
     while len(done) < len(lanes):
-        while (delivery := dispatcher.take()) is not None:
-            flying.append(delivery)
+        while dispatcher.has_ready and dispatcher.in_flight < limit:
+            flying.append(dispatcher.take())
         assert len(flying) <= limit
         in_lanes = [d.lane for d in [*flying, *resting] if d.lane is not None]
         assert len(in_lanes) == len(set(in_lanes))
@@ -148,4 +148,37 @@ def test_every_schedule_keeps_order_and_loses_nothing(lanes: list[str | None], l
     for offset in done:
         by_lane[lanes[offset]].append(offset)
     assert all(offsets == sorted(offsets) for lane, offsets in by_lane.items() if lane is not None)
-    assert not tenure.lanes[0]
+    assert not tenure.shares[0].lanes
+
+
+def test_a_failed_probe_goes_behind_every_other_lane() -> None:
+    """Probes go round the lanes; once the gate is open the probed ones, which are the oldest, go first."""
+    dispatcher, tenure = Dispatcher(0, 1000), make_tenure()
+    for offset, lane in enumerate(["a", "b", "c"]):
+        dispatcher.offer(make_delivery(tenure, offset, lane))
+    probed = []
+    for _ in range(4):
+        delivery = dispatcher.take_probe()
+        probed.append(delivery.lane)
+        dispatcher.back_off(delivery)
+        dispatcher.requeue_probed(delivery)
+    assert probed == ["a", "b", "c", "a"]
+    dispatcher.offer(make_delivery(tenure, 3, "d"))
+    assert taken(dispatcher) == [1, 2, 0, 3]
+
+
+def test_a_lane_that_is_too_long_is_told_until_half_of_it_is_gone() -> None:
+    """A crowded lane is known as such, so that its partition is not read, and no longer at half the limit."""
+    dispatcher, tenure = Dispatcher(0, 4), make_tenure()
+    deliveries = [make_delivery(tenure, offset, "a") for offset in range(6)]
+    crowded = []
+    for delivery in deliveries:
+        dispatcher.offer(delivery)
+        crowded.append(bool(tenure.shares[0].crowded))
+    assert crowded == [False, False, False, False, True, True]
+    for delivery in deliveries[:3]:
+        dispatcher.take()
+        dispatcher.land()
+        dispatcher.release(delivery)
+        crowded.append(bool(tenure.shares[0].crowded))
+    assert crowded[6:] == [True, True, False]

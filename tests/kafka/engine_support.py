@@ -49,8 +49,7 @@ class RunningProcessor:
     @property
     def held(self) -> int:
         """How many partitions it owns."""
-        world = self.processor._world
-        return 0 if world is None else len(world.engine.settled_up_to())
+        return sum(len(run.world.engine.settled_up_to()) for run in self.processor.runs)
 
     def stop(self) -> float:
         """Stop it, and how many seconds that took."""

@@ -168,7 +168,7 @@ def until(condition: Callable[[], object], timeout_s: float = TIMEOUT_S) -> None
     while not condition():
         if time.monotonic() > give_up_at:
             raise AssertionError("It did not happen in time.")
-        time.sleep(0.02)
+        time.sleep(0.02)  # then the condition that is waited for is looked at again
 
 
 @contextmanager

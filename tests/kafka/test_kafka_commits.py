@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError
 from kafka_support import QUIET, Member, committed, fill, policy_for, until
 
 from stream.core.errors import RefusedError, SourceError
-from stream.core.model import CommitOutcome, CommitResult, TopicPartition
+from stream.core.model import CommitOffset, CommitOutcome, CommitResult, TopicPartition
 from stream.kafka.codes import commit_outcome
 from stream.kafka.committer import Committer
 from stream.testing.mock_cluster import OFFSET_COMMIT, MockCluster
@@ -29,7 +29,7 @@ def test_each_commit_is_answered_once_with_its_epoch(broker: Broker, topic_name:
         tp = TopicPartition(topic_name, 0)
         epoch = member.source.epochs[tp]
         for offset in (1, 2, 2, 3):
-            member.owner.commit({tp: (epoch, offset)})
+            member.owner.commit({tp: CommitOffset(epoch, offset)})
         member.wait(lambda: len(member.source.results) >= 4)
         assert member.source.results == [CommitResult(tp, epoch, offset, OK) for offset in (1, 2, 2, 3)]
         until(lambda: committed(broker, topic_name) == {0: 3})
@@ -121,7 +121,7 @@ def test_a_commit_of_an_epoch_that_is_over_is_not_sent(broker: Broker, topic_nam
         member.wait_records(4)
         member.commit()
         tp = TopicPartition(topic_name, 0)
-        member.owner.commit({tp: (member.source.epochs[tp] + 7, 1)})
+        member.owner.commit({tp: CommitOffset(member.source.epochs[tp] + 7, 1)})
         member.wait(lambda: len(member.source.results) == 2)
         assert member.source.results[1].outcome is DROPPED
         assert committed(broker, topic_name) == {0: 4}
@@ -132,8 +132,8 @@ def test_nothing_lower_is_sent_within_an_epoch(mock_cluster: MockCluster) -> Non
     told: list[CommitResult] = []
     committer = Committer({TP: 1}, told.extend)
     with committing(mock_cluster) as consumer:
-        committer.commit(consumer, {TP: (1, 9)})
-        committer.commit(consumer, {TP: (1, 8)})
+        committer.commit(consumer, {TP: CommitOffset(1, 9)})
+        committer.commit(consumer, {TP: CommitOffset(1, 8)})
         assert [(result.offset, result.outcome) for result in told] == [(8, DROPPED)]
         assert committer.is_waiting
 
@@ -145,7 +145,7 @@ def test_a_commit_of_nothing_is_answered(mock_cluster: MockCluster) -> None:
     with committing(mock_cluster, on_commit=committer.on_commit) as consumer:
         committer.commit(consumer, {})
         assert not committer.is_waiting
-        committer.commit(consumer, {TP: (1, -1001)})
+        committer.commit(consumer, {TP: CommitOffset(1, -1001)})
         until(lambda: consumer.poll(0.1) or told)
     assert [result.outcome for result in told] == [OK]
     assert not committer.is_waiting

@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError
 from kafka_support import Member, committed, fill, in_order, policy_for, skip_if_mock_refused, until
 
 from stream.core.errors import RefusedError
-from stream.core.model import CommitOutcome
+from stream.core.model import CommitOffset, CommitOutcome
 from stream.testing.mock_cluster import HEARTBEAT, OFFSET_COMMIT, MockCluster
 from stream.testing.topics import Broker
 
@@ -103,7 +103,7 @@ def test_a_commit_asked_for_before_a_revoke_does_not_set_the_offset_back(broker:
             first.wait(lambda: first.source.drains)
             [gone] = first.source.revoked
             old = next(one.epoch for one in first.source.started if one.tp == gone)
-            first.owner.commit({gone: (old, 3)})
+            first.owner.commit({gone: CommitOffset(old, 3)})
             first.on_loop(lambda: first.source.drains.pop()({}))
             second.wait(lambda: second.source.epochs)
             first.source.holds_drains = False

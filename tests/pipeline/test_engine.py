@@ -198,7 +198,7 @@ def test_a_full_process_takes_no_more_and_goes_on_at_half() -> None:
 
 def test_revoke_waits_for_what_is_in_flight_and_commits_it() -> None:
     """A revoke within the drain time leaves nothing to be sent again."""
-    world = EngineWorld("orders")
+    world = EngineWorld(workflows=[WorkflowPolicy("orders", concurrency=64)])
     world.workflows["orders"].latency_s = 3
     keys = [world.put(f"u{n}") for n in range(10)]
     world.assign_all()

@@ -53,6 +53,9 @@ def counted() -> EngineStats:
     orders.dead_letters[Reason.REJECTED] += 2
     orders.in_flight, orders.waiting = 6, 8
     orders.last_delivery_at = 1764000000.5
+    orders.concurrency_limit, orders.held = 12, 2
+    orders.gate_closed_since, orders.gate_closed_until = 1764000100.0, 1764000160.0
+    orders.oldest_open_at = 1763999000.0
     for seconds in (0.005, 0.02, 99.0):
         orders.attempt_duration.observe(seconds)
     return stats
@@ -95,8 +98,16 @@ def test_known_label_sets_start_at_zero() -> None:
 def test_what_is_not_known_yet_has_no_sample() -> None:
     """A timestamp before the first delivery and partitions that are not owned are absent."""
     found = families(EngineStats("tray", ["events"], ["orders"]))
-    absent = ["tray_last_delivery_timestamp_seconds", "tray_consumer_lag", "tray_committed_offset"]
-    assert [found[name].samples for name in absent] == [[], [], []]
+    absent = [
+        "tray_last_delivery_timestamp_seconds",
+        "tray_consumer_lag",
+        "tray_committed_offset",
+        "tray_gate_closed_since_timestamp_seconds",
+        "tray_gate_closed_until_timestamp_seconds",
+        "tray_oldest_open_timestamp_seconds",
+    ]
+    assert [found[name].samples for name in absent] == [[]] * len(absent)
+    assert value(found, "tray_gate_open", **ORDERS) == 1
 
 
 def test_numbers_arrive_under_their_labels() -> None:
@@ -116,6 +127,11 @@ def test_numbers_arrive_under_their_labels() -> None:
     assert value(found, "tray_attempts_total", **ORDERS, code="503") == 1
     assert value(found, "tray_in_flight", **ORDERS) == 6
     assert value(found, "tray_waiting", **ORDERS) == 8
+    assert value(found, "tray_concurrency_limit", **ORDERS) == 12
+    assert value(found, "tray_held", **ORDERS) == 2
+    assert value(found, "tray_gate_open", **ORDERS) == 0
+    assert value(found, "tray_gate_closed_until_timestamp_seconds", **ORDERS) == 1764000160.0
+    assert value(found, "tray_oldest_open_timestamp_seconds", **ORDERS) == 1763999000.0
     assert value(found, "tray_last_delivery_timestamp_seconds", **ORDERS) == 1764000000.5
     assert value(found, "tray_build_info", version="1.2.3") == 1
 

@@ -1,0 +1,96 @@
+"""One engine in a process: opened, begun, watched, wound down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+
+from stream.app.offset_watch import OffsetWatch, Ranges
+from stream.app.world import World
+from stream.core.errors import StreamError
+from stream.core.ports import Journal
+from stream.kafka.client_config import Options
+
+
+class EngineRun:
+    """The life of one engine on the running event loop. `ended` has what ended it, or None."""
+
+    def __init__(self, world: World, reader: Options, ranges: Ranges | None, journal: Journal) -> None:
+        self.world = world
+        self.ended: asyncio.Future[StreamError | None] = asyncio.get_running_loop().create_future()
+        self.has_lost = False
+        """It ended by itself with partitions that could not be consumed, since records of theirs were lost."""
+        self._watch = OffsetWatch(world.engine, reader, journal)
+        self._ranges = ranges
+        self._journal = journal
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def begin(self, on_joined: Callable[[], None]) -> None:
+        """Join the group and go on until stopped, at the end of `ranges` if there are any, or broken."""
+        engine, owner = self.world.engine, self.world.owner
+        engine.on_joined = on_joined
+        engine.start()
+        owner.begin(engine, self._end)
+        self._tasks = [asyncio.create_task(self._watch.follow_ends()), asyncio.create_task(self._supervise())]
+        for task in self._tasks:
+            task.add_done_callback(_raise_fault)
+
+    def stop(self) -> None:
+        """Drain, commit, leave the group."""
+        self.world.owner.stop()
+
+    def _end(self, error: StreamError | None) -> None:
+        if not self.ended.done():
+            self.ended.set_result(error)
+
+    async def close(self) -> None:
+        """Close everything that it stood on."""
+        for task in self._tasks:
+            task.cancel()
+        await self._watch.close()
+        await self.world.close()
+
+    async def _supervise(self) -> None:
+        """Ends it by itself: at the end of the topics, or when no partition can be consumed any more."""
+        stats = self.world.engine.stats
+        if self._ranges is not None:
+            await self._watch.until_end(self._ranges)
+            letters = stats.dead_letter_writes["ok"]
+            self._journal.info("The end of the topics is reached.", group=stats.group, dead_letters=letters)
+        else:
+            await self._watch.until_all_halted()
+        self.has_lost = bool(self.world.engine.halted())
+        self.stop()
+
+
+def _raise_fault(task: asyncio.Task[None]) -> None:
+    """From a callback of the event loop, so that its exception handler hears of it."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        raise error
+
+
+async def first_error(runs: list[EngineRun]) -> StreamError | None:
+    """Wait until all have ended; the first that ends with an error stops the others."""
+    pending: set[asyncio.Future[StreamError | None]] = {run.ended for run in runs}
+    error: StreamError | None = None
+    while pending:
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        found = next((found for future in done if (found := future.result()) is not None), None)
+        if found is not None and error is None:
+            error = found
+            for run in runs:
+                run.stop()
+    return error
+
+
+def joined_all(count: int, on_joined: Callable[[], None]) -> list[Callable[[], None]]:
+    """One callback per engine; `on_joined` is called once each of them was."""
+    missing = set(range(count))
+
+    def joined(index: int) -> None:
+        missing.discard(index)
+        if not missing:
+            on_joined()
+
+    return [partial(joined, index) for index in range(count)]

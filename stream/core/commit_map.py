@@ -1,0 +1,217 @@
+"""What is done beyond the committed offset, as a short text in the commit's metadata.
+
+A map only claims what is done: it may be cut short, dropped or ignored at any time, and then events are sent again.
+A workflow is known by a hash of its name, never by its position; one that is not in the map has done nothing in it.
+
+Text: `t1.` and base64 of: CRC-32 of the rest (4 bytes), the base offset, the number of groups, and per group the
+number of workflows, their hashes (4 bytes each), the number of ranges, and per range the gap from the last one's end
+and the length. Numbers are LEB128 varints; workflows that are done with the same offsets share a group. `t2.` is the
+same, deflated.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+Range = tuple[int, int]
+"""Offsets [start, end)."""
+
+PLAIN, DEFLATED = "t1.", "t2."
+_MAX_DECODED = 1_000_000
+
+
+def name_hash(name: str) -> int:
+    """32 bits that stand for a workflow's name in a map."""
+    return zlib.crc32(name.encode())
+
+
+@dataclass(frozen=True)
+class CommitMap:
+    """Done ranges by workflow hash: sorted, apart from each other, all at or above `base`."""
+
+    base: int
+    done: Mapping[int, Sequence[Range]] = field(default_factory=dict)
+
+
+class BadMapError(ValueError):
+    """The metadata is not a map of ours, or it is damaged; it is to be ignored."""
+
+
+def encode(commit_map: CommitMap, max_bytes: int) -> str:
+    """The shortest text; ranges with the fewest offsets are left out until it has at most `max_bytes` characters."""
+    text = _encode(commit_map)
+    if len(text) <= max_bytes:
+        return text
+    lengths = sorted((end - start for ranges in commit_map.done.values() for start, end in ranges), reverse=True)
+    low, high = 0, len(lengths)
+    best = ""
+    while low < high:
+        middle = (low + high + 1) // 2
+        text = _encode(_keep_longest(commit_map, middle))
+        if len(text) <= max_bytes:
+            low, best = middle, text
+        else:
+            high = middle - 1
+    return best
+
+
+def decode(text: str, base: int) -> CommitMap:
+    """The map in a commit at offset `base`.
+
+    Raises:
+        BadMapError: it is foreign, damaged, of an unknown version, or belongs to another offset.
+    """
+    try:
+        raw = base64.b64decode(text[3:], validate=True)
+        if text.startswith(DEFLATED):
+            raw = _inflate(raw)
+        elif not text.startswith(PLAIN):
+            raise BadMapError("of an unknown form")
+        found = _read(raw)
+    except (binascii.Error, zlib.error, ValueError, IndexError) as error:
+        raise BadMapError(str(error)) from error
+    if found.base != base:
+        raise BadMapError("of another offset")
+    return found
+
+
+def ranges_without(missing: Iterable[int], start: int, end: int) -> list[Range]:
+    """The ranges of [start, end) that hold none of the offsets in `missing` (which need not be sorted)."""
+    ranges = []
+    at = start
+    for offset in sorted(missing):
+        if offset > at:
+            ranges.append((at, offset))
+        at = offset + 1
+    if end > at:
+        ranges.append((at, end))
+    return ranges
+
+
+def clip(ranges: Iterable[Range], start: int) -> list[Range]:
+    """The parts of the ranges at or above `start`."""
+    return [(max(low, start), high) for low, high in ranges if high > start]
+
+
+def join(first: list[Range], second: list[Range]) -> list[Range]:
+    """Two lists of ranges, the second all above the first, as one."""
+    if first and second and first[-1][1] == second[0][0]:
+        return [*first[:-1], (first[-1][0], second[0][1]), *second[1:]]
+    return first + second
+
+
+def _keep_longest(commit_map: CommitMap, count: int) -> CommitMap:
+    every = [(end - start, workflow, (start, end)) for workflow, rs in commit_map.done.items() for start, end in rs]
+    every.sort(key=lambda entry: -entry[0])
+    kept: dict[int, list[Range]] = {}
+    for _, workflow, one in every[:count]:
+        kept.setdefault(workflow, []).append(one)
+    return CommitMap(commit_map.base, {workflow: sorted(ranges) for workflow, ranges in kept.items()})
+
+
+def _encode(commit_map: CommitMap) -> str:
+    body = _write(commit_map)
+    if not body:
+        return ""
+    raw = zlib.crc32(body).to_bytes(4, "big") + body
+    deflated = zlib.compress(raw, 6)
+    form, shortest = (DEFLATED, deflated) if len(deflated) < len(raw) else (PLAIN, raw)
+    return form + base64.b64encode(shortest).decode("ascii")
+
+
+def _write(commit_map: CommitMap) -> bytes:
+    groups: dict[tuple[Range, ...], list[int]] = {}
+    for workflow, ranges in sorted(commit_map.done.items()):
+        if ranges:
+            groups.setdefault(tuple(ranges), []).append(workflow)
+    if not groups:
+        return b""
+    out = bytearray()
+    _put(out, commit_map.base)
+    _put(out, len(groups))
+    for ranges_of_group, workflows in groups.items():
+        _put(out, len(workflows))
+        for workflow in workflows:
+            out += workflow.to_bytes(4, "big")
+        _put(out, len(ranges_of_group))
+        at = commit_map.base
+        for start, end in ranges_of_group:
+            _put(out, start - at)
+            _put(out, end - start)
+            at = end
+    return bytes(out)
+
+
+def _put(out: bytearray, number: int) -> None:
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+
+
+def _inflate(raw: bytes) -> bytes:
+    inflater = zlib.decompressobj()
+    whole = inflater.decompress(raw, _MAX_DECODED)
+    if not inflater.eof:
+        raise BadMapError("too long")
+    return whole
+
+
+class _Reader:
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+        self._at = 0
+
+    def number(self) -> int:
+        shift = number = 0
+        while True:
+            byte = self._raw[self._at]
+            self._at += 1
+            number |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return number
+            if shift > 63:
+                raise BadMapError("a number is too long")
+
+    def hash(self) -> int:
+        four = self._raw[self._at : self._at + 4]
+        self._at += 4
+        if len(four) < 4:
+            raise BadMapError("it ends early")
+        return int.from_bytes(four, "big")
+
+    def end(self) -> None:
+        if self._at != len(self._raw):
+            raise BadMapError("it goes on after its end")
+
+
+def _read(raw: bytes) -> CommitMap:
+    body = raw[4:]
+    if len(raw) < 4 or zlib.crc32(body) != int.from_bytes(raw[:4], "big"):
+        raise BadMapError("its checksum is wrong")
+    reader = _Reader(body)
+    base = reader.number()
+    done: dict[int, Sequence[Range]] = {}
+    for _ in range(reader.number()):
+        workflows = [reader.hash() for _ in range(reader.number())]
+        ranges = _read_ranges(reader, base)
+        done |= dict.fromkeys(workflows, ranges)
+    reader.end()
+    return CommitMap(base, done)
+
+
+def _read_ranges(reader: _Reader, base: int) -> list[Range]:
+    ranges = []
+    at = base
+    for _ in range(reader.number()):
+        start = at + reader.number()
+        at = start + reader.number()
+        if at <= start:
+            raise BadMapError("a range is empty")
+        ranges.append((start, at))
+    return ranges

@@ -1,0 +1,124 @@
+"""The gate of one workflow: closed while the workflow, not an event, is at fault.
+
+Time is monotonic seconds. While the gate is closed nothing is sent but one probe at a time, no attempt is charged to
+an event, and the retry clocks stand still: they run in open time, monotonic time less the time spent closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from stream.core.model import GatePolicy
+
+_MAX_DOUBLINGS = 30
+JITTER_SHARE = 0.25
+"""Up to this share is taken off a closing's length, at random, so that gates do not open in step."""
+
+
+class Gate:
+    """Open, or closed until a time after which one probe at a time may go through."""
+
+    __slots__ = (
+        "_closed_before",
+        "_failures",
+        "_lanes",
+        "_level",
+        "_policy",
+        "_workflow_failures",
+        "closed_since",
+        "closed_until",
+        "is_held",
+        "is_probing",
+    )
+
+    def __init__(self, policy: GatePolicy) -> None:
+        self._policy = policy
+        self.closed_since: float | None = None
+        """None while open."""
+        self.closed_until = 0.0
+        """When the next probe may go; means nothing while open."""
+        self.is_probing = False
+        """A probe is on its way."""
+        self.is_held = False
+        """Closed by the flood guard: only a success opens it."""
+        self._level = 0
+        self._failures = 0
+        self._workflow_failures = 0
+        self._lanes: set[Hashable] = set()
+        self._closed_before = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests may be sent freely."""
+        return self.closed_since is None
+
+    def open_time(self, now: float) -> float:
+        """The clock that retry clocks run on: it stands still while the gate is closed."""
+        closed = 0.0 if self.closed_since is None else now - self.closed_since
+        return now - self._closed_before - closed
+
+    def on_good(self, now: float, delivered: bool) -> None:
+        """An answer that is not of the retry class came: the workflow works. A held gate needs a delivery."""
+        self._failures = self._workflow_failures = 0
+        self._lanes.clear()
+        if self.closed_since is not None and (delivered or not self.is_held):
+            self._open(now)
+
+    def on_failure(self, lane: Hashable, at_fault: bool, retry_after_s: float, now: float, jitter: float) -> None:
+        """An attempt that was no probe failed retryably; `at_fault`: the answer blames the workflow itself."""
+        self._failures += 1
+        self._workflow_failures = self._workflow_failures + 1 if at_fault else 0
+        if len(self._lanes) < self._policy.lanes:
+            self._lanes.add(lane)
+        if retry_after_s > 0:
+            self._close_until(now, now + retry_after_s)
+        elif self.closed_since is None and self._has_failed_enough():
+            self._close(now, jitter)
+
+    def on_probe_failed(self, retry_after_s: float, now: float, jitter: float) -> None:
+        """A probe failed: closed for longer."""
+        self.is_probing = False
+        if retry_after_s > 0:
+            self._close_until(now, now + retry_after_s)
+        else:
+            self._close(now, jitter)
+
+    def hold(self, now: float, jitter: float) -> None:
+        """The flood guard tripped: closed until an event is delivered."""
+        self.is_held = True
+        if self.closed_since is None:
+            self._close(now, jitter)
+
+    def probe_sent(self) -> None:
+        """A probe is on its way; no other goes until it is answered or given up."""
+        self.is_probing = True
+
+    def probe_over(self) -> None:
+        """The probe was answered, or given up since its partition went away: another may go."""
+        self.is_probing = False
+
+    def _has_failed_enough(self) -> bool:
+        policy = self._policy
+        if self._workflow_failures >= policy.workflow_failures:
+            return True
+        return self._failures >= policy.failures and len(self._lanes) >= policy.lanes
+
+    def _close(self, now: float, jitter: float) -> None:
+        policy = self._policy
+        longest = min(policy.max_s, policy.initial_s * 2.0 ** min(self._level, _MAX_DOUBLINGS))
+        self._level += 1
+        self._close_until(now, now + longest * (1 - JITTER_SHARE * jitter))
+
+    def _close_until(self, now: float, until: float) -> None:
+        if self.closed_since is None:
+            self.closed_since = now
+            self.closed_until = until
+        else:
+            self.closed_until = max(self.closed_until, until)
+
+    def _open(self, now: float) -> None:
+        if self.closed_since is not None:
+            self._closed_before += now - self.closed_since
+        self.closed_since = None
+        self.is_probing = self.is_held = False
+        self._level = 0

@@ -1,0 +1,79 @@
+"""How fast one workflow may be sent to: concurrency, rate and gate, asked before each attempt."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Protocol
+
+from stream.core.concurrency import AdaptiveLimit, FixedLimit
+from stream.core.gate import Gate
+from stream.core.model import GatePolicy, WorkflowPolicy
+from stream.core.rate import RateLimit
+
+
+class Turn(Enum):
+    """What may be sent now."""
+
+    SEND = "send"
+    PROBE = "probe"
+    WAIT = "wait"
+
+
+class ConcurrencyLimit(Protocol):
+    """How many requests may be in flight."""
+
+    limit: int
+
+    def reached(self) -> None:
+        """A request had to wait for the limit."""
+
+    def observe(self, elapsed_s: float, pushed_back: bool, now: float) -> None:
+        """An attempt ended."""
+
+
+class Pace:
+    """The three together. Time is monotonic seconds."""
+
+    __slots__ = ("_rate", "concurrency", "gate", "wake_at")
+
+    def __init__(self, workflow: WorkflowPolicy, gate: GatePolicy, now: float) -> None:
+        self.concurrency = _concurrency(workflow)
+        self.gate = Gate(_gate_policy(workflow, gate))
+        self.wake_at: float | None = None
+        """When `turn`, which said WAIT, may say something else although no attempt ends before; None: never."""
+        self._rate = None if workflow.rate_per_s is None else RateLimit(workflow.rate_per_s, now)
+
+    def turn(self, in_flight: int, now: float) -> Turn:
+        """What may be sent now; SEND and PROBE use up a token of the rate."""
+        if in_flight >= self.concurrency.limit:
+            self.concurrency.reached()
+            self.wake_at = None
+            return Turn.WAIT
+        if self.gate.closed_since is None:
+            return Turn.SEND if self._has_token(now) else Turn.WAIT
+        if self.gate.is_probing:
+            self.wake_at = None
+            return Turn.WAIT
+        if now < self.gate.closed_until:
+            self.wake_at = self.gate.closed_until
+            return Turn.WAIT
+        return Turn.PROBE if self._has_token(now) else Turn.WAIT
+
+    def _has_token(self, now: float) -> bool:
+        if self._rate is None or self._rate.take(now):
+            return True
+        self.wake_at = self._rate.next_at()
+        return False
+
+
+def _concurrency(workflow: WorkflowPolicy) -> ConcurrencyLimit:
+    if workflow.concurrency is not None:
+        return FixedLimit(min(workflow.concurrency, workflow.max_in_flight))
+    return AdaptiveLimit(workflow.max_in_flight)
+
+
+def _gate_policy(workflow: WorkflowPolicy, gate: GatePolicy) -> GatePolicy:
+    """With strict partition order only one lane is ever in sight, so one is enough."""
+    if workflow.ordering != "partition":
+        return gate
+    return GatePolicy(gate.failures, 1, gate.workflow_failures, gate.initial_s, gate.max_s)

@@ -1,0 +1,101 @@
+"""Consumer groups from outside, without joining them: state, commits with their metadata, writing and deleting."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import contextmanager
+from typing import Any
+
+from confluent_kafka import Consumer, ConsumerGroupState, KafkaError, KafkaException
+from confluent_kafka import TopicPartition as KafkaPartition
+from confluent_kafka.admin import AdminClient
+
+from stream.core.errors import SourceError
+from stream.core.migrate import Committed
+from stream.core.model import TopicPartition
+from stream.kafka.client_config import Options
+from stream.kafka.codes import as_source_error, kafka_error
+from stream.kafka.reader import committed
+
+TIMEOUT_S = 10.0
+_IDLE = (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD)
+
+
+class GroupActiveError(SourceError):
+    """The group has members, and its offsets are theirs."""
+
+
+class Groups:
+    """Blocking; for start and commands. Raises SourceError, RefusedError where Kafka refuses."""
+
+    def __init__(self, config: Options) -> None:
+        self._config = config
+        self._admin = AdminClient(config)
+
+    def require_idle(self, group: str) -> None:
+        """Raises GroupActiveError when the group has members."""
+        try:
+            found = _result(self._admin.describe_consumer_groups([group])[group], f"describing the group {group}")
+        except SourceError as error:
+            if isinstance(error.__cause__, KafkaException) and _is_unknown(error.__cause__):
+                return
+            raise
+        if found.state not in _IDLE:
+            state = str(found.state.name).lower()
+            raise GroupActiveError(f"The group {group} is active ({state}). Stop its members first, then try again.")
+
+    def committed(self, group: str, tps: Collection[TopicPartition]) -> dict[TopicPartition, Committed]:
+        """What the group has committed, for those of the partitions where it has."""
+        with self._outsider(group) as consumer:
+            found = committed(consumer, tps, TIMEOUT_S) if tps else {}
+        return {tp: Committed(*commit) for tp, commit in found.items()}
+
+    def write(self, group: str, commits: Mapping[TopicPartition, Committed]) -> None:
+        """Set the group's offsets. Raises GroupActiveError when it has members, which Kafka holds to, too."""
+        self.require_idle(group)
+        wanted = [KafkaPartition(tp.topic, tp.partition, c.offset, c.metadata) for tp, c in commits.items()]
+        doing = f"writing the offsets of {group}"
+        with self._outsider(group) as consumer:
+            try:
+                answers = consumer.commit(offsets=wanted, asynchronous=False) or []
+            except KafkaException as error:
+                raise as_source_error(error, doing) from error
+        for answer in answers:
+            if answer.error is not None:
+                raise as_source_error(answer.error, doing)
+
+    @contextmanager
+    def _outsider(self, group: str) -> Iterator[Consumer]:
+        """A consumer that names the group and never joins it.
+
+        The admin client could ask and write, too, but librdkafka 2.16 crashes in it when the group's coordinator is
+        not ready (its answer is handled as if the client had a group).
+        """
+        consumer = Consumer({**self._config, "group.id": group, "enable.auto.commit": False})
+        try:
+            yield consumer
+        finally:
+            consumer.close()
+
+    def delete(self, group: str) -> None:
+        """Forget the group and its offsets; one that does not exist is fine."""
+        try:
+            _result(self._admin.delete_consumer_groups([group])[group], f"deleting the group {group}")
+        except SourceError as error:
+            if not (isinstance(error.__cause__, KafkaException) and _is_unknown(error.__cause__)):
+                raise
+
+
+def _result(future: Future[Any], doing: str) -> Any:
+    try:
+        return future.result(TIMEOUT_S)
+    except KafkaException as error:
+        raise as_source_error(error, doing) from error
+    except FutureTimeoutError as error:
+        raise as_source_error(KafkaError(KafkaError._TIMED_OUT), doing) from error
+
+
+def _is_unknown(error: KafkaException) -> bool:
+    return kafka_error(error).code() == KafkaError.GROUP_ID_NOT_FOUND

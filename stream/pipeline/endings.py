@@ -1,0 +1,147 @@
+"""How a delivery ends: well, in the dead letters, given up; or held, because it ends badly and may not be given up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from random import Random
+
+from stream.core.model import Answer, DeadLetter, DeadLetterPolicy, FilterReason, Reason, Settlement
+from stream.core.ports import Journal, Scheduler
+from stream.core.tenure import Delivery, OpenEvent, Phase
+from stream.pipeline.ledger import Ledger
+from stream.pipeline.letters import LetterDesk
+from stream.pipeline.line import Line
+from stream.pipeline.steps import Steps
+
+
+class Endings:
+    """Ends deliveries, and settles an event with its last one. `pump` starts what may start on a line."""
+
+    def __init__(
+        self,
+        policy: DeadLetterPolicy,
+        held_retry_s: float,
+        ledger: Ledger,
+        letters: LetterDesk,
+        clock: Scheduler,
+        rng: Random,
+        journal: Journal,
+        steps: Steps,
+    ) -> None:
+        self.pump: Callable[[Line], None] = lambda _line: None
+        self._policy = policy
+        self._held_retry_s = held_retry_s
+        self._ledger = ledger
+        self._letters = letters
+        self._clock = clock
+        self._rng = rng
+        self._journal = journal
+        self._steps = steps
+
+    def finish(self, line: Line, delivery: Delivery) -> None:
+        """Its workflow is done with the event: the lane goes on, and with the last workflow the offset settles."""
+        open_event = delivery.open_event
+        tenure, record = open_event.tenure, open_event.event.record
+        del tenure.shares[delivery.workflow].pending[record.offset]
+        if delivery.is_held:
+            line.held.discard(delivery)
+        if tenure.phase is Phase.ACTIVE:
+            line.dispatcher.release(delivery)
+        open_event.pending -= 1
+        if not open_event.pending:
+            self._ledger.settle(tenure, record, _settlement(open_event))
+
+    def end_badly(self, line: Line, delivery: Delivery, reason: Reason, answer: Answer, now: float) -> None:
+        """Its last attempt came back rejected, or its time is over."""
+        if line.policy.on_failure == "hold" or not self._policy.enabled:
+            self._hold(line, delivery, reason, answer)
+            self.back_off(line, delivery, now + self._held_retry_s)
+        elif line.letters_in_a_row >= self._policy.max_consecutive:
+            self._trip_flood_guard(line, delivery, reason, answer, now)
+        else:
+            line.letters_in_a_row += 1
+            line.dispatcher.land()
+            line.stats.deliveries[reason] += 1
+            self._write_letter(line, delivery, reason, answer.excerpt, answer.code)
+
+    def give_up(self, line: Line, delivery: Delivery) -> None:
+        """The settings name the event: it ends without an attempt, and holds no lane."""
+        delivery.lane = None
+        if self._policy.enabled:
+            self._write_letter(line, delivery, Reason.GIVEN_UP, "The settings name it in give_up.", "")
+            return
+        line.stats.filtered[FilterReason.GIVEN_UP] += 1
+        record = delivery.open_event.event.record
+        self._steps.emit("filtered", record, line.policy.name, reason=FilterReason.GIVEN_UP)
+        self.finish(line, delivery)
+
+    def back_off(self, line: Line, delivery: Delivery, due_at: float) -> None:
+        """It keeps its lane and is tried again at `due_at` (monotonic seconds), unless its partition goes."""
+        if delivery.open_event.tenure.phase is Phase.ACTIVE:
+            line.dispatcher.back_off(delivery)
+            self._clock.call_at(due_at, partial(self._resume, line, delivery))
+        else:
+            line.dispatcher.land()
+
+    def requeue_probed(self, line: Line, delivery: Delivery) -> None:
+        """It is probed again when every other lane was, unless its partition goes."""
+        if delivery.open_event.tenure.phase is Phase.ACTIVE:
+            line.dispatcher.back_off(delivery)
+            line.dispatcher.requeue_probed(delivery)
+        else:
+            line.dispatcher.land()
+
+    def end_flood_hold(self, line: Line) -> None:
+        """A delivery succeeded: what the flood guard kept back is tried like any other event."""
+        if line.policy.on_failure != "hold" and self._policy.enabled:
+            for delivery in line.held:
+                delivery.is_held = False
+            line.held.clear()
+
+    def _resume(self, line: Line, delivery: Delivery) -> None:
+        if delivery.open_event.tenure.phase is not Phase.ACTIVE:
+            return
+        if line.pace.gate.is_open:
+            line.dispatcher.resume(delivery)
+        else:
+            line.dispatcher.requeue_probed(delivery)
+        self.pump(line)
+
+    def _trip_flood_guard(self, line: Line, delivery: Delivery, reason: Reason, answer: Answer, now: float) -> None:
+        """What comes next would be a dead letter, too: it waits, and probes find out when that has changed."""
+        line.pace.gate.hold(now, self._rng.random())
+        self._hold(line, delivery, reason, answer)
+        self.requeue_probed(line, delivery)
+
+    def _hold(self, line: Line, delivery: Delivery, reason: Reason, answer: Answer) -> None:
+        delivery.is_held = True
+        if delivery in line.held:
+            return
+        line.held.add(delivery)
+        record = delivery.open_event.event.record
+        self._journal.error(
+            "An event is held: it ends badly and is not given up. To give it up, name it in the workflow's give_up.",
+            workflow=line.policy.name,
+            reason=reason,
+            status=answer.code,
+            give_up=f'"{record.topic}:{record.partition}:{record.offset}"',
+        )
+
+    def _write_letter(self, line: Line, delivery: Delivery, reason: Reason, detail: str, status: str) -> None:
+        open_event = delivery.open_event
+        letter = DeadLetter(open_event.event.record, reason, detail, line.policy.name, status, delivery.attempts)
+        self._letters.write(letter, open_event.tenure, partial(self._dead_lettered, line, delivery, reason))
+
+    def _dead_lettered(self, line: Line, delivery: Delivery, reason: Reason) -> None:
+        line.stats.dead_letters[reason] += 1
+        delivery.open_event.dead_lettered = True
+        self._steps.emit("dead_lettered", delivery.open_event.event.record, line.policy.name, reason=reason)
+        self.finish(line, delivery)
+        self.pump(line)
+
+
+def _settlement(open_event: OpenEvent) -> Settlement:
+    if open_event.dead_lettered:
+        return Settlement.DEAD_LETTERED
+    return Settlement.DELIVERED if open_event.delivered else Settlement.FILTERED

@@ -1,0 +1,68 @@
+"""Everything that belongs to one workflow of one engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+
+from stream.core.dispatch import Dispatcher, lane_of
+from stream.core.model import EnginePolicy, Event, HttpRequest, WorkflowPolicy
+from stream.core.pace import Pace
+from stream.core.ports import Cancel, Sender
+from stream.core.request import RequestBuilder
+from stream.core.stats import WorkflowStats
+from stream.core.tenure import Delivery, Tenure
+
+
+@dataclass(slots=True)
+class Line:
+    """A workflow's queue, its pace, the way to it, and its numbers."""
+
+    policy: WorkflowPolicy
+    dispatcher: Dispatcher
+    pace: Pace
+    lane_of: Callable[[Event], Hashable | None]
+    build: Callable[[Event], HttpRequest]
+    sender: Sender
+    stats: WorkflowStats
+    held: set[Delivery] = field(default_factory=set)
+    """Deliveries that ended badly and may not be given up."""
+    letters_in_a_row: int = 0
+    """Dead letters without a delivery between them."""
+    wake: Cancel | None = None
+    """Timer for when the gate or the rate lets something through again."""
+
+    @classmethod
+    def build_for(
+        cls,
+        index: int,
+        workflow: WorkflowPolicy,
+        engine: EnginePolicy,
+        sender: Sender,
+        stats: WorkflowStats,
+        now: float,
+    ) -> Line:
+        """The line of the engine's workflow number `index`."""
+        return cls(
+            policy=workflow,
+            dispatcher=Dispatcher(index, engine.limits.max_lane_events),
+            pace=Pace(workflow, engine.gate, now),
+            lane_of=lane_of(workflow.ordering),
+            build=RequestBuilder(workflow, engine.user_agent).build,
+            sender=sender,
+            stats=stats,
+        )
+
+    def refresh_gauges(self) -> None:
+        """Show the present counts to the metrics."""
+        self.stats.in_flight = self.dispatcher.in_flight
+        self.stats.waiting = self.dispatcher.waiting
+        self.stats.concurrency_limit = self.pace.concurrency.limit
+        self.stats.held = len(self.held)
+
+    def forget(self, tenure: Tenure) -> None:
+        """Drop what waits of a partition that stops."""
+        self.dispatcher.forget(tenure)
+        if self.held:
+            self.held = {delivery for delivery in self.held if delivery.open_event.tenure is not tenure}
+        self.refresh_gauges()

@@ -1,0 +1,63 @@
+"""Once a second: gauges that would cost too much at every event, and the reminder of partitions that are held."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stream.core.ports import Cancel, Scheduler
+from stream.core.stats import WorkflowStats
+from stream.pipeline.intake import Intake
+from stream.pipeline.ledger import Ledger
+from stream.pipeline.line import Line
+
+EVERY_S = 1.0
+REMIND_EVERY_S = 60.0
+
+
+class Overview:
+    """Looks over the whole engine on its own timer."""
+
+    def __init__(self, lines: Sequence[Line], ledger: Ledger, intake: Intake, clock: Scheduler) -> None:
+        self._lines = lines
+        self._ledger = ledger
+        self._intake = intake
+        self._clock = clock
+        self._timer: Cancel | None = None
+        self._remind_at = 0.0
+
+    def start(self) -> None:
+        """Look again and again from now on."""
+        self._timer = self._clock.call_at(self._clock.monotonic() + EVERY_S, self._look)
+
+    def stop(self) -> None:
+        """Look no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        now, wall = self._clock.monotonic(), self._clock.wall()
+        for index, line in enumerate(self._lines):
+            line.refresh_gauges()
+            line.stats.oldest_open_at = self._oldest_open(index)
+            _show_gate(line, line.stats, wall - now)
+        if now >= self._remind_at:
+            self._remind_at = now + REMIND_EVERY_S
+            for tenure in self._ledger.tenures.values():
+                if tenure.is_held:
+                    self._intake.tell_held(tenure)
+        self.start()
+
+    def _oldest_open(self, workflow: int) -> float | None:
+        pending = (tenure.shares[workflow].pending for tenure in self._ledger.tenures.values())
+        oldest = [offsets[min(offsets)] for offsets in pending if offsets]
+        known = [timestamp_ms for timestamp_ms in oldest if timestamp_ms >= 0]
+        return min(known) / 1000 if known else None
+
+
+def _show_gate(line: Line, stats: WorkflowStats, wall_offset: float) -> None:
+    gate = line.pace.gate
+    if gate.closed_since is None:
+        stats.gate_closed_since = stats.gate_closed_until = None
+    else:
+        stats.gate_closed_since = gate.closed_since + wall_offset
+        stats.gate_closed_until = gate.closed_until + wall_offset

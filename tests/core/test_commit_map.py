@@ -1,0 +1,121 @@
+"""The map in the commit's metadata: it comes back as it was, never claims more, and survives any damage."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stream.core.commit_map import (
+    BadMapError,
+    CommitMap,
+    Range,
+    clip,
+    decode,
+    encode,
+    join,
+    name_hash,
+    ranges_without,
+)
+
+LIMIT = 4000
+
+
+@st.composite
+def maps(draw: st.DrawFn, most_ranges: int = 30) -> CommitMap:
+    """A map of up to ten workflows."""
+    base = draw(st.integers(0, 2**62))
+    done: dict[int, list[Range]] = {}
+    for workflow in draw(st.lists(st.integers(0, 2**32 - 1), max_size=10, unique=True)):
+        ranges, at = [], base
+        for gap, length in draw(st.lists(st.tuples(st.integers(1, 500), st.integers(1, 500)), max_size=most_ranges)):
+            ranges.append((at + gap, at + gap + length))
+            at += gap + length
+        done[workflow] = ranges
+    return CommitMap(base, done)
+
+
+def members(commit_map: CommitMap) -> set[tuple[int, int]]:
+    """Every (workflow, offset) that a map claims."""
+    return {(w, offset) for w, ranges in commit_map.done.items() for low, high in ranges for offset in range(low, high)}
+
+
+@given(maps())
+def test_a_map_comes_back_as_it_was(commit_map: CommitMap) -> None:
+    """Encoding and decoding change nothing but workflows that have done nothing, which are left out."""
+    text = encode(commit_map, 1_000_000)
+    found = decode(text, commit_map.base) if text else CommitMap(commit_map.base)
+    assert found.done == {workflow: ranges for workflow, ranges in commit_map.done.items() if ranges}
+
+
+@settings(max_examples=60, deadline=None)
+@given(maps(most_ranges=60), st.integers(0, 600))
+def test_a_map_that_does_not_fit_is_cut_short(commit_map: CommitMap, limit: int) -> None:
+    """What is kept fits, and claims nothing that the whole map does not."""
+    text = encode(commit_map, limit)
+    assert len(text) <= limit
+    if text:
+        assert members(decode(text, commit_map.base)) <= members(commit_map)
+
+
+def test_the_longest_ranges_are_kept() -> None:
+    """Of one long range among a thousand single offsets, the long one survives the cut."""
+    singles = [(n * 3, n * 3 + 1) for n in range(2000)]
+    commit_map = CommitMap(0, {name_hash("orders"): [*singles, (10_000, 90_000)]})
+    text = encode(commit_map, 60)
+    kept = decode(text, 0).done[name_hash("orders")]
+    assert (10_000, 90_000) in kept
+    assert encode(commit_map, 0) == ""
+
+
+def test_a_typical_map_is_short() -> None:
+    """Ten workflows, one of which is stuck, with ten thousand events done beyond it: well within the limit."""
+    done = {name_hash(f"workflow-{n}"): [(1, 10_000)] for n in range(9)}
+    assert len(encode(CommitMap(0, done), LIMIT)) < 100
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_refused_or_read(text: str) -> None:
+    """Foreign metadata never breaks the reader."""
+    with pytest.raises(BadMapError):
+        decode(text, 0)
+
+
+@given(maps(most_ranges=5), st.data())
+def test_damage_is_noticed(commit_map: CommitMap, data: st.DataObject) -> None:
+    """A changed character, or a cut, makes the map unreadable rather than wrong."""
+    text = encode(commit_map, 1_000_000)
+    if not text:
+        return
+    at = data.draw(st.integers(0, len(text) - 1))
+    damaged = text[:at] + data.draw(st.sampled_from(["", "A", "z", "=", "\x00"])) + text[at + 1 :]
+    with suppress(BadMapError):
+        assert members(decode(damaged, commit_map.base)) == members(commit_map)
+
+
+def test_a_map_of_another_offset_is_refused() -> None:
+    """A map that stayed behind when the offset was reset does not count."""
+    text = encode(CommitMap(5, {1: [(7, 9)]}), LIMIT)
+    with pytest.raises(BadMapError, match="another offset"):
+        decode(text, 6)
+
+
+@given(st.sets(st.integers(10, 60)), st.integers(10, 60), st.integers(10, 60))
+def test_ranges_without(missing: set[int], start: int, end: int) -> None:
+    """The ranges hold exactly the offsets that are not missing, and do not touch."""
+    inside = {offset for offset in missing if start <= offset < end}
+    ranges = ranges_without(inside, start, end)
+    held = {offset for low, high in ranges for offset in range(low, high)}
+    assert held == set(range(start, end)) - inside
+    assert all(first[1] < second[0] for first, second in pairwise(ranges))
+
+
+def test_clip_and_join() -> None:
+    """Ranges are cut at a start, and two lists become one where they meet."""
+    assert clip([(1, 4), (6, 9)], 3) == [(3, 4), (6, 9)]
+    assert join([(1, 4)], [(4, 6), (8, 9)]) == [(1, 6), (8, 9)]
+    assert join([(1, 3)], [(4, 6)]) == [(1, 3), (4, 6)]
+    assert join([], [(4, 6)]) == [(4, 6)]

@@ -1,0 +1,181 @@
+"""Gate, rate and adaptive concurrency of one workflow."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from stream.core.concurrency import AdaptiveLimit
+from stream.core.gate import Gate
+from stream.core.model import GatePolicy, WorkflowPolicy
+from stream.core.pace import Pace, Turn
+from stream.core.rate import RateLimit
+
+
+def fail(gate: Gate, lanes: str, at: float = 0.0, at_fault: bool = False, retry_after_s: float = 0.0) -> None:
+    """One failure in each of these lanes."""
+    for lane in lanes:
+        gate.on_failure(lane, at_fault, retry_after_s, at, 0.0)
+
+
+def test_it_closes_after_enough_failures_over_enough_lanes() -> None:
+    """Ten in a row close it, but not when one poison lane makes them all."""
+    gate = Gate(GatePolicy())
+    fail(gate, "a" * 50)
+    assert gate.is_open
+    fail(gate, "b")
+    assert gate.is_open
+    fail(gate, "c")
+    assert not gate.is_open
+
+
+def test_a_good_answer_starts_the_count_anew() -> None:
+    """Failures count in a row only."""
+    gate = Gate(GatePolicy())
+    fail(gate, "abcabcabc")
+    gate.on_good(0.0, delivered=False)
+    fail(gate, "abcabcabc")
+    assert gate.is_open
+
+
+def test_three_answers_against_the_workflow_close_it() -> None:
+    """A wrong credential or a moved URL is known after three, whatever the lanes."""
+    gate = Gate(GatePolicy())
+    fail(gate, "aa", at_fault=True)
+    assert gate.is_open
+    fail(gate, "a", at_fault=True)
+    assert not gate.is_open
+
+
+def test_closings_double_up_to_the_longest() -> None:
+    """1 s, 2 s, 4 s … 60 s while probes fail, and 1 s again after the gate was open."""
+    gate = Gate(GatePolicy())
+    fail(gate, "abcabcabca")
+    lengths = []
+    for _ in range(8):
+        lengths.append(gate.closed_until)
+        now = gate.closed_until
+        gate.probe_sent()
+        gate.on_probe_failed(0.0, now, 0.0)
+    waits = [lengths[0], *(b - a for a, b in pairwise(lengths))]
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
+    gate.on_good(1000.0, delivered=True)
+    fail(gate, "abcabcabca", at=2000.0)
+    assert gate.closed_until == 2001.0
+
+
+def test_jitter_only_shortens() -> None:
+    """Gates of many processes do not open in step, and never later than the policy says."""
+    gate = Gate(GatePolicy(initial_s=8))
+    for lane in "abcabcabca":
+        gate.on_failure(lane, False, 0.0, 0.0, 0.999)
+    assert 6 <= gate.closed_until < 8
+
+
+def test_retry_after_closes_at_once_and_until_then() -> None:
+    """One answer is enough; a later and longer request extends it, a shorter one does not."""
+    gate = Gate(GatePolicy())
+    fail(gate, "a", retry_after_s=30)
+    fail(gate, "b", at=1.0, retry_after_s=60)
+    fail(gate, "c", at=2.0, retry_after_s=5)
+    assert (gate.closed_since, gate.closed_until) == (0.0, 61.0)
+
+
+def test_open_time_stands_still_while_closed() -> None:
+    """Retry clocks run in open time."""
+    gate = Gate(GatePolicy())
+    fail(gate, "a", at=10.0, retry_after_s=50)
+    assert (gate.open_time(10.0), gate.open_time(40.0)) == (10.0, 10.0)
+    gate.on_good(70.0, delivered=True)
+    assert gate.open_time(75.0) == 15.0
+
+
+def test_a_held_gate_opens_on_a_delivery_only() -> None:
+    """After the flood guard tripped, another rejection does not open the gate."""
+    gate = Gate(GatePolicy())
+    gate.hold(0.0, 0.0)
+    gate.on_good(5.0, delivered=False)
+    after_rejection = gate.is_open
+    gate.on_good(6.0, delivered=True)
+    assert (after_rejection, gate.is_open, gate.is_held) == (False, True, False)
+
+
+def test_one_probe_at_a_time() -> None:
+    """A closed gate lets one through after its time, and the next only once that one is answered or gone."""
+    pace = Pace(WorkflowPolicy("orders", concurrency=8), GatePolicy(), 0.0)
+    fail(pace.gate, "a", retry_after_s=10)
+    assert (pace.turn(0, 5.0), pace.wake_at) == (Turn.WAIT, 10.0)
+    assert pace.turn(0, 10.0) is Turn.PROBE
+    pace.gate.probe_sent()
+    assert (pace.turn(1, 11.0), pace.wake_at) == (Turn.WAIT, None)
+    pace.gate.probe_over()
+    assert pace.turn(0, 11.0) is Turn.PROBE
+
+
+def test_one_lane_is_enough_with_strict_order() -> None:
+    """With `ordering = "partition"` only one event is ever under way, so ten of its failures count."""
+    pace = Pace(WorkflowPolicy("orders", ordering="partition"), GatePolicy(), 0.0)
+    fail(pace.gate, "a" * 10)
+    assert not pace.gate.is_open
+
+
+@pytest.mark.parametrize("per_s", [0.5, 5.0, 100.0, 5000.0])
+def test_rate_over_a_long_time(per_s: float) -> None:
+    """Over a minute no more than the rate and one small burst go, and waiting until `next_at` always helps."""
+    rate, now, sent = RateLimit(per_s), 0.0, 0
+    while now < 60.0:
+        if rate.take(now):
+            sent += 1
+        else:
+            assert rate.next_at() > now
+            now = rate.next_at()
+    assert per_s * 60 * 0.99 - 1 <= sent <= per_s * 60 + max(1.0, per_s / 10) + 1
+
+
+def test_concurrency_grows_while_answers_stay_quick() -> None:
+    """The limit rises by one a round trip as long as it is reached, up to the most."""
+    limit, now = AdaptiveLimit(12), 0.0
+    for _ in range(50):
+        limit.reached()
+        now += 0.1
+        limit.observe(0.1, False, now)
+    assert limit.limit == 12
+
+
+def test_concurrency_does_not_grow_unused() -> None:
+    """Answers alone do not raise a limit that nobody waits for."""
+    limit, now = AdaptiveLimit(64), 0.0
+    before = limit.limit
+    for _ in range(50):
+        now += 0.1
+        limit.observe(0.1, False, now)
+    assert limit.limit == before
+
+
+def test_concurrency_shrinks_on_push_back_and_on_slow_answers() -> None:
+    """429, 5xx and timeouts take a tenth each round trip, at least one stays; far slower answers do the same."""
+    limit, now = AdaptiveLimit(64), 0.0
+    for _ in range(60):
+        now += 0.1
+        limit.observe(0.1, True, now)
+    assert limit.limit == 1
+    slow, now = AdaptiveLimit(64), 0.0
+    for _ in range(20):
+        slow.reached()
+        now += 0.1
+        slow.observe(0.1, False, now)
+    before = slow.limit
+    slow.observe(2.0, False, now + 2)
+    assert slow.limit < before
+
+
+def test_noise_of_a_few_milliseconds_is_no_push_back() -> None:
+    """A quick endpoint that is answered a little later by a busy machine keeps its concurrency."""
+    limit, now = AdaptiveLimit(64), 0.0
+    for step in range(400):
+        limit.reached()
+        elapsed = 0.001 if step % 7 else 0.009
+        now += elapsed
+        limit.observe(elapsed, False, now)
+    assert limit.limit == 64

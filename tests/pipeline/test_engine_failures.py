@@ -1,0 +1,344 @@
+"""The engine when workflows are down, when events may not be given up, and after restarts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from stream.core.model import (
+    Answer,
+    DeadLetterPolicy,
+    EnginePolicy,
+    GatePolicy,
+    HttpRequest,
+    Limits,
+    Place,
+    Reason,
+    WorkflowPolicy,
+)
+from stream.core.retry import RetryPolicy
+from stream.testing.engine_world import EngineWorld
+from stream.testing.scripted_workflow import statuses
+
+ONE_AT_A_TIME = WorkflowPolicy("orders", concurrency=1)
+FREE = WorkflowPolicy("orders", concurrency=64)
+
+
+def key_of(request: HttpRequest) -> str:
+    """The request's idempotency key."""
+    return dict(request.headers)["idempotency-key"]
+
+
+def test_an_outage_expires_nothing() -> None:
+    """With the workflow down for ten times `retry.for` nothing is lost, and few requests are made."""
+    world = EngineWorld(workflows=[FREE], retry=RetryPolicy(for_s=60))
+    keys = {world.put(f"u{n}") for n in range(40)}
+    world.workflows["orders"].script = statuses(then=503)
+    world.assign_all()
+    world.clock.jump(600)
+    assert not world.dead_letters.letters
+    assert len(world.workflows["orders"].arrivals) < 40 * 4 + 30
+    world.workflows["orders"].script = statuses()
+    world.run()
+    assert set(world.workflows["orders"].delivered()) == keys
+    assert not world.dead_letters.letters
+
+
+def test_a_wrong_credential_stops_the_workflow_and_loses_nothing() -> None:
+    """401 is the workflow's fault: after three nothing but probes is sent, and all arrives once it is mended."""
+    world = EngineWorld(workflows=[ONE_AT_A_TIME])
+    keys = {world.put(f"u{n}") for n in range(20)}
+    world.workflows["orders"].script = statuses(then=401)
+    world.assign_all()
+    world.clock.jump(0.9)
+    assert len(world.workflows["orders"].arrivals) == 3
+    world.clock.jump(300)
+    world.workflows["orders"].script = statuses()
+    world.run()
+    assert set(world.workflows["orders"].delivered()) == keys
+
+
+def test_retry_after_stops_the_whole_workflow() -> None:
+    """After a 429 with Retry-After no event of any user is sent to that workflow until then."""
+    world = EngineWorld(workflows=[ONE_AT_A_TIME])
+    for n in range(10):
+        world.put(f"u{n}")
+    answers = iter([Answer(429, retry_after="30")])
+    world.workflows["orders"].script = lambda _request: next(answers, Answer(200))
+    world.assign_all()
+    world.run()
+    first, second = world.workflows["orders"].arrivals[:2]
+    assert 30 <= second.at - first.at < 31
+
+
+def test_a_poison_event_does_not_keep_the_gate_shut() -> None:
+    """Probes go round the lanes, so that an event which always fails does not pass for an outage."""
+    world = EngineWorld(workflows=[FREE])
+    poison = [world.put(f"p{n}") for n in range(3)]
+    world.workflows["orders"].script = lambda r: Answer(500 if key_of(r) in poison else 200)
+    world.assign_all()
+    world.clock.jump(60)
+    good = [world.put(f"u{n}") for n in range(30)]
+    world.clock.jump(180)
+    assert set(world.workflows["orders"].delivered()) == set(good)
+
+
+def test_rate_limit_is_kept() -> None:
+    """At 10/s a hundred events take about ten seconds."""
+    world = EngineWorld(workflows=[replace(FREE, rate_per_s=10.0)])
+    for n in range(100):
+        world.put(f"u{n}")
+    world.assign_all()
+    world.run()
+    arrivals = world.workflows["orders"].arrivals
+    assert 9.5 <= arrivals[-1].at - arrivals[0].at <= 10.5
+
+
+def test_hold_never_gives_up() -> None:
+    """With `on_failure = "hold"` a rejected event keeps its user waiting until the workflow takes it."""
+    world = EngineWorld(workflows=[replace(FREE, on_failure="hold")], retry=RetryPolicy(max_s=10, for_s=20))
+    stuck, behind = world.put("ann"), world.put("ann")
+    other = world.put("bob")
+    world.workflows["orders"].script = lambda r: Answer(400 if key_of(r) == stuck else 200)
+    world.assign_all()
+    world.clock.jump(120)
+    assert world.workflows["orders"].delivered() == [other]
+    assert world.stats.workflows["orders"].held == 1
+    assert any("give_up" in sentence for sentence in world.journal.sentences)
+    world.workflows["orders"].script = statuses()
+    world.run()
+    assert world.workflows["orders"].delivered() == [other, stuck, behind]
+    assert not world.dead_letters.letters
+    assert world.stats.workflows["orders"].held == 0
+
+
+def test_give_up_ends_the_named_event_and_nothing_else() -> None:
+    """The event that the settings name becomes a dead letter without an attempt; its user goes on."""
+    held = replace(FREE, on_failure="hold", give_up=frozenset({Place("events", 0, 0)}))
+    world = EngineWorld(workflows=[held, WorkflowPolicy("audit")])
+    stuck, behind = world.put("ann"), world.put("ann")
+    world.assign_all()
+    world.run()
+    (letter,) = world.dead_letters.letters
+    assert (letter.reason, letter.workflow, letter.attempts) == (Reason.GIVEN_UP, "orders", 0)
+    assert world.workflows["orders"].delivered() == [behind]
+    assert world.workflows["audit"].delivered() == [stuck, behind]
+
+
+def test_give_up_without_a_dead_letter_topic_is_filtered() -> None:
+    """Where there are no dead letters the named event ends as filtered, and is counted as given up."""
+    held = replace(FREE, on_failure="hold", give_up=frozenset({Place("events", 0, 0)}))
+    policy = EnginePolicy("tray", dead_letters=DeadLetterPolicy(enabled=False))
+    world = EngineWorld(workflows=[held], policy=policy)
+    world.put("ann")
+    world.assign_all()
+    world.run()
+    assert not world.dead_letters.letters
+    assert world.stats.workflows["orders"].filtered["given_up"] == 1
+    assert world.stats.settled["events", "filtered"] == 1
+
+
+def test_the_flood_guard_stops_an_outage_from_filling_the_dead_letters() -> None:
+    """After the limit of dead letters in a row the rest waits; a delivery ends the hold."""
+    world = EngineWorld(workflows=[FREE], policy=EnginePolicy("tray", dead_letters=DeadLetterPolicy(max_consecutive=5)))
+    keys = {world.put(f"u{n}") for n in range(100)}
+    world.workflows["orders"].script = statuses(then=400)
+    world.assign_all()
+    world.clock.jump(600)
+    assert len(world.dead_letters.letters) == 5
+    assert world.stats.workflows["orders"].held > 0
+    world.workflows["orders"].script = statuses()
+    world.run()
+    assert len(world.workflows["orders"].delivered()) == 95
+    buried = {f"0-{letter.record.offset}" for letter in world.dead_letters.letters}
+    assert set(world.workflows["orders"].delivered()) | buried == keys
+
+
+def test_the_flood_guard_of_invalid_events_holds_their_partition() -> None:
+    """A partition full of invalid records is held after the limit, and the other one goes on."""
+    world = EngineWorld(partitions=2, policy=EnginePolicy("tray", dead_letters=DeadLetterPolicy(max_consecutive=5)))
+    for _ in range(50):
+        world.broker.append(world.partitions[0], b"\x00\x00\x00\x00\x01avro")
+    good = world.put("ann", partition=1)
+    world.assign_all()
+    world.clock.jump(100)
+    assert len(world.dead_letters.letters) == 5
+    assert (world.committed(0), world.committed(1)) == (5, 1)
+    assert world.workflows["orders"].delivered() == [good]
+    assert world.member.stopped == {world.partitions[0]}
+    assert any("partition is held" in sentence for sentence in world.journal.sentences)
+
+
+def test_a_held_invalid_record_can_be_given_up() -> None:
+    """Named in `validation.give_up` it is buried, and the partition moves on."""
+    policy = EnginePolicy(
+        "tray", dead_letters=DeadLetterPolicy(max_consecutive=0), give_up=frozenset({Place("events", 0, 0)})
+    )
+    world = EngineWorld(policy=policy)
+    world.broker.append(world.partitions[0], b"not json")
+    good = world.put("ann")
+    world.assign_all()
+    world.run()
+    assert world.dead_letters.letters[0].reason is Reason.GIVEN_UP
+    assert world.workflows["orders"].delivered() == [good]
+
+
+def test_without_dead_letters_an_invalid_record_holds_its_partition() -> None:
+    """With the dead-letter topic switched off nothing invalid is skipped."""
+    world = EngineWorld(
+        workflows=[replace(FREE, on_failure="hold")],
+        policy=EnginePolicy("tray", dead_letters=DeadLetterPolicy(enabled=False)),
+    )
+    world.broker.append(world.partitions[0], b"not json")
+    world.put("ann")
+    world.assign_all()
+    world.clock.jump(100)
+    assert (world.committed(), world.workflows["orders"].arrivals) == (0, [])
+
+
+def test_what_is_done_beyond_a_stuck_event_is_not_sent_again() -> None:
+    """One event never succeeds while fifty thousand later ones are delivered; after a restart only it is sent."""
+    world = EngineWorld(workflows=[replace(FREE, max_in_flight=1000, concurrency=1000)])
+    stuck = world.put("ann")
+    for n in range(50_000):
+        world.put(f"u{n % 5000}")
+    world.workflows["orders"].script = lambda r: Answer(503 if key_of(r) == stuck else 200)
+    world.workflows["orders"].latency_s = 0.001
+    world.assign_all()
+    world.clock.jump_until(lambda: len(world.workflows["orders"].delivered()) == 50_000, 600)
+    world.clock.jump(2)
+    assert world.committed() == 0
+    world.crash_and_restart()
+    before = len(world.workflows["orders"].arrivals)
+    world.workflows["orders"].script = statuses()
+    world.assign_all()
+    world.run()
+    assert [arrival.key for arrival in world.workflows["orders"].arrivals[before:]] == [stuck]
+    assert world.stats.settled["events", "avoided"] == 50_000
+
+
+def test_after_a_restart_only_the_missing_workflow_gets_an_event() -> None:
+    """What nine of ten workflows have is sent to the tenth only."""
+    names = [f"w{n}" for n in range(10)]
+    world = EngineWorld(*names)
+    key = world.put("ann")
+    world.put("bob")
+    world.workflows["w3"].script = lambda r: Answer(503 if key_of(r) == key else 200)
+    world.assign_all()
+    world.clock.jump(3)
+    world.crash_and_restart()
+    world.workflows["w3"].script = statuses()
+    world.assign_all()
+    world.run()
+    assert all(len(w.delivered()) == 2 for w in world.workflows.values())
+    assert [len(world.workflows[name].arrivals) for name in names if name != "w3"] == [2] * 9
+    assert world.stats.workflows["w0"].deliveries["avoided"] == 2
+    assert world.stats.settled["events", "delivered"] == 1
+
+
+@pytest.mark.parametrize("metadata", ["from another tool", "t1.AAAA", "t9.zzzz", "\x00"])
+def test_foreign_metadata_is_ignored(metadata: str) -> None:
+    """Metadata that is no map of ours is ignored with a warning, and everything is sent."""
+    world = EngineWorld("orders")
+    keys = [world.put("ann") for _ in range(3)]
+    world.broker.committed["tray", world.partitions[0]] = 1
+    world.broker.metadata["tray", world.partitions[0]] = metadata
+    world.assign_all()
+    world.run()
+    assert world.workflows["orders"].delivered() == keys[1:]
+    assert any("not a map of ours" in sentence for sentence in world.journal.sentences)
+
+
+def test_what_waited_for_a_removed_workflow_is_told_once() -> None:
+    """Removing a workflow ends what waited for it, with one line that gives count and range."""
+    world = EngineWorld("orders", "audit")
+    for n in range(5):
+        world.put(f"u{n}")
+    world.workflows["audit"].script = lambda r: Answer(503 if key_of(r) in ("0-0", "0-3") else 200)
+    world.assign_all()
+    world.clock.jump(3)
+    world.member.crash()
+    world.policy = replace(world.policy, workflows=(WorkflowPolicy("orders"),))
+    del world.workflows["audit"]
+    world.start()
+    world.assign_all()
+    world.run()
+    assert world.stats.removed == 2
+    assert sum("workflow was removed" in sentence for sentence in world.journal.sentences) == 1
+
+
+def test_one_partition_may_not_take_the_room_of_the_others() -> None:
+    """A partition whose events all wait stops at half of the limit; the other one is read and delivered."""
+    policy = EnginePolicy("tray", limits=Limits(max_open_events=400))
+    world = EngineWorld(partitions=2, policy=policy, workflows=[replace(FREE, max_in_flight=1000, concurrency=1000)])
+    for n in range(1000):
+        world.put(f"u{n}", partition=0)
+    world.workflows["orders"].script = lambda r: None if key_of(r).startswith("0-") else Answer(200)
+    world.assign_all()
+    world.clock.jump(5)
+    keys = [world.put(f"u{n}", partition=1) for n in range(50)]
+    world.clock.jump(200)
+    assert world.member.stopped == {world.partitions[0]}
+    assert set(world.workflows["orders"].delivered()) == set(keys)
+
+
+def test_a_long_lane_stops_only_its_partition() -> None:
+    """A user with more waiting events than a lane may have stops the reading of that partition for a while."""
+    world = EngineWorld(partitions=2, policy=EnginePolicy("tray", limits=Limits(max_lane_events=20)))
+    for _ in range(300):
+        world.put("ann", partition=0)
+    world.workflows["orders"].script = lambda r: Answer(503 if key_of(r).startswith("0-") else 200)
+    world.assign_all()
+    world.clock.jump(5)
+    assert world.member.stopped == {world.partitions[0]}
+    assert world.stats.open_events["events"] < 150
+    world.put("bob", partition=1)
+    world.workflows["orders"].script = statuses()
+    world.run()
+    assert world.member.stopped == frozenset()
+
+
+def test_reading_stops_far_beyond_the_watermark() -> None:
+    """Offsets beyond a stuck event are bounded by `max_ahead`."""
+    world = EngineWorld("orders", policy=EnginePolicy("tray", limits=Limits(max_ahead=500)))
+    stuck = world.put("ann")
+    for n in range(2000):
+        world.put(f"u{n % 50}")
+    world.workflows["orders"].script = lambda r: Answer(503 if key_of(r) == stuck else 200)
+    world.assign_all()
+    world.clock.jump(100)
+    assert 450 <= len(world.workflows["orders"].delivered()) < 700
+    world.workflows["orders"].script = statuses()
+    world.run()
+
+
+def test_the_map_never_grows_beyond_its_limit() -> None:
+    """A partition whose map gets long is not read until it is short again; nothing is lost meanwhile."""
+    world = EngineWorld("orders", policy=EnginePolicy("tray", limits=Limits(metadata_max_bytes=100)))
+    keys = [world.put(f"u{n}") for n in range(3000)]
+    failing = set(keys[::3])
+    world.workflows["orders"].script = lambda r: Answer(503 if key_of(r) in failing else 200)
+    world.policy = replace(world.policy, gate=GatePolicy(failures=10**6))
+    world.assign_all()
+    for _ in range(60):
+        world.clock.jump(1)
+        assert all(len(metadata) <= 100 for metadata in world.broker.metadata.values())
+    world.workflows["orders"].script = statuses()
+    world.run()
+    assert set(world.workflows["orders"].delivered()) == set(keys)
+
+
+def test_a_refused_map_makes_maps_shorter_and_loses_nothing() -> None:
+    """Where Kafka takes less metadata than configured the map is cut, and the commit is made all the same."""
+    world = EngineWorld("orders")
+    world.broker.metadata_limit = 20
+    stuck = world.put("ann")
+    for n in range(200):
+        world.put(f"u{n}")
+    world.workflows["orders"].script = lambda r: Answer(503 if key_of(r) == stuck else 200)
+    world.assign_all()
+    world.clock.jump(30)
+    world.workflows["orders"].script = statuses()
+    world.run()
+    assert world.stats.commits["failed"] > 0
