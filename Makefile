@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 BIN := .venv/bin
 STAMP := .venv/.synced
 
-.PHONY: help demo test check format schemas clean
+.PHONY: help demo test check format simulate bench docs schemas clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -22,10 +22,20 @@ check: $(STAMP)  ## format, lint, strict types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	@for file in tests/*/conftest.py; do $(BIN)/mypy $$file || exit 1; done
 
 format: $(STAMP)  ## rewrite the files in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+simulate: $(STAMP)  ## the engine in thousands of broken worlds: make simulate SEEDS=10000
+	$(BIN)/python -m stream.testing.simulate --seeds $(or $(SEEDS),10000)
+
+bench: $(STAMP)  ## the cost of an event with many others waiting
+	$(BIN)/python tests/bench/waiting_events.py
+
+docs: $(STAMP)  ## write the generated parts of README and ARCHITECTURE
+	$(BIN)/python tests/documents/generated.py
 
 schemas: $(STAMP)  ## write schemas/config.schema.json from the settings model
 	$(BIN)/python -m stream.settings.publish schemas/config.schema.json

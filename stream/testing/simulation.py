@@ -1,0 +1,383 @@
+"""The real engine in a world that a seed breaks: crashes, rebalances, failing workflows, changing configurations.
+
+One seed is one run, always the same. Faults stop at `HEAL_S`; then everything must come to its end. What is checked
+is in stream.testing.verdicts; it looks at the broker and at the workflows, not at the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import count, pairwise
+from random import Random
+
+import orjson
+
+from stream.core.model import (
+    Answer,
+    CommitOutcome,
+    DeadLetterPolicy,
+    EnginePolicy,
+    GatePolicy,
+    HttpRequest,
+    Limits,
+    TopicPartition,
+    WorkflowPolicy,
+)
+from stream.core.outcome import OutcomeTable
+from stream.core.retry import RetryPolicy
+from stream.core.stats import EngineStats
+from stream.pipeline.deliverer import DeliveryRules
+from stream.pipeline.engine import Edges, Engine
+from stream.testing.engine_world import GROUP, TOPIC, event
+from stream.testing.manual_clock import ManualClock, ManualTimer
+from stream.testing.memory_broker import MemoryBroker, MemoryMember
+from stream.testing.scripted_workflow import MemoryDeadLetters, RecordingTrace, SilentJournal
+from stream.testing.simulated_workflow import MOODS, SimArrival, SimWorkflow
+from stream.validation.schemas import SchemaValidator
+
+HEAL_S = 90.0
+LIMIT_S = 3600.0
+"""After healing, everything is done within this; gates may be closed for an hour by then."""
+RETRY = RetryPolicy(initial_s=0.5, max_s=10.0, for_s=60.0)
+_VALIDATOR = SchemaValidator()
+_USERS = 6
+
+
+class SimSender:
+    """Fulfils `Sender`: one process's way to one workflow."""
+
+    def __init__(self, simulation: Simulation, process: Process, workflow: SimWorkflow) -> None:
+        self._simulation = simulation
+        self._process = process
+        self._workflow = workflow
+
+    def send(self, request: HttpRequest, on_answer: Callable[[Answer], None]) -> ManualTimer:
+        """The request arrives at once; its answer comes later, if the process still lives."""
+        tp, offset = place_of(request)
+        answer, latency_s = self._workflow.answer(offset)
+        clock = self._simulation.clock
+        pause = float(answer.retry_after) if answer.retry_after else 0.0
+        arrival = SimArrival(clock.monotonic(), self._process.number, tp, offset, answer.status, pause)
+        arrival.gate_was_closed = not self._process.gate_is_open(self._workflow.name)
+        self._workflow.arrivals.append(arrival)
+        answer.elapsed_s = latency_s
+        return clock.call_at(clock.monotonic() + latency_s, partial(self._answer, arrival, answer, on_answer))
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    def _answer(self, arrival: SimArrival, answer: Answer, on_answer: Callable[[Answer], None]) -> None:
+        if self._process.is_dead:
+            return
+        now = arrival.answered_at = self._simulation.clock.monotonic()
+        on_answer(answer)
+        self._process.note_gate(self._workflow.name, now)
+
+
+class ProcessClock:
+    """Fulfils `Scheduler` for one process: its timers end with it."""
+
+    def __init__(self, clock: ManualClock, member: MemoryMember) -> None:
+        self._clock = clock
+        self._member = member
+
+    def monotonic(self) -> float:
+        """The simulation's time."""
+        return self._clock.monotonic()
+
+    def wall(self) -> float:
+        """The simulation's Unix time."""
+        return self._clock.wall()
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> ManualTimer:
+        """Call back unless the process is dead by then."""
+        return self._clock.call_at(when, partial(self._unless_dead, callback))
+
+    def _unless_dead(self, callback: Callable[[], None]) -> None:
+        if not self._member.is_dead:
+            callback()
+
+
+@dataclass
+class Process:
+    """One process of the group."""
+
+    number: int
+    member: MemoryMember
+    stats: EngineStats
+    trace: RecordingTrace
+    engine: Engine
+    is_stopping: bool = False
+    gate_log: dict[str, list[tuple[float, bool]]] = field(default_factory=dict)
+    """Per workflow when its gate closed (False) and opened (True)."""
+
+    def note_gate(self, workflow: str, now: float) -> None:
+        """Keep a change of a gate; it only changes when an answer comes."""
+        log = self.gate_log.setdefault(workflow, [(0.0, True)])
+        if log[-1][1] != self.gate_is_open(workflow):
+            log.append((now, not log[-1][1]))
+
+    def open_time(self, workflow: str, start: float, end: float) -> float:
+        """Seconds of [start, end) in which the gate was open."""
+        log = [*self.gate_log.get(workflow, [(0.0, True)]), (float("inf"), True)]
+        return sum(
+            max(0.0, min(end, until) - max(start, since)) for (since, is_open), (until, _) in pairwise(log) if is_open
+        )
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it crashed or ended."""
+        return self.member.is_dead
+
+    def gate_is_open(self, workflow: str) -> bool:
+        """Whether it sends freely to that workflow."""
+        return self.engine.gate_is_open(workflow)
+
+
+class Simulation:
+    """One run. `history` has every commit that was stored: (time, partition, offset, metadata, workflow names)."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.rng = Random(seed)
+        self.clock = ManualClock()
+        self.broker = MemoryBroker(on_stored=self._on_stored)
+        self.partitions = self.broker.create(TOPIC, self.rng.randint(1, 3))
+        self.letters = MemoryDeadLetters(self.clock)
+        self.workflows: dict[str, SimWorkflow] = {}
+        self.processes: list[Process] = []
+        self.history: list[tuple[float, TopicPartition, int, str, tuple[WorkflowPolicy, ...]]] = []
+        self.unclean: list[tuple[float, TopicPartition]] = []
+        """When a tenure ended without a last commit that was stored."""
+        self.joined_at: dict[str, dict[TopicPartition, int]] = {}
+        """Per workflow name the committed offsets when it took part for the first time."""
+        self.log: list[str] = []
+        self._numbers = count()
+        self._names = count()
+        self._free_at: dict[TopicPartition, float] = dict.fromkeys(self.partitions, 0.0)
+        self.policy = self._first_policy()
+
+    # The run.
+
+    def run(self) -> bool:
+        """Play it; True when everything came to its end in time."""
+        for _ in range(self.rng.randint(1, 3)):
+            self._start_process()
+        self._balance()
+        self._write_some()
+        self._schedule_fault()
+        self.clock.jump(HEAL_S)
+        self._heal()
+        return self.clock.jump_until(self.is_done, LIMIT_S)
+
+    def is_done(self) -> bool:
+        """Whether every partition is committed up to its end."""
+        return all(self.broker.committed.get((GROUP, tp), 0) >= self.broker.ends[tp] for tp in self.partitions)
+
+    def live(self) -> list[Process]:
+        """Processes that take part in the group."""
+        return [process for process in self.processes if not process.is_dead and not process.is_stopping]
+
+    # Events.
+
+    def _write_some(self) -> None:
+        for _ in range(self.rng.randint(1, 12)):
+            tp = self.rng.choice(self.partitions)
+            roll = self.rng.random()
+            if roll < 0.06:
+                self.broker.skip(tp, self.rng.randint(1, 3))
+            elif roll < 0.09:
+                self.broker.append(tp, self.rng.choice([b"not json", b"[]", None]))
+            else:
+                self._write_event(tp)
+        if self.clock.monotonic() < HEAL_S * 0.8:
+            self._after(self.rng.expovariate(0.4), self._write_some)
+
+    def _write_event(self, tp: TopicPartition) -> None:
+        user = f"u{self.rng.randrange(_USERS)}"
+        type_ = self.rng.choice(["track", "track", "identify", "page"])
+        integrations = self.rng.choice([{}, {}, {}, {"All": False}])
+        message_id = f"{tp.partition}-{self.broker.ends[tp]}"
+        self.broker.append(tp, orjson.dumps(event(user, message_id, type_, integrations=integrations)), user.encode())
+
+    # Faults.
+
+    def _schedule_fault(self) -> None:
+        self._after(self.rng.expovariate(0.25), self._fault)
+
+    def _fault(self) -> None:
+        if self.clock.monotonic() >= HEAL_S:
+            return
+        faults = (
+            *[self._change_mood] * 4,
+            *[self._move_partition] * 3,
+            *[self._crash] * 2,
+            self._lose,
+            self._stop_one,
+            self._start_process,
+            self._refuse_commits,
+            self._refuse_letters,
+            self._reconfigure,
+        )
+        fault = self.rng.choice(faults)
+        self.log.append(f"{self.clock.monotonic():.3f} {fault.__name__}")
+        fault()
+        self._schedule_fault()
+
+    def _change_mood(self) -> None:
+        self.rng.choice(list(self.workflows.values())).mood = self.rng.choice(MOODS)
+
+    def _refuse_commits(self) -> None:
+        outcomes = [CommitOutcome.RETRIED, CommitOutcome.FAILED]
+        for process in self.live():
+            process.member.commit_outcomes = self.rng.choices(outcomes, k=self.rng.randint(1, 5))
+
+    def _refuse_letters(self) -> None:
+        self.letters.errors = ["_MSG_TIMED_OUT"] * self.rng.randint(1, 10)
+
+    def _crash(self) -> None:
+        if self.live():
+            self._kill(self.rng.choice(self.live()))
+            self._after(self.rng.uniform(0.1, 5), self._start_process)
+
+    def _kill(self, process: Process) -> None:
+        session_timeout_s = self.rng.uniform(0.5, 8)
+        for tp in list(process.member.epochs):
+            self.unclean.append((self.clock.monotonic(), tp))
+            self._free(tp, session_timeout_s)
+        process.member.crash()
+
+    def _lose(self) -> None:
+        if self.live():
+            process = self.rng.choice(self.live())
+            for tp in list(process.member.epochs):
+                self.unclean.append((self.clock.monotonic(), tp))
+                process.member.lose(tp)
+                self._free(tp, 0.0)
+
+    def _move_partition(self) -> None:
+        owners = [(process, tp) for process in self.live() for tp in process.member.epochs]
+        if owners:
+            process, tp = self.rng.choice(owners)
+            process.member.revoke(tp)
+
+    def _stop_one(self) -> None:
+        if len(self.live()) > 1:
+            self._stop(self.rng.choice(self.live()))
+
+    def _stop(self, process: Process) -> None:
+        process.is_stopping = True
+        process.member.revoke(*process.member.epochs)
+
+    def _reconfigure(self) -> None:
+        """All processes end, one way or another, and start again with other workflows."""
+        for process in self.live():
+            self._kill(process)
+        self.policy = self._changed_policy()
+        for _ in range(self.rng.randint(1, 2)):
+            self._start_process()
+
+    def _heal(self) -> None:
+        self.log.append(f"{self.clock.monotonic():.3f} heal")
+        for workflow in self.workflows.values():
+            workflow.mood, workflow.is_healed = "well", True
+        self.letters.errors = []
+        for process in self.live():
+            process.member.commit_outcomes = []
+        if not self.live():
+            self._start_process()
+
+    # The group.
+
+    def _balance(self) -> None:
+        """Free partitions go to a live process once their time has come."""
+        now = self.clock.monotonic()
+        for tp in list(self._free_at):
+            if self.live() and self._free_at[tp] <= now:
+                del self._free_at[tp]
+                self.rng.choice(self.live()).member.assign(tp)
+        self._after(0.3, self._balance)
+
+    def _free(self, tp: TopicPartition, after_s: float) -> None:
+        self._free_at[tp] = self.clock.monotonic() + after_s
+
+    def _start_process(self) -> None:
+        if len(self.live()) >= 3:
+            return
+        member = MemoryMember(self.broker, GROUP, self.clock, batch=self.rng.choice([3, 20, 100]))
+        member.on_released = partial(self._free, after_s=0.0)
+        names = [policy.name for policy in self.policy.workflows]
+        stats, trace = EngineStats(GROUP, [TOPIC], names), RecordingTrace()
+        process = Process.__new__(Process)
+        edges = Edges(
+            source=member,
+            senders=[SimSender(self, process, self.workflows[name]) for name in names],
+            dead_letters=self.letters,
+            validator=_VALIDATOR,
+            clock=ProcessClock(self.clock, member),
+            journal=SilentJournal(),
+            rng=self.rng,
+            trace=trace,
+        )
+        engine = Engine(self.policy, DeliveryRules(OutcomeTable(), RETRY), edges, stats)
+        process.__init__(next(self._numbers), member, stats, trace, engine)  # type: ignore[misc]  # senders know it
+        self.processes.append(process)
+        engine.start()
+        member.begin(engine)
+
+    # Configurations.
+
+    def _first_policy(self) -> EnginePolicy:
+        policy = EnginePolicy(
+            GROUP,
+            limits=Limits(max_open_events=self.rng.choice([10, 60, 1000]), max_lane_events=self.rng.choice([4, 1000])),
+            gate=GatePolicy(failures=self.rng.choice([3, 10]), max_s=20.0),
+            dead_letters=DeadLetterPolicy(max_consecutive=1000),
+            drain_timeout_s=self.rng.choice([1.0, 15.0]),
+        )
+        policies = [self._fresh_workflow() for _ in range(self.rng.randint(1, 3))]
+        return replace(policy, workflows=tuple(policies))
+
+    def _fresh_workflow(self) -> WorkflowPolicy:
+        rng = self.rng
+        name = f"w{next(self._names)}"
+        self.workflows[name] = SimWorkflow(name, rng)
+        self.joined_at[name] = {tp: self.broker.committed.get((GROUP, tp), 0) for tp in self.partitions}
+        return WorkflowPolicy(
+            name,
+            types=rng.choice([None, None, frozenset({"track"}), frozenset({"identify", "page"})]),
+            ordering=rng.choice(["user", "user", "key", "partition", "none"]),
+            max_in_flight=rng.choice([1, 4, 64]),
+            rate_per_s=rng.choice([None, None, None, 5.0]),
+            concurrency=rng.choice([None, 64]),
+        )
+
+    def _changed_policy(self) -> EnginePolicy:
+        """Workflows added, removed, renamed, put in another order."""
+        workflows = list(self.policy.workflows)
+        change = self.rng.choice(["add", "remove", "rename", "reorder"])
+        self.log.append(change)
+        if change == "add" and len(workflows) < 4:
+            workflows.insert(self.rng.randint(0, len(workflows)), self._fresh_workflow())
+        elif change == "remove" and len(workflows) > 1:
+            workflows.pop(self.rng.randrange(len(workflows)))
+        elif change == "rename":
+            index = self.rng.randrange(len(workflows))
+            workflows[index] = replace(workflows[index], name=self._fresh_workflow().name)
+        else:
+            self.rng.shuffle(workflows)
+        return replace(self.policy, workflows=tuple(workflows))
+
+    def _on_stored(self, _group: str, tp: TopicPartition, offset: int, metadata: str) -> None:
+        self.history.append((self.clock.monotonic(), tp, offset, metadata, self.policy.workflows))
+
+    def _after(self, seconds: float, callback: Callable[[], None]) -> None:
+        self.clock.call_at(self.clock.monotonic() + seconds, callback)
+
+
+def place_of(request: HttpRequest) -> tuple[TopicPartition, int]:
+    """Where the event of a request lies, from its idempotency key."""
+    partition, offset = dict(request.headers)["idempotency-key"].split("-")
+    return TopicPartition(TOPIC, int(partition)), int(offset)

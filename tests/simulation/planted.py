@@ -1,0 +1,151 @@
+"""Bugs planted into the engine, one at a time, to show that the simulation finds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from stream.core.commit_map import CommitMap, Range, decode
+from stream.core.dispatch import Dispatcher
+from stream.core.gate import Gate
+from stream.core.model import CommitOffset, DeadLetter, Record, Settlement, StartedPartition
+from stream.core.tenure import Delivery, Tenure
+from stream.pipeline import engine as engine_module
+from stream.pipeline.commits import Commits
+from stream.pipeline.deliverer import Deliverer
+from stream.pipeline.ledger import Ledger
+from stream.pipeline.letters import LetterDesk
+from stream.pipeline.line import Line
+
+
+@contextmanager
+def planted(owner: Any, name: str, replacement: Any) -> Iterator[None]:
+    """With this attribute replaced."""
+    original = getattr(owner, name)
+    setattr(owner, name, replacement)
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)
+
+
+@contextmanager
+def commit_one_ahead() -> Iterator[None]:
+    """The commit is one further than the lowest open offset."""
+    original = Commits.take_due
+
+    def take_due(self: Commits, tenure: Tenure) -> CommitOffset | None:
+        due = original(self, tenure)
+        if due is None or not tenure.tracker.open_count:
+            return due
+        tenure.committing = due.offset + 1
+        return CommitOffset(due.epoch, due.offset + 1)
+
+    with planted(Commits, "take_due", take_due):
+        yield
+
+
+@contextmanager
+def settle_before_the_letter_is_acknowledged() -> Iterator[None]:
+    """A dead letter counts as written once it is handed over."""
+    original = LetterDesk.write
+
+    def write(self: LetterDesk, letter: DeadLetter, tenure: Tenure, on_safe: Callable[[], None]) -> None:
+        original(self, letter, tenure, lambda: None)
+        on_safe()
+
+    with planted(LetterDesk, "write", write):
+        yield
+
+
+@contextmanager
+def old_epochs_settle() -> Iterator[None]:
+    """Attempts outlive their tenure, and their results settle whatever the partition's present tenure has open."""
+    original = Ledger.settle
+
+    def settle(self: Ledger, tenure: Tenure, record: Record, settlement: Settlement) -> None:
+        original(self, self.tenures.get(tenure.tp, tenure), record, settlement)
+
+    with planted(Deliverer, "abort", lambda _self, _tenure: None), planted(Ledger, "settle", settle):
+        yield
+
+
+@contextmanager
+def lane_released_before_the_retry() -> Iterator[None]:
+    """An event that backs off lets the next of its lane go."""
+    original = Dispatcher.back_off
+
+    def back_off(self: Dispatcher, delivery: Delivery) -> None:
+        original(self, delivery)
+        if delivery.lane is not None and delivery.lane in delivery.open_event.tenure.shares[self.workflow].lanes:
+            self.release(delivery)
+            delivery.lane = None
+
+    with planted(Dispatcher, "back_off", back_off):
+        yield
+
+
+@contextmanager
+def map_read_by_position() -> Iterator[None]:
+    """The map is believed by a workflow's position: a renamed or reordered one takes over another's."""
+
+    def restore(started: StartedPartition, hashes: list[int], *_: object) -> list[list[Range]]:
+        found = decode(started.metadata, started.start) if started.metadata else CommitMap(0)
+        ranges = [list(done) for done in found.done.values()]
+        return (ranges + [[] for _ in hashes])[: len(hashes)]
+
+    with planted(engine_module, "restore", restore):
+        yield
+
+
+@contextmanager
+def probe_burns_an_attempt() -> Iterator[None]:
+    """A failed probe is charged to its event."""
+    original = Deliverer._probe
+
+    def probe(self: Deliverer, line: Line, delivery: Delivery, now: float) -> None:
+        delivery.attempts += 1
+        original(self, line, delivery, now)
+
+    with planted(Deliverer, "_probe", probe):
+        yield
+
+
+@contextmanager
+def retry_clock_runs_at_a_closed_gate() -> Iterator[None]:
+    """An outage uses up the time of the events that wait for its end."""
+    with planted(Gate, "open_time", lambda _self, now: now):
+        yield
+
+
+@contextmanager
+def retry_after_ignored() -> Iterator[None]:
+    """The workflow is sent to although it asked for a pause."""
+    with planted(Deliverer, "_pause_asked", lambda _self, _answer: 0.0):
+        yield
+
+
+@contextmanager
+def map_claims_what_is_open() -> Iterator[None]:
+    """The map has everything that was admitted as done."""
+    with planted(Tenure, "done_map", _everything):
+        yield
+
+
+def _everything(tenure: Tenure, hashes: list[int]) -> CommitMap:
+    base, end = tenure.tracker.watermark, tenure.tracker.next_expected
+    return CommitMap(base, {workflow: [(base, end)] for workflow in hashes} if end > base else {})
+
+
+BUGS = (
+    commit_one_ahead,
+    settle_before_the_letter_is_acknowledged,
+    old_epochs_settle,
+    lane_released_before_the_retry,
+    map_read_by_position,
+    probe_burns_an_attempt,
+    retry_clock_runs_at_a_closed_gate,
+    retry_after_ignored,
+    map_claims_what_is_open,
+)
