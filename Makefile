@@ -31,7 +31,8 @@ format: $(STAMP)  ## rewrite the files in the project's format
 simulate: $(STAMP)  ## the engine in thousands of broken worlds: make simulate SEEDS=10000
 	$(BIN)/python -m stream.testing.simulate --seeds $(or $(SEEDS),10000)
 
-bench: $(STAMP)  ## the cost of an event with many others waiting
+bench: $(STAMP)  ## what the engine costs an event, and with many others waiting
+	$(BIN)/python tests/bench/engine_cost.py
 	$(BIN)/python tests/bench/waiting_events.py
 
 docs: $(STAMP)  ## write the generated parts of README and ARCHITECTURE

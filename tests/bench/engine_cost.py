@@ -1,0 +1,172 @@
+"""What the engine alone costs an event, without Kafka and HTTP: `python tests/bench/engine_cost.py`.
+
+Each variant runs in turn, several rounds, so that a machine whose speed changes is the same for all; the ratio of the
+medians to the first one is what to look at. Events are of 800 bytes, of 20,000 users.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+import orjson
+
+from stream.core.model import (
+    Answer,
+    DeadLetter,
+    EnginePolicy,
+    HttpRequest,
+    Record,
+    RecordBatch,
+    StartedPartition,
+    TopicPartition,
+    WorkflowPolicy,
+)
+from stream.core.outcome import OutcomeTable
+from stream.core.ports import Cancel, Offsets
+from stream.core.retry import RetryPolicy
+from stream.core.stats import EngineStats
+from stream.pipeline.deliverer import DeliveryRules
+from stream.pipeline.engine import Edges, Engine
+from stream.testing.scripted_workflow import SilentJournal
+from stream.validation.schemas import SchemaValidator
+
+EVENTS = 20_000
+ROUNDS = 5
+OPEN_AT_MOST = 5_000
+BATCH = 500
+TP = TopicPartition("events", 0)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to run the engine."""
+
+    name: str
+    workflows: int = 1
+    ordering: str = "user"
+    validation: Literal["strict", "lenient", "off"] = "strict"
+    secret: bytes = b""
+
+
+VARIANTS = (
+    Variant("1 workflow, by user, strict"),
+    Variant("… validation off", validation="off"),
+    Variant("… signed", secret=b"secret"),
+    Variant("… no order", ordering="none"),
+    Variant("10 workflows", workflows=10),
+)
+
+
+class Nobody:
+    """Everything around the engine, doing nothing."""
+
+    monotonic = staticmethod(time.monotonic)
+    wall = staticmethod(time.time)
+
+    def call_at(self, _when: float, _callback: Callable[[], None]) -> Cancel:
+        """Never call back."""
+        return self
+
+    def cancel(self) -> None:
+        """Nothing to cancel."""
+
+    def commit(self, _offsets: Offsets) -> None:
+        """Nothing is stored."""
+
+    def set_intake(self, is_open: bool) -> None:
+        """Nothing is polled."""
+
+    def set_stopped(self, _tps: Collection[TopicPartition]) -> None:
+        """Nothing is polled."""
+
+    def write(self, _letter: DeadLetter, _on_written: Callable[[str], None]) -> None:
+        """Nothing is written."""
+
+
+class Answering(Nobody):
+    """A workflow that answers when told to."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Callable[[Answer], None]] = []
+
+    def send(self, _request: HttpRequest, on_answer: Callable[[Answer], None]) -> Cancel:
+        """Keep the callback."""
+        self.waiting.append(on_answer)
+        return self
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    def answer_all(self) -> None:
+        """Answer 200 to everything."""
+        waiting, self.waiting = self.waiting, []
+        for on_answer in waiting:
+            on_answer(Answer(200, elapsed_s=0.001))
+
+
+def records() -> list[Record]:
+    """Track events as a web page sends them."""
+    chooser = Random(7)
+    found = []
+    for offset in range(EVENTS):
+        user = f"user-{chooser.randrange(20_000)}"
+        page = {"path": "/shop/", "referrer": "", "search": "", "title": "Shop", "url": "https://example.com/shop/"}
+        event = {
+            "type": "track",
+            "event": "Order Completed",
+            "messageId": f"m-{offset}",
+            "userId": user,
+            "anonymousId": f"a-{offset:032d}",
+            "timestamp": "2026-01-05T09:00:00.000Z",
+            "integrations": {"All": True},
+            "context": {"ip": "192.0.2.1", "locale": "en-US", "userAgent": "x" * 120, "page": page},
+            "properties": {"orderId": offset, "total": 42.5, "products": [{"sku": "a", "quantity": 2}] * 4},
+        }
+        found.append(Record(*TP, offset, 1_767_603_600_000, user.encode(), orjson.dumps(event)))
+    return found
+
+
+def cost_us(variant: Variant, topic: list[Record]) -> float:
+    """CPU microseconds an event from admission to settlement."""
+    policies = [
+        WorkflowPolicy(
+            f"w{n}", ordering=variant.ordering, max_in_flight=256, concurrency=256, shared_secret=variant.secret
+        )
+        for n in range(variant.workflows)
+    ]
+    nobody, senders = Nobody(), [Answering() for _ in policies]
+    stats = EngineStats("bench", [TP.topic], [policy.name for policy in policies])
+    edges = Edges(nobody, senders, nobody, SchemaValidator(), nobody, SilentJournal(), Random(1))
+    policy = EnginePolicy("bench", workflows=tuple(policies), validation=variant.validation)
+    engine = Engine(policy, DeliveryRules(OutcomeTable(), RetryPolicy()), edges, stats)
+    engine.on_assigned([StartedPartition(TP, 1, 0, 0)])
+    began, taken = time.process_time(), 0
+    while stats.settled.total() < EVENTS:
+        if taken < EVENTS and stats.open_events[TP.topic] < OPEN_AT_MOST:
+            engine.on_records(RecordBatch(TP, 1, topic[taken : taken + BATCH]))
+            taken += BATCH
+        for sender in senders:
+            sender.answer_all()
+    return (time.process_time() - began) / EVENTS * 1e6
+
+
+def main() -> None:
+    """Print a line for each variant."""
+    topic = records()
+    rounds: dict[str, list[float]] = {variant.name: [] for variant in VARIANTS}
+    for _ in range(ROUNDS):
+        for variant in VARIANTS:
+            rounds[variant.name].append(cost_us(variant, topic))
+    first = statistics.median(rounds[VARIANTS[0].name])
+    for name, costs in rounds.items():
+        median = statistics.median(costs)
+        print(f"{name:<30} {median:6.2f} us CPU an event   {median / first:5.2f} x")
+
+
+if __name__ == "__main__":
+    main()
