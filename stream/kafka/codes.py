@@ -38,6 +38,8 @@ _NOT_OURS = frozenset(
         KafkaError._DESTROY,
     }
 )
+NEVER_STORED = frozenset({KafkaError.GROUP_AUTHORIZATION_FAILED, KafkaError.TOPIC_AUTHORIZATION_FAILED})
+"""Answers to a commit that no later one will change. A fenced member hears of it as a fatal error."""
 _REFUSED = frozenset(
     {
         KafkaError._AUTHENTICATION,

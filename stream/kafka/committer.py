@@ -10,7 +10,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 
 from stream.core.model import CommitOffset, CommitOutcome, CommitResult, TopicPartition
 from stream.core.ports import Offsets
-from stream.kafka.codes import as_source_error, commit_outcome, is_refused, kafka_error
+from stream.kafka.codes import NEVER_STORED, as_source_error, commit_outcome, kafka_error
 
 FIRST = 0
 """Epoch of the commit of a resolved start, made before the partition has one of its own."""
@@ -63,16 +63,15 @@ class Committer:
         Raises:
             RefusedError: Kafka will not store commits of ours, so that working on would be in vain.
         """
-        found = [
-            (_result(tp, epoch, answer.offset, answer.error or error), answer.error or error)
-            for answer in answers
-            if (epoch := self._answered(tp := TopicPartition(answer.topic, answer.partition), answer.offset))
-            is not None
-        ]
-        if found:
-            self._report([result for result, _ in found])
-        for _, fault in found:
-            if fault is not None and is_refused(fault):
+        results = []
+        for answer in answers:
+            tp = TopicPartition(answer.topic, answer.partition)
+            if (epoch := self._answered(tp, answer.offset)) is not None:
+                results.append(_result(tp, epoch, answer.offset, answer.error or error))
+        if results:
+            self._report(results)
+        for fault in (answer.error or error for answer in answers):
+            if fault is not None and fault.code() in NEVER_STORED:
                 raise as_source_error(fault, "committing offsets")
 
     def _is_late(self, tp: TopicPartition, epoch: int, offset: int) -> bool:

@@ -23,7 +23,7 @@ from stream.kafka.arrivals import Arrivals
 from stream.kafka.assignment import Assignment
 from stream.kafka.batches import Polled, sort_polled
 from stream.kafka.client_config import KafkaPolicy, Options, open_client, subscription
-from stream.kafka.codes import as_source_error, is_refused
+from stream.kafka.codes import as_source_error, is_refused, kafka_error
 from stream.kafka.committer import FIRST, Committer
 from stream.kafka.data_loss import DataLossWatch
 from stream.kafka.rebalance import BEAT_S, DRAIN_SLACK_S, Begun, Post, Rebalance
@@ -38,7 +38,7 @@ STALL_S = 1.0
 """How long nothing is taken before the partitions are paused: pausing drops what was fetched ahead."""
 LAST_COMMIT_WAIT_S = 5.0
 CLOSE_WAIT_S = 3.0
-"""How long leaving the group may take; librdkafka waits a minute for a broker that is gone, for ever once fenced."""
+"""How long leaving the group may take; librdkafka would wait a minute for a broker that is gone."""
 
 
 class ConsumerOwner(threading.Thread):
@@ -68,6 +68,8 @@ class ConsumerOwner(threading.Thread):
         self._close_at = 0.0
         self._last_poll = time.monotonic()
         self._was_assigned = False
+        self._is_dead = False
+        """The client reported a fatal error, fenced for one; nothing works any more."""
         self._assignment = Assignment()
         self._committer = Committer(self._assignment.epochs, self._report_commits)
         self._config = {
@@ -135,6 +137,9 @@ class ConsumerOwner(threading.Thread):
             while not self._is_over():
                 self._turn()
             self._assignment.drop(list(self._assignment.epochs))
+        except KafkaException as error:
+            self._is_dead = kafka_error(error).fatal()
+            raise
         finally:
             self._leave()
 
@@ -237,6 +242,9 @@ class ConsumerOwner(threading.Thread):
 
     def _leave(self) -> None:
         """Close the consumer, in a thread that is left behind when Kafka does not answer."""
+        if self._is_dead:  # closing it would never end, and take a core; without a reference it goes away at once
+            del self._consumer
+            return
         closing = threading.Thread(target=self._close, name=f"leaving {self._policy.group}", daemon=True)
         closing.start()
         give_up_at = time.monotonic() + CLOSE_WAIT_S
@@ -283,6 +291,7 @@ class ConsumerOwner(threading.Thread):
 
     def _on_error(self, error: KafkaError) -> None:
         if error.fatal() or error.code() == KafkaError._FATAL:
+            self._is_dead = True
             raise as_source_error(error, "as a member of the group")
         if is_refused(error) and not self._was_assigned:
             raise RefusedError(as_source_error(error, "at start").args[0])
