@@ -70,7 +70,7 @@ def engine_policy(settings: Settings, layout: Layout) -> EnginePolicy:
         limits=_limits(settings, layout.share),
         gate=GatePolicy(settings.gate.failures, initial_s=settings.gate.initial, max_s=settings.gate.max),
         dead_letters=DeadLetterPolicy(settings.dead_letter.enabled, settings.dead_letter.max_consecutive),
-        give_up=_places(settings.validation.give_up),
+        give_up=invalid_give_up(settings),
         is_isolated=layout.is_isolated,
         commit_interval_s=settings.kafka.commit_interval,
         drain_timeout_s=settings.kafka.drain_timeout,
@@ -94,6 +94,23 @@ def workflow_policy(settings: Settings, workflow: Workflow) -> WorkflowPolicy:
         shared_secret=settings.secret_of(workflow).reveal().encode(),
         body=settings.destination.body,
     )
+
+
+def workflow_policies(settings: Settings) -> list[WorkflowPolicy]:
+    """What the engines need to know of each workflow."""
+    return [workflow_policy(settings, workflow) for workflow in settings.workflows]
+
+
+def invalid_give_up(settings: Settings) -> frozenset[Place]:
+    """Invalid records that are not held."""
+    return _places(settings.validation.give_up)
+
+
+def without_give_up(settings: Settings) -> Settings:
+    """The settings that take effect at a start only."""
+    workflows = tuple(workflow.model_copy(update={"give_up": ()}) for workflow in settings.workflows)
+    validation = settings.validation.model_copy(update={"give_up": ()})
+    return settings.model_copy(update={"workflows": workflows, "validation": validation})
 
 
 def delivery_rules(settings: Settings) -> DeliveryRules:

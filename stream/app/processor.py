@@ -14,13 +14,22 @@ from stream import __version__
 from stream.app.engine_run import EngineRun, first_error, joined_all
 from stream.app.layout_check import check_layout
 from stream.app.offset_watch import Ranges
-from stream.app.policies import Layout, dead_letter_plan, kafka_policy, layouts
+from stream.app.policies import (
+    Layout,
+    dead_letter_plan,
+    invalid_give_up,
+    kafka_policy,
+    layouts,
+    without_give_up,
+    workflow_policies,
+)
 from stream.app.start import prepare_dead_letters, read_ranges, until_answered
 from stream.app.steady_stats import SteadyStats
 from stream.app.world import build_world
 from stream.core.errors import ConfigError, DataLossError, Problem, StreamError
 from stream.core.stats import EngineStats
 from stream.kafka.client_config import reader_config
+from stream.settings.load import Loaded
 from stream.settings.model import Settings
 from stream.telemetry.clock import SystemClock
 from stream.telemetry.health import Health
@@ -98,6 +107,22 @@ class Processor:
         self._stop_asked.set()
         for run in self.runs:
             run.stop()
+
+    def reload(self, read: Callable[[], Loaded]) -> None:
+        """Apply what may change while running: what is to be given up. From the event loop; never raises."""
+        try:
+            fresh = read().settings
+        except ConfigError as error:
+            self.stats.config_reloads["failed"] += 1
+            self.journal.error("The settings were not reloaded; nothing has changed.", problems=str(error))
+            return
+        of_workflows = {policy.name: policy.give_up for policy in workflow_policies(fresh)}
+        for run in self.runs:
+            run.world.engine.set_give_up(of_workflows, invalid_give_up(fresh))
+        self.stats.config_reloads["ok"] += 1
+        self.journal.info("The settings were reloaded: give_up is applied.")
+        if without_give_up(fresh) != without_give_up(self.settings):
+            self.journal.warning("Other settings have changed, too; they take effect after a restart.")
 
     async def run(self) -> None:
         """The whole life of the process.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,8 @@ Examples:
 
   TRAY_WORKFLOW_URLS=https://… tray-stream run --bootstrap-servers localhost:9092 --topic segment-events
 
-Ends at SIGTERM or Ctrl-C: drains, commits, leaves the group. A second signal exits at once.
+Ends at SIGTERM or Ctrl-C: drains, commits, leaves the group. A second signal exits at once. SIGHUP reads the settings
+again and applies give_up; other changes take effect at the next start.
 """
 
 DEMO_HELP = """The main job on this machine alone: an embedded broker, sample events, three local workflows.
@@ -86,7 +88,7 @@ def run(
     from stream.cli.run import run_processor
 
     given = options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=topic, group_id=group_id)
-    run_processor(options.load(given), RunOptions(until_end=until_end, trace=trace, only=only))
+    run_processor(partial(options.load, given), RunOptions(until_end=until_end, trace=trace, only=only))
 
 
 @app.command(help=DEMO_HELP)

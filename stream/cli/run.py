@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 from stream.app.processor import Processor, RunOptions
 from stream.settings.load import Loaded
@@ -14,12 +15,13 @@ from stream.telemetry.logs import StructlogJournal, configure_logs, journal
 INTERRUPTED_TWICE = 130
 
 
-def run_processor(loaded: Loaded, options: RunOptions) -> None:
-    """Run until stopped by a signal, at the end, or broken.
+def run_processor(read: Callable[[], Loaded], options: RunOptions) -> None:
+    """Run until stopped by a signal, at the end, or broken. `read` gives the settings, anew at each SIGHUP.
 
     Raises:
         StreamError: what ended it; its `exit_code` is the process's.
     """
+    loaded = read()
     settings = loaded.settings
     configure_logs(settings.log.level, settings.log.format)
     log = journal()
@@ -27,7 +29,7 @@ def run_processor(loaded: Loaded, options: RunOptions) -> None:
         log.warning(warning)
     announce(loaded, log)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(_run(Processor(settings, log, options)))
+        runner.run(_run(Processor(settings, log, options), read))
 
 
 def announce(loaded: Loaded, log: StructlogJournal) -> None:
@@ -58,10 +60,12 @@ def loop_factory() -> type[asyncio.AbstractEventLoop] | None:
     return uvloop.Loop  # type: ignore[no-any-return, unused-ignore]  # a class, typed as Any where stubs are missing
 
 
-async def _run(processor: Processor) -> None:
+async def _run(processor: Processor, read: Callable[[], Loaded]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _on_signal, processor, signal.Signals(number).name)
+    if hasattr(signal, "SIGHUP"):
+        loop.add_signal_handler(signal.SIGHUP, processor.reload, read)
     await processor.run()
 
 

@@ -182,6 +182,12 @@ DEAD_LETTER_WRITES = Metric(
     ("result",),
     "Records produced to the dead-letter topic, by result.",
 )
+CONFIG_RELOADS = Metric(
+    "tray_config_reloads_total",
+    "counter",
+    ("result",),
+    "Reloads of the settings (SIGHUP), by result.",
+)
 BUILD_INFO = Metric(
     "tray_build_info",
     "gauge",
@@ -216,5 +222,6 @@ CATALOGUE: tuple[Metric, ...] = (
     OLDEST_OPEN,
     LAST_DELIVERY,
     DEAD_LETTER_WRITES,
+    CONFIG_RELOADS,
     BUILD_INFO,
 )

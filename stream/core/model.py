@@ -21,11 +21,14 @@ class TopicPartition(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a record lies."""
+    """Where a record lies. As text it is what `give_up` takes."""
 
     topic: str
     partition: int
     offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}:{self.partition}:{self.offset}"
 
 
 @dataclass(slots=True)

@@ -89,6 +89,9 @@ class Source(Protocol):
     def set_stopped(self, tps: Collection[TopicPartition]) -> None:
         """Exactly these of the owned partitions are not read until told otherwise."""
 
+    def rewind(self, tp: TopicPartition, epoch: int, offset: int) -> None:
+        """Read this partition from `offset` again, if it is still owned in this epoch."""
+
 
 class Sender(Protocol):
     """Sends requests to one workflow. Retries, order and limits are not its business."""

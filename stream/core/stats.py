@@ -23,6 +23,7 @@ TYPE_LABELS = (*SEGMENT_TYPES, CUSTOM_TYPE)
 REBALANCE_KINDS = ("assigned", "revoked", "lost")
 DELIVERY_OUTCOMES = ("delivered", "rejected", "expired", "stale", "avoided")
 FAILURE_CODES = ("timeout", "connect", "reset", "tls", "dns")
+RELOAD_RESULTS = ("ok", "failed")
 DEAD_LETTER_RESULTS = ("ok", "failed")
 
 ATTEMPT_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -106,6 +107,7 @@ class EngineStats:
         """Events that waited for a workflow that is configured no more."""
         self.commits: Counter[str] = Counter(dict.fromkeys(CommitOutcome, 0))
         self.rebalances: Counter[str] = Counter(dict.fromkeys(REBALANCE_KINDS, 0))
+        self.config_reloads: Counter[str] = Counter(dict.fromkeys(RELOAD_RESULTS, 0))
         self.dead_letter_writes: Counter[str] = Counter(dict.fromkeys(DEAD_LETTER_RESULTS, 0))
         self.committed: dict[TopicPartition, int] = {}
         self.ends: dict[TopicPartition, int] = {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from stream.core.commit_map import CommitMap, Range, clip, join, ranges_without
-from stream.core.model import Event, StartedPartition, TopicPartition
+from stream.core.model import Event, Record, StartedPartition, TopicPartition
 from stream.core.ports import Cancel
 from stream.core.tracker import PartitionTracker
 
@@ -75,10 +75,8 @@ class Tenure:
     """Length of the last commit's metadata."""
     is_stopped: bool = False
     """Not read for now: one of its limits is reached."""
-    is_held: bool = False
-    """Not read until the settings change: the flood guard, or an invalid event that may not be given up."""
-    held_at: int = -1
-    """Offset of the record that holds it."""
+    held_record: Record | None = None
+    """The invalid record behind which nothing is read until the settings change; None: it is not held."""
     held_because: str = ""
     is_halted: bool = False
     """Not read: records were lost and `on_data_loss = "stop"`."""
@@ -92,6 +90,11 @@ class Tenure:
         tenure.committed_metadata = started.metadata
         tenure.has_map = any(done_before)
         return tenure
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing is read until the settings change."""
+        return self.held_record is not None
 
     @property
     def is_idle(self) -> bool:

@@ -106,6 +106,10 @@ class ConsumerOwner(threading.Thread):
         """Exactly these partitions are not read for now."""
         self._commands.put(partial(self._set_not_read, frozenset(tps)))
 
+    def rewind(self, tp: TopicPartition, epoch: int, offset: int) -> None:
+        """Read a partition from an earlier offset again."""
+        self._commands.put(partial(self._move, tp, epoch, offset))
+
     def stop(self) -> None:
         """Drain, commit, leave the group, end."""
         self._commands.put(self._begin_stop)
@@ -226,6 +230,10 @@ class ConsumerOwner(threading.Thread):
     def _on_drained_for_stop(self, offsets: Offsets) -> None:
         """On the event loop."""
         self._commands.put(partial(self._commit_for_stop, offsets))
+
+    def _move(self, tp: TopicPartition, epoch: int, offset: int) -> None:
+        if self._assignment.epochs.get(tp) == epoch:
+            self._assignment.move(self._consumer, {tp: offset})
 
     def _set_not_read(self, tps: Collection[TopicPartition]) -> None:
         self._assignment.set_not_read(self._consumer, tps)

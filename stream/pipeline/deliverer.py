@@ -79,10 +79,13 @@ class Deliverer:
                 turn = pace.turn(dispatcher.in_flight, now)
                 if turn is Turn.SEND:
                     delivery = dispatcher.take()
-                    delivery.attempts += 1
-                    self._send(line, delivery, now)
+                    if not (delivery.is_held and self._endings.gave_up_held(line, delivery)):
+                        delivery.attempts += 1
+                        self._send(line, delivery, now)
                 elif turn is Turn.PROBE:
-                    self._probe(line, dispatcher.take_probe(), now)
+                    delivery = dispatcher.take_probe()
+                    if not (delivery.is_held and self._endings.gave_up_held(line, delivery)):
+                        self._probe(line, delivery, now)
                 else:
                     self._wake_later(line)
                     break

@@ -68,6 +68,9 @@ class Endings:
     def give_up(self, line: Line, delivery: Delivery) -> None:
         """The settings name the event: it ends without an attempt, and holds no lane."""
         delivery.lane = None
+        self._end_given_up(line, delivery)
+
+    def _end_given_up(self, line: Line, delivery: Delivery) -> None:
         if self._policy.enabled:
             self._write_letter(line, delivery, Reason.GIVEN_UP, "The settings name it in give_up.", "")
             return
@@ -75,6 +78,14 @@ class Endings:
         record = delivery.open_event.event.record
         self._steps.emit("filtered", record, line.policy.name, reason=FilterReason.GIVEN_UP)
         self.finish(line, delivery)
+
+    def gave_up_held(self, line: Line, delivery: Delivery) -> bool:
+        """A held delivery is about to be tried again: whether the settings have named it since, and it ended."""
+        if delivery.open_event.event.record.place not in line.policy.give_up:
+            return False
+        line.dispatcher.land()
+        self._end_given_up(line, delivery)
+        return True
 
     def back_off(self, line: Line, delivery: Delivery, due_at: float) -> None:
         """It keeps its lane and is tried again at `due_at` (monotonic seconds), unless its partition goes."""
@@ -125,7 +136,7 @@ class Endings:
             workflow=line.policy.name,
             reason=reason,
             status=answer.code,
-            give_up=f'"{record.topic}:{record.partition}:{record.offset}"',
+            give_up=str(record.place),
         )
 
     def _write_letter(self, line: Line, delivery: Delivery, reason: Reason, detail: str, status: str) -> None:

@@ -5,8 +5,8 @@ Everything here runs on the event loop; the owner of the Kafka consumer calls in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from random import Random
 
 from stream.core.commit_map import name_hash
@@ -14,6 +14,7 @@ from stream.core.model import (
     CommitResult,
     DataLoss,
     EnginePolicy,
+    Place,
     RecordBatch,
     StartedPartition,
     TopicPartition,
@@ -107,6 +108,15 @@ class Engine:
     def settled_up_to(self) -> dict[TopicPartition, int]:
         """Per owned partition the position below which nothing is open and nothing is left to read so far."""
         return {tp: tenure.tracker.watermark for tp, tenure in self._ledger.tenures.items()}
+
+    def set_give_up(self, of_workflows: Mapping[str, frozenset[Place]], invalid: frozenset[Place]) -> None:
+        """The settings name other events to be given up; held ones among them end when they are next tried."""
+        for line in self._deliverer.lines:
+            line.policy = replace(line.policy, give_up=of_workflows.get(line.policy.name, frozenset()))
+        freed = self._intake.set_give_up(invalid)
+        self._ledger.room.tell_source()
+        for tenure in freed:
+            self._edges.source.rewind(tenure.tp, tenure.epoch, tenure.tracker.next_expected)
 
     def gate_is_open(self, workflow: str) -> bool:
         """Whether requests to that workflow are sent freely."""

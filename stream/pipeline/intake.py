@@ -14,6 +14,7 @@ from stream.core.model import (
     Event,
     FilterReason,
     Invalid,
+    Place,
     Reason,
     Record,
     RecordBatch,
@@ -43,6 +44,7 @@ class Intake:
         steps: Steps,
     ) -> None:
         self._policy = policy
+        self._may_give_up = policy.give_up
         self._decode: Callable[[Record], Event | Invalid | None] = Decoder(policy.validation, validator).decode
         self._filter = EventFilter(policy.integration_name, policy.workflows)
         self._ledger = ledger
@@ -111,12 +113,27 @@ class Intake:
 
     # Records that are no events.
 
+    def set_give_up(self, places: frozenset[Place]) -> list[Tenure]:
+        """These invalid records are not held from now on; the partitions that go on because of it."""
+        self._may_give_up = places
+        freed = [
+            tenure
+            for tenure in self._ledger.tenures.values()
+            if tenure.held_record is not None and tenure.held_record.place in places
+        ]
+        for tenure in freed:
+            record, tenure.held_record = tenure.held_record, None
+            tenure.invalid_in_a_row = 0
+            if record is not None:
+                self._give_up(tenure, record, Invalid(Reason.INVALID_EVENT, tenure.held_because))
+        return freed
+
     def _route_invalid(self, tenure: Tenure, record: Record, invalid: Invalid) -> None:
         if tenure.has_map and len(self._done_before(tenure, record.offset)) == len(tenure.shares):
             self._ledger.settle(tenure, record, Settlement.AVOIDED)
             return
         tenure.unrouted.add(record.offset)
-        if record.place in self._policy.give_up:
+        if record.place in self._may_give_up:
             self._give_up(tenure, record, invalid)
         elif self._may_bury(tenure):
             tenure.invalid_in_a_row += 1
@@ -139,9 +156,7 @@ class Intake:
 
     def _hold(self, tenure: Tenure, record: Record, invalid: Invalid) -> None:
         """Nothing after this record is taken until the settings change: it is the wrong topic, or the wrong rules."""
-        tenure.is_held = True
-        tenure.held_because = invalid.detail
-        tenure.held_at = record.offset
+        tenure.held_record, tenure.held_because = record, invalid.detail
         self._ledger.room.tell_source()
         self.tell_held(tenure)
 
@@ -153,7 +168,7 @@ class Intake:
             topic=tenure.tp.topic,
             partition=tenure.tp.partition,
             fault=tenure.held_because,
-            give_up=f'"{tenure.tp.topic}:{tenure.tp.partition}:{tenure.held_at}"',
+            give_up=str(tenure.held_record.place) if tenure.held_record else "",
         )
 
     def _bury(self, tenure: Tenure, record: Record, reason: Reason, detail: str) -> None:

@@ -82,6 +82,8 @@ class EngineCollector(Collector):
             yield (self._version,), 1
         elif metric is catalogue.DEAD_LETTER_WRITES:
             yield from _sums(engine.dead_letter_writes for engine in engines)
+        elif metric is catalogue.CONFIG_RELOADS:
+            yield from _sums(engine.config_reloads for engine in engines)
         else:
             for engine in engines:
                 yield from _engine_rows(metric, engine)

@@ -104,6 +104,11 @@ class MemoryMember:
         """Hold these partitions' records back."""
         self.stopped = frozenset(tps)
 
+    def rewind(self, tp: TopicPartition, epoch: int, offset: int) -> None:
+        """Read from that offset again."""
+        if self.epochs.get(tp) == epoch:
+            self.positions[tp] = offset
+
     # The group: what a test does to the member.
 
     def assign(self, *tps: TopicPartition) -> None:

@@ -273,8 +273,9 @@ class Simulation:
 
     def _reconfigure(self) -> None:
         """All processes end, one way or another, and start again with other workflows."""
-        for process in self.live():
-            self._kill(process)
+        for process in self.processes:  # those that are stopping, too: they know the old workflows
+            if not process.is_dead:
+                self._kill(process)
         self.policy = self._changed_policy()
         for _ in range(self.rng.randint(1, 2)):
             self._start_process()

@@ -217,3 +217,26 @@ def test_random_kills_of_two_members_lose_nothing(scene: Scene) -> None:
         codes = [member.stop() for member in members]
     assert codes == [0, 0]
     assert scene.order_faults("/orders") == []
+
+
+def test_a_hold_ends_by_a_reload(scene: Scene) -> None:
+    """An event is held; the line that the log prints, put into the settings, ends it at SIGHUP; bad settings do not."""
+    scene.receiver.script("/orders", when(lambda body: b'"m-0"' in body, 400))
+    retry = {"initial": "100ms", "max": "300ms"}
+    path = scene.configure(scene.workflow("orders", on_failure="hold"), retry=retry)
+    scene.produce(make_event(n, users=1) for n in range(3))
+    good = path.read_text()
+    with scene.start() as program:
+        line = program.line("An event is held")
+        path.write_text("not toml")
+        program.signal(signal.SIGHUP)
+        program.line("The settings were not reloaded; nothing has changed.")
+        place = line.split("give_up=")[1].strip()
+        path.write_text(good + f'"give_up" = ["{place}"]\n')
+        program.signal(signal.SIGHUP)
+        program.line("The settings were reloaded")
+        wait_until(lambda: scene.committed() == scene.ends(), "the user goes on")
+        assert program.metrics().by("tray_config_reloads_total", "result") == {"ok": 1, "failed": 1}
+        assert program.metrics().total("tray_dead_letters_total", workflow="orders", reason="given_up") == 1
+        assert program.stop() == 0
+    assert [id_of(arrival) for arrival in got(scene, "orders")] == ["m-1", "m-2"]

@@ -27,7 +27,7 @@ from stream.testing.topics import Broker
 
 TIMEOUT_S = 20.0
 SESSION = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 200}
-MOCK_SESSION = {"session.timeout.ms": 2000, "heartbeat.interval.ms": 100}
+MOCK_SESSION = {"session.timeout.ms": 1600, "heartbeat.interval.ms": 100}
 """On the mock every rebalance of a group with members lasts a second less than the session timeout, or as long."""
 QUIET: dict[str, Any] = {"log_level": 0, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 200}
 

@@ -40,7 +40,6 @@ def test_each_commit_is_answered_once_with_its_epoch(broker: Broker, topic_name:
     [
         (KafkaError.REBALANCE_IN_PROGRESS, RETRIED),
         (KafkaError.UNKNOWN_MEMBER_ID, DROPPED),
-        (KafkaError.ILLEGAL_GENERATION, DROPPED),
         (KafkaError.OFFSET_METADATA_TOO_LARGE, FAILED),
         (KafkaError.INVALID_COMMIT_OFFSET_SIZE, FAILED),
     ],
@@ -106,7 +105,7 @@ def test_a_commit_that_kafka_will_never_store_ends_the_owner(topic_name: str, co
 def test_every_code_of_the_table_has_its_outcome() -> None:
     """Busy, moving or stale: again later; not ours: dropped; nothing to commit: fine; the rest: failed."""
     again = ["COORDINATOR_NOT_AVAILABLE", "STALE_MEMBER_EPOCH", "_TRANSPORT", "_TIMED_OUT", "_WAIT_COORD"]
-    gone = ["FENCED_INSTANCE_ID", "FENCED_MEMBER_EPOCH", "_ASSIGNMENT_LOST"]
+    gone = ["ILLEGAL_GENERATION", "FENCED_INSTANCE_ID", "FENCED_MEMBER_EPOCH", "_ASSIGNMENT_LOST"]
     assert {commit_outcome(KafkaError(getattr(KafkaError, name))) for name in again} == {RETRIED}
     assert {commit_outcome(KafkaError(getattr(KafkaError, name))) for name in gone} == {DROPPED}
     assert commit_outcome(KafkaError(KafkaError._NO_OFFSET)) is OK

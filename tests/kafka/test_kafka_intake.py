@@ -88,11 +88,11 @@ def test_a_full_member_does_not_block_the_group(broker: Broker, topic_name: str)
         assert all(in_order(full.source.offsets(p)) for p in (0, 1))
 
 
-def test_a_member_that_is_full_from_the_beginning_starts_when_it_may(broker: Broker, topic_name: str) -> None:
+def test_a_member_that_is_full_from_the_beginning_starts_when_it_may(apache_kafka: Broker, topic_name: str) -> None:
     """Partitions that are granted while nothing is taken do not lose where they start."""
-    broker.create_topic(topic_name, 2)
-    fill(broker, topic_name, 3000, (0, 1))
-    policy = policy_for(broker, topic_name)
+    apache_kafka.create_topic(topic_name, 2)
+    fill(apache_kafka, topic_name, 3000, (0, 1))
+    policy = policy_for(apache_kafka, topic_name)
     with Member(policy) as member:
         member.owner.set_intake(False)
         member.wait_assigned(0, 1)

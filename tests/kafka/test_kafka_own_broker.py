@@ -88,24 +88,20 @@ def test_a_frozen_broker_is_waited_for(shaky_kafka: ApacheKafka, topic_name: str
         assert member.source.offsets(0) == list(range(10))
 
 
-@pytest.mark.parametrize(("how", "group_protocol"), [("killed", "consumer"), ("frozen", "classic")])
-def test_a_stop_does_not_wait_for_a_broker_that_is_gone(
-    shaky_kafka: ApacheKafka, topic_name: str, how: str, group_protocol: str
-) -> None:
+def test_a_stop_does_not_wait_for_a_broker_that_is_frozen(shaky_kafka: ApacheKafka, topic_name: str) -> None:
     """The last commit is waited for, then leaving the group, each for some seconds; then the process may end."""
     shaky_kafka.create_topic(topic_name)
     fill(shaky_kafka, topic_name, 5)
-    with Member(policy(shaky_kafka, topic_name, group_protocol=group_protocol)) as member:
+    with Member(policy(shaky_kafka, topic_name, group_protocol="consumer")) as member:
         member.wait_records(5)
+        shaky_kafka.stop()
         try:
-            shaky_kafka.kill() if how == "killed" else shaky_kafka.stop()
             took = member.stop()
         finally:
             shaky_kafka.resume()
-            shaky_kafka.start()
     assert took < BOUND_S
     assert member.error is None
-    assert member.journal.count("Kafka does not answer") <= 1
+    assert member.journal.count("Kafka does not answer") == 1
 
 
 def test_a_member_that_starts_before_its_broker_waits_for_it(tmp_path: Path, shaky_kafka: ApacheKafka) -> None:

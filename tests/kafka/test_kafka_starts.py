@@ -56,18 +56,6 @@ def test_members_that_start_together_at_latest_agree(broker: Broker, topic_name:
         assert [member.source.records for member in members] == [[], []]
 
 
-def test_a_partition_left_by_a_member_that_died_at_its_first_start_is_not_read_from_the_beginning(
-    broker: Broker, topic_name: str
-) -> None:
-    """Whoever starts first commits the starts of all partitions of a topic that is new to the group."""
-    broker.create_topic(topic_name, 2)
-    fill(broker, topic_name, 10, (0, 1))
-    policy = policy_for(broker, topic_name, start="latest")
-    with Member(policy) as first, Member(policy) as second:
-        until(lambda: len(first.source.epochs) == len(second.source.epochs) == 1)
-    assert committed(broker, topic_name) == {0: 5, 1: 5}
-
-
 def test_partitions_that_a_known_topic_grew_while_stopped_start_at_their_first_record(
     apache_kafka: Broker, topic_name: str
 ) -> None:
@@ -135,13 +123,12 @@ def test_a_stop_does_not_wait_for_starts(topic_name: str) -> None:
     assert member.source.started == []
 
 
-@pytest.mark.parametrize("code", [KafkaError.UNKNOWN_MEMBER_ID, KafkaError.REBALANCE_IN_PROGRESS])
-def test_the_first_start_is_committed_again_until_it_is_stored(topic_name: str, code: int) -> None:
+def test_the_first_start_is_committed_again_until_it_is_stored(topic_name: str) -> None:
     """No record comes before."""
     with MockCluster() as cluster:
         cluster.create_topic(topic_name)
         fill(cluster, topic_name, 3)
-        cluster.fail_next(OFFSET_COMMIT, code)
+        cluster.fail_next(OFFSET_COMMIT, KafkaError.REBALANCE_IN_PROGRESS)
         with Member(policy_for(cluster, topic_name)) as member:
             member.wait_records(3)
             assert member.journal.count("asking again") == 1

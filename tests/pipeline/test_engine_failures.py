@@ -342,3 +342,36 @@ def test_a_refused_map_makes_maps_shorter_and_loses_nothing() -> None:
     world.workflows["orders"].script = statuses()
     world.run()
     assert world.stats.commits["failed"] > 0
+
+
+def test_a_held_event_can_be_given_up_while_running() -> None:
+    """Settings that are read again name the held event: it ends when it is next due, and its user goes on."""
+    world = EngineWorld(workflows=[replace(FREE, on_failure="hold")], retry=RetryPolicy(max_s=10))
+    stuck, behind = world.put("ann"), world.put("ann")
+    world.workflows["orders"].script = lambda r: Answer(400 if key_of(r) == stuck else 200)
+    world.assign_all()
+    world.clock.jump(30)
+    tried = len(world.workflows["orders"].arrivals)
+    world.engine.set_give_up({"orders": frozenset({Place("events", 0, 0)})}, frozenset())
+    world.run()
+    assert [letter.reason for letter in world.dead_letters.letters] == [Reason.GIVEN_UP]
+    assert [arrival.key for arrival in world.workflows["orders"].arrivals[tried:]] == [behind]
+    assert world.stats.workflows["orders"].held == 0
+
+
+def test_a_held_partition_goes_on_once_its_record_is_given_up_while_running() -> None:
+    """Settings that are read again name the invalid record: nothing that came after it is skipped."""
+    policy = EnginePolicy("tray", dead_letters=DeadLetterPolicy(max_consecutive=2))
+    world = EngineWorld(policy=policy)
+    for _ in range(4):
+        world.broker.append(world.partitions[0], b"not json")
+    good = [world.put("ann") for _ in range(3)]
+    world.assign_all()
+    world.clock.jump(30)
+    assert (world.committed(), world.workflows["orders"].arrivals) == (2, [])
+    world.engine.set_give_up({}, frozenset({Place("events", 0, 2)}))
+    world.run()
+    assert world.workflows["orders"].delivered() == good
+    reasons = [letter.reason for letter in world.dead_letters.letters]
+    assert reasons == [Reason.INVALID_JSON, Reason.INVALID_JSON, Reason.GIVEN_UP, Reason.INVALID_JSON]
+    assert world.member.stopped == frozenset()

@@ -86,6 +86,7 @@ def test_known_label_sets_start_at_zero() -> None:
         "tray_dead_letters_total": {**ORDERS, "reason": "rejected"},
         "tray_rebalances_total": {"group": "tray", "kind": "lost"},
         "tray_dead_letter_writes_total": {"result": "failed"},
+        "tray_config_reloads_total": {"result": "failed"},
         "tray_event_age_seconds_count": ORDERS,
         "tray_open_bytes": {"group": "tray"},
     }
