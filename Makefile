@@ -16,7 +16,7 @@ demo: $(STAMP)  ## the main job on an embedded broker, in half a minute
 	@$(BIN)/tray-stream demo
 
 test: check  ## everything: format, lint, types, unit, property and real-Kafka tests
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses $(or $(PROCESSES),4)
 
 check: $(STAMP)  ## format, lint, strict types
 	$(BIN)/ruff format --check .

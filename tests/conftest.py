@@ -21,8 +21,7 @@ from stream.testing.topics import Broker
 
 GIVEN_BOOTSTRAP = os.environ.get("TRAY_TEST_BOOTSTRAP", "")
 KAFKA_FIXTURES = frozenset({"apache_kafka", "own_kafka"})
-UNAVAILABLE = pytest.StashKey[str]()
-EXECUTED = pytest.StashKey[int]()
+UNAVAILABLE = "no Apache Kafka:"
 
 
 @dataclass(frozen=True)
@@ -37,34 +36,34 @@ class GivenKafka:
 
 
 @pytest.fixture(scope="session")
-def apache_kafka(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Broker]:
+def apache_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """Apache Kafka, one for the whole run; tests keep apart by the names of their topics and groups."""
     if GIVEN_BOOTSTRAP:
         yield GivenKafka(GIVEN_BOOTSTRAP)
         return
-    with started(ApacheKafka(tmp_path_factory.mktemp("kafka")), pytestconfig) as kafka:
+    with started(ApacheKafka(tmp_path_factory.mktemp("kafka"))) as kafka:
         yield kafka
 
 
 @pytest.fixture
-def own_kafka(tmp_path: Path, pytestconfig: pytest.Config) -> Iterator[ApacheKafka]:
+def own_kafka(tmp_path: Path) -> Iterator[ApacheKafka]:
     """Apache Kafka for one test alone, which may kill, stop and restart it."""
-    with started(ApacheKafka(tmp_path / "kafka"), pytestconfig) as kafka:
+    with started(ApacheKafka(tmp_path / "kafka")) as kafka:
         yield kafka
 
 
 @contextmanager
-def started(kafka: ApacheKafka, config: pytest.Config) -> Iterator[ApacheKafka]:
+def started(kafka: ApacheKafka) -> Iterator[ApacheKafka]:
     """Run a broker; where none can be run, skip the test and say so at the end, or fail it in CI."""
     missing = ""
     try:
         kafka.start()
     except KafkaUnavailable as e:
-        missing = config.stash[UNAVAILABLE] = str(e)
+        missing = str(e)
     if missing and os.environ.get("CI") == "true":
         pytest.fail(f"Apache Kafka must run in CI. {missing}", pytrace=False)
     if missing:
-        pytest.skip(f"no Apache Kafka: {missing}")
+        pytest.skip(f"{UNAVAILABLE} {missing}")
     try:
         yield kafka
     finally:
@@ -108,21 +107,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.kafka)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Count the tests that really ran against Apache Kafka."""
-    if item.get_closest_marker("kafka"):
-        item.config.stash[EXECUTED] = item.config.stash.get(EXECUTED, 0) + 1
-    return (yield)
-
-
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # around all others, so that these are the last lines
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> Iterator[None]:
-    """Say what ran against Apache Kafka, and loudly when nothing could."""
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Say what ran against Apache Kafka, and loudly when nothing could; whichever process ran the tests."""
     yield
-    unavailable = config.stash.get(UNAVAILABLE, "")
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    reports = [report for report in reports if isinstance(report, pytest.TestReport)]
+    unavailable = {report.longreprtext for report in reports if report.skipped and UNAVAILABLE in report.longreprtext}
     if unavailable:
         terminalreporter.section("NOT TESTED AGAINST APACHE KAFKA", sep="!", red=True, bold=True)
-        terminalreporter.write_line(unavailable, red=True)
+        terminalreporter.write_line(min(unavailable), red=True)
     name = f"Kafka at {GIVEN_BOOTSTRAP}" if GIVEN_BOOTSTRAP else f"Apache Kafka {KAFKA_VERSION}"
-    terminalreporter.write_line(f"{name}: {config.stash.get(EXECUTED, 0)} tests executed")
+    executed = sum(report.when == "call" and "kafka" in report.keywords for report in reports)
+    terminalreporter.write_line(f"{name}: {executed} tests executed")
