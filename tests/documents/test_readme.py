@@ -70,3 +70,26 @@ def test_make_targets_exist(target: str) -> None:
 def test_named_files_exist(path: str) -> None:
     """What README points at is there."""
     assert (ROOT / path).exists()
+
+
+def anchor(heading: str) -> str:
+    """What a heading is linked by: lower case, no punctuation, blanks as hyphens."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def headings(level: str) -> list[str]:
+    """The headings of a level, code blocks left out."""
+    prose = re.sub(r"^```.*?^```", "", README, flags=re.DOTALL | re.MULTILINE)
+    return re.findall(rf"^{level} (.+)$", prose, re.MULTILINE)
+
+
+def test_the_contents_list_every_section_in_order() -> None:
+    """A reader finds each section at the top of the page."""
+    contents = README[README.index("Contents:") : README.index("\n## ")]
+    assert re.findall(r"\(#([\w-]+)\)", contents) == [anchor(heading) for heading in headings("##")]
+
+
+def test_links_within_the_page_lead_somewhere() -> None:
+    """No link names a section that is not there."""
+    there = {anchor(heading) for level in ("##", "###", "####") for heading in headings(level)}
+    assert set(re.findall(r"\(#([\w-]+)\)", README)) - there == set()
