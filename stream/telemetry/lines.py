@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from stream.core.printable import printable
+
 RESERVED = ("event", "level", "at")
 """Keys of the line itself; a field of that name gets an underscore."""
 
 
 def text_line(_logger: object, _method: str, line: Mapping[str, Any]) -> str:
     """`2026-11-24T05:30:17.123Z warning Sentence. key=value key="two words"`."""
-    fields = "".join(f" {escaped(key)}={_text(value)}" for key, value in line.items() if key not in RESERVED)
-    return f"{timestamp(line['at'])} {line['level']} {escaped(str(line['event']))}{fields}"
+    fields = "".join(f" {printable(key)}={_text(value)}" for key, value in line.items() if key not in RESERVED)
+    return f"{timestamp(line['at'])} {line['level']} {printable(str(line['event']))}{fields}"
 
 
 def json_line(_logger: object, _method: str, line: Mapping[str, Any]) -> str:
@@ -29,19 +31,8 @@ def timestamp(wall: float) -> str:
     return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def escaped(text: str) -> str:
-    """`text` with everything that does not print written as an escape, so that a line stays one line."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else _escape(char) for char in text)
-
-
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")
-
-
 def _text(value: object) -> str:
     text = str(value)
     if text and text.isprintable() and not any(char in ' "=' for char in text):
         return text
-    return '"' + escaped(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
+    return '"' + printable(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'

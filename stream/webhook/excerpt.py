@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
+from stream.core.printable import printable
+
 EXCERPT_CHARS = 256
 SECRET_PIECE_CHARS = 8
 """Pieces of the URL shorter than this are words such as `webhook`, not secrets."""
@@ -25,8 +27,4 @@ class Excerpts:
         text = body[: self.bytes_needed].decode("utf-8", "replace")
         if self._secret:
             text = self._secret.sub("***", text)
-        return "".join(c if c.isprintable() else _escape(c) for c in text[:EXCERPT_CHARS])
-
-
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape").decode("ascii")
+        return printable(text[:EXCERPT_CHARS])

@@ -10,11 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 import structlog
-from hypothesis import given
-from hypothesis import strategies as st
-
 from stream.telemetry.limiter import LineLimiter
-from stream.telemetry.lines import escaped
 from stream.telemetry.logs import JournalBridge, StructlogJournal, configure_logs, journal, librdkafka_logger
 
 AT = 1795498217.123  # 2026-11-24T05:30:17.123Z
@@ -98,12 +94,6 @@ def test_fields_cannot_break_a_line(out: io.StringIO, log: StructlogJournal) -> 
     line = out.getvalue()
     assert line.count("\n") == 1
     assert line.endswith('Odd. a="x\\n2026 error Forged. \\"" b="\\x1b[31m" event_=e level_=l at_=t\n')
-
-
-@given(st.text())
-def test_what_is_escaped_prints(text: str) -> None:
-    """Whatever comes in, it stays on its line."""
-    assert escaped(text).isprintable()
 
 
 def test_levels_below_the_set_one_are_dropped(clock: FixedClock) -> None:
