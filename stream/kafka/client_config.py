@@ -19,7 +19,6 @@ Client = TypeVar("Client")
 SESSION_MS = 45_000
 """librdkafka's own session timeout."""
 CALLBACK_WAIT_S = 0.5
-_STRATEGY = "partition.assignment.strategy"
 
 MAX_RECORD_BYTES = 100_000_000
 """The client refuses no record on its own; what is too large is for the broker to say."""
@@ -64,11 +63,7 @@ def common_config(policy: KafkaPolicy) -> Options:
 
 
 def consumer_config(policy: KafkaPolicy) -> Options:
-    """Options of the consumer that is a member of the group.
-
-    Raises:
-        ConfigError: they would move all partitions at every rebalance, which nothing here is made for.
-    """
+    """Options of the consumer that is a member of the group. Settings take no strategy but cooperative-sticky."""
     max_poll_ms = int(policy.max_poll_interval_s * 1000)
     config: Options = {
         **common_config(policy),
@@ -83,9 +78,8 @@ def consumer_config(policy: KafkaPolicy) -> Options:
     if policy.group_instance_id:
         config["group.instance.id"] = policy.group_instance_id
     if policy.group_protocol == "classic":
-        config.setdefault(_STRATEGY, "cooperative-sticky")
+        config.setdefault("partition.assignment.strategy", "cooperative-sticky")
         config.setdefault("session.timeout.ms", min(SESSION_MS, max_poll_ms))  # librdkafka refuses a longer one
-        _refuse_eager(str(config[_STRATEGY]))
     if policy.hidden_topics and any(topic.startswith("^") for topic in policy.topics):
         config["topic.blacklist"] = ",".join(f"^{_escaped(topic)}$" for topic in policy.hidden_topics)
     return config
@@ -141,13 +135,6 @@ def served(poll: Callable[[float], object], condition: Callable[[], bool]) -> bo
     while not condition() and time.monotonic() < give_up_at:
         poll(0.05)
     return condition()
-
-
-def _refuse_eager(strategy: str) -> None:
-    if strategy != "cooperative-sticky":
-        what = f"{strategy} moves every partition at each rebalance."
-        fix = 'Remove it (cooperative-sticky is used), or set kafka.group_protocol = "consumer".'
-        raise ConfigError([Problem(f"kafka.consumer_options.{_STRATEGY}", what, fix)])
 
 
 def _guarantees(policy: KafkaPolicy) -> Options:

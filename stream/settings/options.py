@@ -53,6 +53,10 @@ _REFUSED_WITH_CONSUMER_PROTOCOL = (
     "heartbeat.interval.ms",
 )
 
+_STRATEGY = "partition.assignment.strategy"
+_NOT_EAGER = "cooperative-sticky"
+"""Any other strategy takes every partition away at each rebalance; epochs and drains here move single ones."""
+
 _SECRET_NAME = re.compile(r"password|passphrase|secret|key|token|credential|jaas|oauthbearer\.config")
 
 
@@ -81,6 +85,9 @@ def _option_fault(name: str, value: object, group_protocol: str | None) -> Fault
         return Fault("is a table.", f'Put the whole name in quotes: "{name}.…" = "…".', name)
     if not isinstance(value, str | int | float):
         return Fault("must be text, a number, true or false.", f'Write "{name}" = "…", in quotes.', name)
+    if name == _STRATEGY and value != _NOT_EAGER:
+        what = f"{value} moves every partition at each rebalance."
+        return Fault(what, f'Remove it ({_NOT_EAGER} is used), or set kafka.group_protocol = "consumer".', name)
     return None
 
 

@@ -149,14 +149,6 @@ def nowhere(**more: Any) -> KafkaPolicy:
     return KafkaPolicy("127.0.0.1:1", ("events",), "g", **more)
 
 
-@pytest.mark.parametrize("strategy", ["range", "roundrobin", "range,cooperative-sticky"])
-@pytest.mark.parametrize("where", ["options", "consumer_options"])
-def test_an_eager_strategy_is_refused(strategy: str, where: str) -> None:
-    """It takes every partition away at each rebalance; epochs, drains and the skip of lost records move single ones."""
-    with pytest.raises(ConfigError, match="at each rebalance"):
-        consumer_config(nowhere(**{where: {"partition.assignment.strategy": strategy}}))
-
-
 UNKNOWN = {"no.such.option": "1"}
 
 

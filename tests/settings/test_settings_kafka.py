@@ -60,11 +60,21 @@ def test_an_option_that_carries_a_guarantee_is_refused(tmp_path: Path, option: s
 @pytest.mark.parametrize("option", ["partition.assignment.strategy", "session.timeout.ms", "heartbeat.interval.ms"])
 def test_the_consumer_protocol_forbids_options_of_the_classic_one(tmp_path: Path, option: str) -> None:
     """KIP-848 leaves them to the broker; the classic protocol takes them."""
-    lines = f'options = {{ "{option}" = "x" }}'
+    lines = f'options = {{ "{option}" = "cooperative-sticky" }}'
     assert load(tmp_path, MINIMAL.replace("[kafka]", f"[kafka]\n{lines}")).settings.kafka.options
     assert kafka_problems(tmp_path, f'group_protocol = "consumer"\n{lines}') == [
         f'kafka.options."{option}": is decided by the broker with group_protocol = "consumer". '
         'Remove it, or use kafka.group_protocol = "classic".'
+    ]
+
+
+@pytest.mark.parametrize("strategy", ["range", "roundrobin", "range,cooperative-sticky"])
+@pytest.mark.parametrize("table", ["options", "consumer_options"])
+def test_an_eager_strategy_is_refused(tmp_path: Path, strategy: str, table: str) -> None:
+    """It takes every partition away at each rebalance; epochs, drains and the skip of lost records move single ones."""
+    assert kafka_problems(tmp_path, f'{table} = {{ "partition.assignment.strategy" = "{strategy}" }}') == [
+        f'kafka.{table}."partition.assignment.strategy": {strategy} moves every partition at each rebalance. '
+        'Remove it (cooperative-sticky is used), or set kafka.group_protocol = "consumer".'
     ]
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 import structlog
+
 from stream.telemetry.limiter import LineLimiter
 from stream.telemetry.logs import JournalBridge, StructlogJournal, configure_logs, journal, librdkafka_logger
 
