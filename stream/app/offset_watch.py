@@ -17,6 +17,8 @@ from stream.pipeline.engine import Engine
 
 LAG_EVERY_S = 2.0
 END_EVERY_S = 0.25
+ASK_TIMEOUT_S = 3.0
+"""How long one question may take; a stop waits for it."""
 
 T = TypeVar("T")
 Ranges = dict[TopicPartition, tuple[int, int]]
@@ -38,6 +40,8 @@ class OffsetWatch:
         while True:
             for tp in list(self._engine.settled_up_to()):
                 answer = await self._ask(partial(_range_of, tp))
+                if not answer:  # then the others would not be told either, each after its own wait
+                    break
                 if tp in self._engine.settled_up_to():
                     self._engine.stats.ends |= {found: end for found, (_, end) in answer.items()}
             await asyncio.sleep(LAG_EVERY_S)
@@ -82,8 +86,8 @@ class OffsetWatch:
 
 
 def _range_of(tp: TopicPartition, reader: OffsetReader) -> Ranges:
-    return {tp: reader.range_of(tp)}
+    return {tp: reader.range_of(tp, ASK_TIMEOUT_S)}
 
 
 def _committed(tps: Collection[TopicPartition], reader: OffsetReader) -> dict[TopicPartition, int]:
-    return reader.committed(sorted(tps))
+    return reader.committed(sorted(tps), ASK_TIMEOUT_S)
