@@ -159,7 +159,7 @@ HELD = Metric(
     "tray_held",
     "gauge",
     ("group", "workflow"),
-    "Events that end badly and are not given up; they are tried again and again.",
+    "Events that end badly and are not given up; without a workflow: invalid records that hold their partition.",
 )
 OLDEST_OPEN = Metric(
     "tray_oldest_open_timestamp_seconds",

@@ -105,6 +105,8 @@ class EngineStats:
         """Invalid records that were given up where there are no dead letters."""
         self.removed = 0
         """Events that waited for a workflow that is configured no more."""
+        self.held_records = 0
+        """Invalid records that hold their partitions."""
         self.commits: Counter[str] = Counter(dict.fromkeys(CommitOutcome, 0))
         self.rebalances: Counter[str] = Counter(dict.fromkeys(REBALANCE_KINDS, 0))
         self.config_reloads: Counter[str] = Counter(dict.fromkeys(RELOAD_RESULTS, 0))

@@ -28,7 +28,12 @@ class Ledger:
         tenure = self.tenures[started.tp] = Tenure.begin(started, done_before)
         if tenure.committed >= 0:
             self._stats.committed[tenure.tp] = tenure.committed
+        self._stats.records_lost.setdefault(tenure.tp, 0)
         return tenure
+
+    def refresh_gauges(self) -> None:
+        """Show what would cost too much at every event to the metrics."""
+        self._stats.held_records = sum(tenure.is_held for tenure in self.tenures.values())
 
     def active(self, tp: TopicPartition, epoch: int) -> Tenure | None:
         """The tenure that records of this epoch belong to; None when it is draining or over."""
@@ -73,4 +78,5 @@ class Ledger:
             del self.tenures[tenure.tp]
             self._stats.committed.pop(tenure.tp, None)
             self._stats.ends.pop(tenure.tp, None)
+            self._stats.records_lost.pop(tenure.tp, None)
         self.room.after_settling(tenure)

@@ -36,6 +36,7 @@ class Overview:
 
     def _look(self) -> None:
         now, wall = self._clock.monotonic(), self._clock.wall()
+        self._ledger.refresh_gauges()
         for index, line in enumerate(self._lines):
             line.refresh_gauges()
             line.stats.oldest_open_at = self._oldest_open(index)

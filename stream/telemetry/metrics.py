@@ -54,6 +54,7 @@ OF_NO_WORKFLOW: dict[Metric, Callable[[EngineStats], Numbers]] = {
         FilterReason.REMOVED: stats.removed,
     },
     catalogue.DEAD_LETTERS: lambda stats: stats.invalid,
+    catalogue.HELD: lambda stats: {(): stats.held_records},
 }
 HISTOGRAMS: dict[Metric, Callable[[WorkflowStats], Histogram]] = {
     catalogue.ATTEMPT_DURATION: lambda stats: stats.attempt_duration,

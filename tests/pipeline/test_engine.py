@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from stream.core.model import Answer, CommitOutcome, EnginePolicy, HttpRequest, Limits, Reason, WorkflowPolicy
+from stream.core.model import (
+    Answer,
+    CommitOutcome,
+    DataLoss,
+    EnginePolicy,
+    HttpRequest,
+    Limits,
+    Reason,
+    WorkflowPolicy,
+)
 from stream.core.retry import RetryPolicy
 from stream.testing.engine_world import EngineWorld
 from stream.testing.scripted_workflow import Script, failing, statuses
@@ -248,6 +257,22 @@ def test_lost_partitions_are_not_committed() -> None:
     world.member.assign(*world.partitions)
     world.run()
     assert len(world.workflows["orders"].arrivals) == 2
+
+
+def test_a_partition_has_numbers_only_while_it_is_owned() -> None:
+    """What is exposed by partition starts at zero when it is granted and is gone once it is given back."""
+    world = EngineWorld(partitions=2)
+    world.assign_all()
+    first, second = world.partitions
+    assert world.stats.records_lost == {first: 0, second: 0}
+    world.engine.on_data_loss(DataLoss(second, first=0, resume=9, skipped=True))
+    world.stats.ends |= {first: 5, second: 9}
+    world.clock.jump(2)
+    world.member.revoke(second)
+    world.clock.jump(2)
+    assert world.stats.records_lost == {first: 0}
+    assert world.stats.committed.keys() <= {first}
+    assert world.stats.lag().keys() <= {first}
 
 
 def test_granted_again_while_draining() -> None:

@@ -168,6 +168,7 @@ def test_the_flood_guard_of_invalid_events_holds_their_partition() -> None:
     assert world.workflows["orders"].delivered() == [good]
     assert world.member.stopped == {world.partitions[0]}
     assert any("partition is held" in sentence for sentence in world.journal.sentences)
+    assert world.stats.held_records == 1
 
 
 def test_a_held_invalid_record_can_be_given_up() -> None:
@@ -374,4 +375,5 @@ def test_a_held_partition_goes_on_once_its_record_is_given_up_while_running() ->
     assert world.workflows["orders"].delivered() == good
     reasons = [letter.reason for letter in world.dead_letters.letters]
     assert reasons == [Reason.INVALID_JSON, Reason.INVALID_JSON, Reason.GIVEN_UP, Reason.INVALID_JSON]
+    assert world.clock.jump_until(lambda: world.stats.held_records == 0, 2)
     assert world.member.stopped == frozenset()

@@ -47,6 +47,7 @@ def counted() -> EngineStats:
     stats.ends[TopicPartition("events", 3)] = 130
     stats.records_lost[TopicPartition("events", 4)] = 9
     stats.partitions_paused = 1
+    stats.held_records = 3
     orders = stats.workflows["orders"]
     orders.attempts["503"] += 1
     orders.deliveries["delivered"] += 3
@@ -130,6 +131,7 @@ def test_numbers_arrive_under_their_labels() -> None:
     assert value(found, "tray_waiting", **ORDERS) == 8
     assert value(found, "tray_concurrency_limit", **ORDERS) == 12
     assert value(found, "tray_held", **ORDERS) == 2
+    assert value(found, "tray_held", group="tray", workflow="") == 3
     assert value(found, "tray_gate_open", **ORDERS) == 0
     assert value(found, "tray_gate_closed_until_timestamp_seconds", **ORDERS) == 1764000160.0
     assert value(found, "tray_oldest_open_timestamp_seconds", **ORDERS) == 1763999000.0
