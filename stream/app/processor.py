@@ -11,19 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from stream import __version__
+from stream.app.endpoint import OpenEndpoint, serve_http
 from stream.app.engine_run import EngineRun, first_error, joined_all
-from stream.app.layout_check import check_layout
-from stream.app.offset_watch import Ranges
 from stream.app.policies import (
     Layout,
-    dead_letter_plan,
     invalid_give_up,
     kafka_policy,
     layouts,
     without_give_up,
     workflow_policies,
 )
-from stream.app.start import prepare_dead_letters, read_ranges, until_answered
+from stream.app.start import Start, ask_kafka
 from stream.app.steady_stats import SteadyStats
 from stream.app.world import build_world
 from stream.core.errors import ConfigError, DataLossError, Problem, StreamError
@@ -32,10 +30,10 @@ from stream.kafka.client_config import reader_config
 from stream.settings.load import Loaded
 from stream.settings.model import Settings
 from stream.telemetry.clock import SystemClock
+from stream.telemetry.exposed import ExposedProcess
 from stream.telemetry.health import Health
 from stream.telemetry.logs import StructlogJournal, librdkafka_logger
 from stream.telemetry.metrics import build_registry
-from stream.telemetry.server import TelemetryServer
 from stream.telemetry.trace import TraceFile
 
 BEAT_EVERY_S = 1.0
@@ -54,18 +52,6 @@ class RunOptions:
     """Ask for topic configurations; librdkafka's embedded broker does not answer that."""
 
 
-@dataclass(frozen=True)
-class Start:
-    """What Kafka said before the first event."""
-
-    dead_letter_partitions: int
-    """0 when there is no dead-letter topic."""
-    is_first_start: bool
-    """Nothing of this deployment was ever committed."""
-    ranges: Ranges | None
-    """Where `--until-end` ends."""
-
-
 @dataclass
 class Processor:
     """Runs until stopped, at the end of its topics, or broken. `on_started` is called when the engine runs."""
@@ -74,6 +60,9 @@ class Processor:
     journal: StructlogJournal
     options: RunOptions = field(default_factory=RunOptions)
     on_started: Callable[[Processor], None] = lambda _processor: None
+    start: Start | None = None
+    """What Kafka said, when somebody else has asked already."""
+    open_endpoint: OpenEndpoint = serve_http
 
     def __post_init__(self) -> None:
         require_known(self.settings, self.options.only)
@@ -131,13 +120,11 @@ class Processor:
             StreamError: what ended it, unless it was asked to stop or came to the end.
         """
         registry = build_registry(SteadyStats(asyncio.get_running_loop(), self.all_stats), __version__)
-        endpoint = TelemetryServer(self.settings.http.listen, registry, self.health, SystemClock(), self.journal)
-        endpoint.start()
-        host = self.settings.http.listen.rpartition(":")[0]
-        self.journal.info("Metrics and health are served.", url=f"http://{host}:{endpoint.port}/metrics")
+        exposed = ExposedProcess(registry, self.health, SystemClock())
+        endpoint = self.open_endpoint(self.settings.http.listen, exposed, self.journal)
         beat = asyncio.create_task(self._beat())
         try:
-            start = await self._prepare()
+            start = self.start or await self._prepare()
             if start is not None:
                 await self._run_engines(start)
         finally:
@@ -146,7 +133,15 @@ class Processor:
 
     async def _prepare(self) -> Start | None:
         """What Kafka says at start; None when a stop came before it answered."""
-        answer = asyncio.ensure_future(self._ask_kafka())
+        options = self.options
+        question = ask_kafka(
+            self.settings,
+            self._kafka,
+            self.journal,
+            until_end=options.until_end,
+            inspect_topics=options.inspect_topics,
+        )
+        answer = asyncio.ensure_future(question)
         stop = asyncio.ensure_future(self._stop_asked.wait())
         await asyncio.wait((answer, stop), return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
@@ -154,21 +149,6 @@ class Processor:
             answer.cancel()
             return None
         return answer.result()
-
-    async def _ask_kafka(self) -> Start:
-        settings, kafka, options = self.settings, self._kafka, self.options
-        ranges = await until_answered(lambda: read_ranges(kafka), self.journal) if options.until_end else None
-        partitions, is_first_start = 0, False
-        if settings.dead_letter.enabled:
-            plan = dead_letter_plan(settings)
-            partitions, findings = await until_answered(
-                lambda: prepare_dead_letters(kafka, plan, options.inspect_topics), self.journal
-            )
-            for finding in findings:
-                self.journal.warning(finding)
-        if options.inspect_topics:
-            is_first_start = await until_answered(lambda: check_layout(settings, kafka), self.journal)
-        return Start(partitions, is_first_start, ranges)
 
     async def _run_engines(self, start: Start) -> None:
         asyncio.get_running_loop().set_exception_handler(self._on_exception)

@@ -1,22 +1,59 @@
-"""What must answer before the first event is read: the dead-letter topic, and for `--until-end` the ends."""
+"""What must answer before the first event is read: the dead-letter topic, the layout, for `--until-end` the ends."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from typing import TypeVar
 
+from stream.app.layout_check import check_layout
+from stream.app.offset_watch import Ranges
+from stream.app.policies import dead_letter_plan
 from stream.core.errors import MissingTopicError, RefusedError, SourceError
 from stream.core.model import TopicPartition
 from stream.core.ports import Journal
 from stream.kafka.client_config import KafkaPolicy, common_config, reader_config
 from stream.kafka.reader import OffsetReader, matches_any
 from stream.kafka.topics import DeadLetterPlan, Topics
+from stream.settings.model import Settings
 
 AGAIN_AFTER_S = 2.0
 ASK_TIMEOUT_S = 5.0
 """How long one question may take; a stop waits for it."""
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Start:
+    """What Kafka said before the first event."""
+
+    dead_letter_partitions: int
+    """0 when there is no dead-letter topic."""
+    is_first_start: bool
+    """Nothing of this deployment was ever committed."""
+    ranges: Ranges | None
+    """Where `--until-end` ends."""
+
+
+async def ask_kafka(
+    settings: Settings, kafka: KafkaPolicy, journal: Journal, *, until_end: bool, inspect_topics: bool
+) -> Start:
+    """Ask until Kafka answers; what is wrong with the dead-letter topic is said to the journal.
+
+    Raises:
+        StreamError: the answer is no.
+    """
+    ranges = await until_answered(lambda: read_ranges(kafka), journal) if until_end else None
+    partitions, is_first_start = 0, False
+    if settings.dead_letter.enabled:
+        plan = dead_letter_plan(settings)
+        partitions, findings = await until_answered(lambda: prepare_dead_letters(kafka, plan, inspect_topics), journal)
+        for finding in findings:
+            journal.warning(finding)
+    if inspect_topics:
+        is_first_start = await until_answered(lambda: check_layout(settings, kafka), journal)
+    return Start(partitions, is_first_start, ranges)
 
 
 def prepare_dead_letters(policy: KafkaPolicy, plan: DeadLetterPlan, inspect: bool) -> tuple[int, list[str]]:

@@ -13,12 +13,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any, NamedTuple
 
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from stream.core.errors import ConfigError, Problem
 from stream.core.ports import Clock, Journal
-from stream.telemetry.health import Health
+from stream.telemetry.exposed import Exposed
 
 MAX_CONNECTIONS = 32
 """Connections served at one time; one more is closed unanswered."""
@@ -47,12 +46,8 @@ class TelemetryServer:
     Raises ConfigError when the address cannot be listened on.
     """
 
-    def __init__(
-        self, listen: str, registry: CollectorRegistry, health: Health, clock: Clock, journal: Journal
-    ) -> None:
-        self._registry = registry
-        self._health = health
-        self._clock = clock
+    def __init__(self, listen: str, exposed: Exposed, clock: Clock, journal: Journal) -> None:
+        self._exposed = exposed
         self._server = _bind(listen, self, clock, journal)
         self._thread = Thread(
             target=self._server.serve_forever, args=(CHECK_INTERVAL_S,), name="telemetry", daemon=True
@@ -79,11 +74,11 @@ class TelemetryServer:
         """What a GET of `path` answers."""
         match path:
             case "/metrics":
-                return Reply(200, CONTENT_TYPE_PLAIN_0_0_4, generate_latest(self._registry))
+                return Reply(200, CONTENT_TYPE_PLAIN_0_0_4, self._exposed.metrics())
             case "/healthz":
-                return _verdict(self._health.health_fault(self._clock.monotonic()))
+                return _verdict(self._exposed.health_fault())
             case "/readyz":
-                return _verdict(self._health.readiness_fault())
+                return _verdict(self._exposed.readiness_fault())
             case _:
                 return Reply(404, TEXT, b"Not here; there are /metrics, /healthz and /readyz.\n")
 

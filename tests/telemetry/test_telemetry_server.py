@@ -12,6 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
 from stream.core.errors import ConfigError
+from stream.telemetry.exposed import Exposed, ExposedProcess
 from stream.telemetry.health import Health
 from stream.telemetry.server import MAX_CONNECTIONS, MAX_REQUEST_BYTES, TelemetryServer
 
@@ -53,6 +54,7 @@ class Endpoint:
     lines: Lines
     health: Health
     registry: CollectorRegistry
+    exposed: Exposed
     server: TelemetryServer
 
     def ask(self, path: str, method: str = "GET") -> tuple[int, str, http.client.HTTPResponse]:
@@ -80,9 +82,10 @@ def endpoint() -> Iterator[Endpoint]:
     clock, lines, registry = FixedClock(), Lines(), CollectorRegistry()
     Gauge("tray_answer", "The answer.", registry=registry).set(42)
     health = Health(clock)
-    server = TelemetryServer("127.0.0.1:0", registry, health, clock, lines)
+    exposed = ExposedProcess(registry, health, clock)
+    server = TelemetryServer("127.0.0.1:0", exposed, clock, lines)
     server.start()
-    yield Endpoint(clock, lines, health, registry, server)
+    yield Endpoint(clock, lines, health, registry, exposed, server)
     server.close()
 
 
@@ -178,7 +181,7 @@ def test_a_port_in_use_is_a_settings_error(endpoint: Endpoint) -> None:
     """It names the port and the way out."""
     port = endpoint.server.port
     with pytest.raises(ConfigError) as caught:
-        TelemetryServer(f"127.0.0.1:{port}", endpoint.registry, endpoint.health, endpoint.clock, endpoint.lines)
+        TelemetryServer(f"127.0.0.1:{port}", endpoint.exposed, endpoint.clock, endpoint.lines)
     assert str(caught.value) == (
         f"http.listen: port {port} is already in use. Stop the program that uses it, or set another port."
     )
@@ -188,18 +191,18 @@ def test_a_port_in_use_is_a_settings_error(endpoint: Endpoint) -> None:
 def test_an_address_that_is_none_is_a_settings_error(endpoint: Endpoint, listen: str) -> None:
     """It says how one is written."""
     with pytest.raises(ConfigError, match=r"http\.listen: .* is not host:port"):
-        TelemetryServer(listen, endpoint.registry, endpoint.health, endpoint.clock, endpoint.lines)
+        TelemetryServer(listen, endpoint.exposed, endpoint.clock, endpoint.lines)
 
 
 def test_an_address_of_another_machine_is_a_settings_error(endpoint: Endpoint) -> None:
     """192.0.2.0/24 belongs to nobody."""
     with pytest.raises(ConfigError, match=r"cannot listen on 192\.0\.2\.1:9464"):
-        TelemetryServer("192.0.2.1:9464", endpoint.registry, endpoint.health, endpoint.clock, endpoint.lines)
+        TelemetryServer("192.0.2.1:9464", endpoint.exposed, endpoint.clock, endpoint.lines)
 
 
 def test_a_server_that_was_never_started_closes(endpoint: Endpoint) -> None:
     """And its port is free at once."""
-    server = TelemetryServer("127.0.0.1:0", endpoint.registry, endpoint.health, endpoint.clock, endpoint.lines)
+    server = TelemetryServer("127.0.0.1:0", endpoint.exposed, endpoint.clock, endpoint.lines)
     port = server.port
     server.close()
     with socket.socket() as probe:
