@@ -14,6 +14,7 @@ from stream.kafka.topics import DeadLetterPlan
 from stream.pipeline.deliverer import DeliveryRules
 from stream.settings.model import Settings
 from stream.settings.places import parse_place
+from stream.settings.signing import segment_key, webhook_keys
 from stream.settings.workflow import Workflow
 
 PREFETCH_KBYTES = 16_384
@@ -90,8 +91,9 @@ def workflow_policy(settings: Settings, workflow: Workflow) -> WorkflowPolicy:
         rate_per_s=workflow.rate_limit,
         on_failure=workflow.on_failure,
         give_up=_places(workflow.give_up),
-        headers=tuple(workflow.headers.items()),
-        shared_secret=settings.secret_of(workflow).reveal().encode(),
+        headers=tuple((name, value.reveal()) for name, value in workflow.headers.items()),
+        shared_secret=segment_key(settings, workflow),
+        webhook_keys=webhook_keys(settings, workflow),
         body=settings.destination.body,
     )
 

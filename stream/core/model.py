@@ -241,8 +241,11 @@ class WorkflowPolicy:
     concurrency: int | None = None
     """A fixed number of requests in flight; None: adaptive, at most `max_in_flight`."""
     rate_per_s: float | None = None
-    headers: tuple[tuple[str, str], ...] = ()
-    shared_secret: bytes = b""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    shared_secret: bytes = field(default=b"", repr=False)
+    """Key of `X-Signature`; empty: requests have none."""
+    webhook_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    """Keys of `webhook-signature`, all in force; empty: requests have none."""
     body: str = "original"
     on_failure: Literal["dead-letter", "hold"] = "dead-letter"
     give_up: frozenset[Place] = frozenset()

@@ -11,6 +11,7 @@ import orjson
 
 from stream.core.deletion import delete_notification
 from stream.core.model import Event, Headers, HttpRequest, WorkflowPolicy
+from stream.core.signing import WebhookSigner
 
 _SAFE_KEY = re.compile(r"[A-Za-z0-9_:-]{1,200}")
 _UNSAFE_CHARACTER = re.compile(r"[^A-Za-z0-9_:-]")
@@ -34,18 +35,27 @@ class RequestBuilder:
         ours = [("content-type", "application/json"), ("user-agent", user_agent)]
         self._constant = [*(header for header in ours if header[0] not in named), *policy.headers]
         self._keyed = hmac.new(policy.shared_secret, digestmod="sha1") if policy.shared_secret else None
+        self._signer = WebhookSigner(policy.webhook_keys) if policy.webhook_keys else None
+        self.is_timed = self._signer is not None
+        """Whether requests say when they were sent, so that `build` has to be told."""
         self._is_compact = policy.body == "compact"
 
-    def build(self, event: Event) -> HttpRequest:
-        """The request for `event`, the same each time it is asked for. Needs no payload."""
+    def build(self, event: Event, wall: float = 0.0) -> HttpRequest:
+        """The request for `event`, sent at `wall` (Unix time in seconds). Needs no payload.
+
+        It is the same each time it is asked for, save what depends on the time where `is_timed`.
+        """
         body = event.body
         if event.type == "delete":
             body = delete_notification(body, event.record.timestamp_ms)
         if self._is_compact:
             body = compact(body)
-        headers = [*self._constant, ("idempotency-key", idempotency_key(event))]
+        key = idempotency_key(event)
+        headers = [*self._constant, ("idempotency-key", key)]
         if self._keyed is not None:
             headers.append(("x-signature", self._sign(self._keyed, body)))
+        if self._signer is not None:
+            headers += self._signer.headers(key, wall, body)
         if event.record.headers:
             trace_parent = traceparent(event.record.headers)
             if trace_parent is not None:

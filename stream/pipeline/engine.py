@@ -188,10 +188,9 @@ class Engine:
 
 
 def _lines(policy: EnginePolicy, edges: Edges, stats: EngineStats) -> tuple[Line, ...]:
-    now = edges.clock.monotonic()
     workflows = zip(policy.workflows, edges.senders, strict=True)
     return tuple(
-        Line.build_for(index, workflow, policy, sender, stats.workflows[workflow.name], now)
+        Line.build_for(index, workflow, policy, sender, stats.workflows[workflow.name], edges.clock)
         for index, (workflow, sender) in enumerate(workflows)
     )
 

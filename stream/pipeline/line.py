@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from stream.core.dispatch import Dispatcher, lane_of
 from stream.core.model import EnginePolicy, Event, HttpRequest, WorkflowPolicy
 from stream.core.pace import Pace
-from stream.core.ports import Cancel, Sender
+from stream.core.ports import Cancel, Clock, Sender
 from stream.core.request import RequestBuilder
 from stream.core.stats import WorkflowStats
 from stream.core.tenure import Delivery, Tenure
@@ -40,15 +40,15 @@ class Line:
         engine: EnginePolicy,
         sender: Sender,
         stats: WorkflowStats,
-        now: float,
+        clock: Clock,
     ) -> Line:
         """The line of the engine's workflow number `index`."""
         return cls(
             policy=workflow,
             dispatcher=Dispatcher(index, engine.limits.max_lane_events),
-            pace=Pace(workflow, engine.gate, now),
+            pace=Pace(workflow, engine.gate, clock.monotonic()),
             lane_of=lane_of(workflow.ordering),
-            build=RequestBuilder(workflow, engine.user_agent).build,
+            build=request_builder(workflow, engine.user_agent, clock),
             sender=sender,
             stats=stats,
         )
@@ -66,3 +66,9 @@ class Line:
         if self.held:
             self.held = {delivery for delivery in self.held if delivery.open_event.tenure is not tenure}
         self.refresh_gauges()
+
+
+def request_builder(workflow: WorkflowPolicy, user_agent: str, clock: Clock) -> Callable[[Event], HttpRequest]:
+    """Builds the workflow's requests as they are to be sent now; the clock is asked only where that matters."""
+    builder = RequestBuilder(workflow, user_agent)
+    return (lambda event: builder.build(event, clock.wall())) if builder.is_timed else builder.build

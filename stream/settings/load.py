@@ -17,6 +17,7 @@ from stream.settings.model import Settings
 from stream.settings.problems import report_validation
 from stream.settings.references import References
 from stream.settings.relations import find_warnings, report_missing, report_workflows
+from stream.settings.signing import report_signing, signing_warnings
 from stream.settings.text import read_text
 
 
@@ -53,9 +54,11 @@ def load_settings(
     settings = _validate(draft)
     report_workflows(draft)
     report_missing(draft, file is not None, workflows_required, topics_required)
+    if settings is not None:
+        report_signing(settings, draft)
     if settings is None or draft.problems:
         raise ConfigError(draft.problems)
-    return Loaded(settings, file, (*draft.warnings, *find_warnings(settings)))
+    return Loaded(settings, file, (*draft.warnings, *find_warnings(settings), *signing_warnings(settings)))
 
 
 def _read_flags(flags: Mapping[str, object], draft: Draft) -> None:

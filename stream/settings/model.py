@@ -14,10 +14,10 @@ from pydantic import Field, ValidationInfo, field_validator
 from stream.settings.faults import Fault, refusal
 from stream.settings.kafka import Kafka, is_topic
 from stream.settings.places import Places
-from stream.settings.secret import Secret
+from stream.settings.secret import Secret, SharedSecrets, one_spelling
 from stream.settings.section import Section, with_unit
 from stream.settings.units import ByteSize, Span, format_duration
-from stream.settings.workflow import MAX_WORKFLOWS, Workflow
+from stream.settings.workflow import MAX_WORKFLOWS, Signing, Workflow
 
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _MAX_PORT = 65_535
@@ -33,13 +33,23 @@ class Destination(Section):
         min_length=1,
         description="Name in an event's integrations object that turns it on or off; compared exactly.",
     )
-    shared_secret: Secret = Field(
-        default=Secret(""), description="Secret that signs each request (X-Signature); empty: not signed."
+    shared_secret: Secret = Field(default=Secret(""), description="Secret that signs each request; empty: not signed.")
+    shared_secrets: SharedSecrets = Field(
+        default=(),
+        description="Several secrets, the new one first, while receivers change from one to the next: each of them "
+        "signs by Standard Webhooks, the first alone by Segment's scheme.",
+    )
+    signing: Signing = Field(
+        default="segment",
+        description="segment: X-Signature, a hex HMAC-SHA1 of the body. standard-webhooks: webhook-id, "
+        "webhook-timestamp, webhook-signature. both: all of them.",
     )
     body: Literal["original", "compact"] = Field(
         default="original",
         description="Body of a request: the event's bytes as they are on the topic, or serialised anew without spaces.",
     )
+
+    _one_spelling = field_validator("shared_secrets")(one_spelling)
 
 
 class Retry(Section):
@@ -233,10 +243,17 @@ class Settings(Section):
         """The topic of the dead letters, whether told or by default."""
         return _dead_letter_topic(self.dead_letter, self.kafka)
 
-    def secret_of(self, workflow: Workflow) -> Secret:
-        """The secret that signs the workflow's requests: its own, else the destination's."""
-        own = workflow.shared_secret
-        return self.destination.shared_secret if own is None else own
+    def secrets_of(self, workflow: Workflow) -> tuple[Secret, ...]:
+        """The secrets that sign the workflow's requests, the first before all: its own, else the destination's."""
+        holder: Workflow | Destination = workflow
+        if workflow.shared_secret is None and workflow.shared_secrets is None:
+            holder = self.destination
+        found = (holder.shared_secret or Secret(""), *(holder.shared_secrets or ()))
+        return tuple(secret for secret in found if secret)
+
+    def signing_of(self, workflow: Workflow) -> Signing:
+        """How the workflow's requests are signed: as it says itself, else as the destination says."""
+        return workflow.signing or self.destination.signing
 
     @field_validator("dead_letter")
     @classmethod

@@ -96,6 +96,7 @@ _TEXTS: dict[str, Callable[[Mapping[str, Any], Location], _Text]] = {
     "less_than_equal": _too_large,
     "string_type": _always("must be text.", "Put it in quotes."),
     "string_too_short": _always("is empty.", "Write it, or leave the setting out."),
+    "too_short": _always("is empty.", "Write it, or leave the setting out."),
     "int_type": _always("must be a whole number."),
     "bool_type": _always("must be true or false."),
 }

@@ -35,9 +35,9 @@ def _value(key: str, value: object, field: FieldInfo) -> object:
     if isinstance(value, Secret):
         return value.redacted()
     if isinstance(value, Mapping):
-        return {name: _entry(key, name, text) for name, text in value.items()}
+        return {name: _entry(name, held) for name, held in value.items()}
     if isinstance(value, tuple):
-        return [_section(held) if isinstance(held, Section) else held for held in value]
+        return [_value(key, held, field) for held in value]
     if isinstance(value, float) and any(isinstance(mark, Span) for mark in field.metadata):
         return format_duration(value)
     if isinstance(value, float):
@@ -45,5 +45,5 @@ def _value(key: str, value: object, field: FieldInfo) -> object:
     return value
 
 
-def _entry(table: str, name: str, text: str) -> str:
-    return MASK if table == "headers" or is_secret_option(name) else text
+def _entry(name: str, value: str | Secret) -> str:
+    return MASK if isinstance(value, Secret) or is_secret_option(name) else value

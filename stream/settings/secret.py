@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
@@ -58,3 +58,14 @@ class Secret:
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {"type": "string"}
+
+
+SharedSecrets = tuple[Secret, ...]
+"""Secrets that are in force at the same time, the newest first."""
+
+
+def one_spelling(secrets: SharedSecrets | None, info: ValidationInfo) -> SharedSecrets | None:
+    """Validate `shared_secrets`. Raises the model's refusal when `shared_secret` is given, too."""
+    if secrets and info.data.get("shared_secret"):
+        raise refusal(Fault("is given, and shared_secret, too.", "Write every secret in shared_secrets."))
+    return secrets

@@ -13,7 +13,7 @@ from stream.settings.faults import Fault, refusal
 from stream.settings.headers import read_headers
 from stream.settings.places import Places
 from stream.settings.references import REFERENCE_PATTERN
-from stream.settings.secret import Secret
+from stream.settings.secret import Secret, SharedSecrets, one_spelling
 from stream.settings.section import Section, with_unit
 from stream.settings.units import Rate, Span
 from stream.settings.url import WorkflowUrl
@@ -28,6 +28,7 @@ _NAME = re.compile(_NAME_PATTERN)
 
 Name = Annotated[str, WithJsonSchema({"type": "string", "pattern": f"^({_NAME_PATTERN}|{REFERENCE_PATTERN})$"})]
 Types = tuple[str, ...]
+Signing = Literal["segment", "standard-webhooks", "both"]
 
 
 def default_name(url: str) -> str:
@@ -86,12 +87,19 @@ class Workflow(Section):
     timeout: Annotated[float, Span("100ms", "10m")] = with_unit(
         "10s", "Duration of one attempt at most, from connecting to the end of the answer."
     )
-    headers: Mapping[str, str] = Field(
-        default_factory=dict, repr=False, description="Extra headers of each request. Values are kept secret."
+    headers: Mapping[str, Secret] = Field(
+        default_factory=dict, description="Extra headers of each request. Values are kept secret."
     )
     shared_secret: Secret | None = Field(
         default=None,
         description="Secret that signs its requests, instead of the destination's; empty: not signed.",
+    )
+    shared_secrets: Annotated[SharedSecrets, Field(min_length=1)] | None = Field(
+        default=None,
+        description="Several secrets, the new one first, instead of the destination's: see there.",
+    )
+    signing: Signing | None = Field(
+        default=None, description="How its requests are signed. Left out: as the destination says."
     )
 
     @property
@@ -104,6 +112,7 @@ class Workflow(Section):
         """The fixed number of requests in flight; None: adaptive."""
         return None if self.concurrency == "adaptive" else self.concurrency
 
+    _one_spelling = field_validator("shared_secrets")(one_spelling)
     _read_headers = field_validator("headers", mode="before")(read_headers)
 
     @field_validator("name")

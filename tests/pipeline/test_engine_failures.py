@@ -377,3 +377,26 @@ def test_a_held_partition_goes_on_once_its_record_is_given_up_while_running() ->
     assert reasons == [Reason.INVALID_JSON, Reason.INVALID_JSON, Reason.GIVEN_UP, Reason.INVALID_JSON]
     assert world.clock.jump_until(lambda: world.stats.held_records == 0, 2)
     assert world.member.stopped == frozenset()
+
+
+def test_a_retry_is_signed_anew() -> None:
+    """Each attempt carries its own time, and the same id."""
+    world = EngineWorld(workflows=[WorkflowPolicy("orders", webhook_keys=(b"key",))])
+    seen: list[dict[str, str]] = []
+
+    def script(request: HttpRequest) -> Answer:
+        seen.append(dict(request.headers))
+        return Answer(503 if len(seen) < 4 else 200)
+
+    world.put("ann")
+    world.workflows["orders"].script = script
+    world.assign_all()
+    world.run()
+    times = [int(headers["webhook-timestamp"]) for headers in seen]
+    starts = [
+        int(world.clock.wall() - world.clock.monotonic() + arrival.at) for arrival in world.workflows["orders"].arrivals
+    ]
+    assert times == starts
+    assert times[-1] > times[0]
+    assert len({headers["webhook-id"] for headers in seen}) == 1
+    assert len({headers["webhook-signature"] for headers in seen}) == len(set(times))

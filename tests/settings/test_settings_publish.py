@@ -183,7 +183,13 @@ def test_defaults_are_those_of_the_contract(tmp_path: Path) -> None:
         "consumer_options": {},
         "producer_options": {},
     }
-    assert printed["destination"] == {"integration_name": "tray.io", "shared_secret": "", "body": "original"}
+    assert printed["destination"] == {
+        "integration_name": "tray.io",
+        "shared_secret": "",
+        "shared_secrets": [],
+        "signing": "segment",
+        "body": "original",
+    }
     assert printed["validation"] == {"mode": "strict", "give_up": []}
     assert printed["isolation"] == "shared"
     assert printed["http"] == {"listen": "127.0.0.1:9464"}
