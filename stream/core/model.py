@@ -247,6 +247,8 @@ class WorkflowPolicy:
     webhook_keys: tuple[bytes, ...] = field(default=(), repr=False)
     """Keys of `webhook-signature`, all in force; empty: requests have none."""
     body: str = "original"
+    key_suffix: str = ""
+    """What is put behind each idempotency key: a replay whose events are to count as new ones has one."""
     on_failure: Literal["dead-letter", "hold"] = "dead-letter"
     give_up: frozenset[Place] = frozenset()
     """Events that are delivered no more."""

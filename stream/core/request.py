@@ -39,6 +39,7 @@ class RequestBuilder:
         self.is_timed = self._signer is not None
         """Whether requests say when they were sent, so that `build` has to be told."""
         self._is_compact = policy.body == "compact"
+        self._key_suffix = policy.key_suffix
 
     def build(self, event: Event, wall: float = 0.0) -> HttpRequest:
         """The request for `event`, sent at `wall` (Unix time in seconds). Needs no payload.
@@ -50,7 +51,7 @@ class RequestBuilder:
             body = delete_notification(body, event.record.timestamp_ms)
         if self._is_compact:
             body = compact(body)
-        key = idempotency_key(event)
+        key = idempotency_key(event) + self._key_suffix
         headers = [*self._constant, ("idempotency-key", key)]
         if self._keyed is not None:
             headers.append(("x-signature", self._sign(self._keyed, body)))

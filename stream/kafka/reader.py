@@ -62,6 +62,23 @@ class OffsetReader:
         with self._translated():
             return {tp: offset for tp, (offset, _) in committed(self._consumer, tps, timeout_s).items()}
 
+    def at_time(
+        self, tps: Iterable[TopicPartition], ms: int, timeout_s: float = TIMEOUT_S
+    ) -> dict[TopicPartition, int]:
+        """Offset of each partition's first record at or after a time; partitions without one are left out."""
+        doing = "asking for the offsets of a time"
+        if not (asked := [KafkaPartition(*tp, ms) for tp in tps]):
+            return {}
+        with self._translated():
+            try:
+                answers = self._consumer.offsets_for_times(asked, timeout=timeout_s)
+            except KafkaException as error:
+                raise as_source_error(error, doing) from error
+            for answer in answers:
+                if answer.error is not None:
+                    raise as_source_error(answer.error, doing)
+        return {TopicPartition(a.topic, a.partition): a.offset for a in answers if a.offset >= 0}
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
         """A refusal is reported by callback alone, which a poll serves; the question itself just gets no answer."""

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from itertools import repeat
 from typing import Protocol, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -16,6 +17,8 @@ from stream.core.model import Headers, Record
 
 TIMEOUT_S = 30.0
 LARGEST_RECORD = 8 * 1024 * 1024
+NOW = 0
+"""As a timestamp: the producer's present time."""
 
 Given = tuple[str | bytes | None, str | bytes | None, int | None, Headers | None]
 """A record to produce: key, value, partition (None: by key), headers."""
@@ -66,6 +69,13 @@ def produce_events(bootstrap: str, topic: str, events: Iterable[Given]) -> list[
     """
     with _producer(bootstrap) as producer:
         return _produce(producer, topic, events)
+
+
+def produce_timed_events(bootstrap: str, topic: str, events: Iterable[tuple[int, Given]]) -> list[tuple[int, int]]:
+    """The same for events with a timestamp each (Unix time in milliseconds), as a producer may set it."""
+    with _producer(bootstrap) as producer:
+        times, given = zip(*events, strict=True)
+        return _produce(producer, topic, given, times)
 
 
 def produce_transaction(
@@ -133,7 +143,9 @@ def _producer(bootstrap: str, more: Mapping[str, str] | None = None) -> Iterator
         producer.close()
 
 
-def _produce(producer: Producer, topic: str, events: Iterable[Given]) -> list[tuple[int, int]]:
+def _produce(
+    producer: Producer, topic: str, events: Iterable[Given], times: Iterable[int] = repeat(NOW)
+) -> list[tuple[int, int]]:
     places: dict[int, tuple[int, int]] = {}
     errors: list[KafkaError] = []
 
@@ -142,20 +154,22 @@ def _produce(producer: Producer, topic: str, events: Iterable[Given]) -> list[tu
             errors.append(error)
         places[index] = (message.partition() or 0, message.offset() or 0)
 
-    for index, event in enumerate(events):
-        _enqueue(producer, topic, event, partial(report, index))
+    for index, (event, time_ms) in enumerate(zip(events, times, strict=False)):
+        _enqueue(producer, topic, event, time_ms, partial(report, index))
     waiting = producer.flush(TIMEOUT_S)
     if errors or waiting:
         raise KafkaException(errors[0] if errors else KafkaError(KafkaError._TIMED_OUT))
     return [places[index] for index in sorted(places)]
 
 
-def _enqueue(producer: Producer, topic: str, event: Given, report: partial[None]) -> None:
+def _enqueue(producer: Producer, topic: str, event: Given, time_ms: int, report: partial[None]) -> None:
     key, value, partition, headers = event
     number = -1 if partition is None else partition
     while True:
         try:
-            producer.produce(topic, value, key, number, on_delivery=report, headers=list(headers or []))
+            producer.produce(
+                topic, value, key, number, on_delivery=report, timestamp=time_ms, headers=list(headers or [])
+            )
         except BufferError:
             producer.poll(0.1)
         else:

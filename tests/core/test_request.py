@@ -49,6 +49,12 @@ def test_extra_headers() -> None:
     ]
 
 
+def test_a_replay_that_is_to_count_anew_has_keys_of_its_own() -> None:
+    """The suffix is put behind every key."""
+    policy = WorkflowPolicy("w", key_suffix="-r-fix")
+    assert ("idempotency-key", "m-1-r-fix") in RequestBuilder(policy, AGENT).build(event()).headers
+
+
 def test_headers_are_not_shared() -> None:
     """Each request has a list of its own."""
     builder = RequestBuilder(WorkflowPolicy("w"), AGENT)
