@@ -3,35 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from stream.app.policies import workflow_group
-from stream.core.errors import ConfigError, Problem
+from stream.core.errors import ConfigError, Problem, RefusedError
 from stream.core.migrate import Committed, is_newer
 from stream.core.model import TopicPartition
 from stream.kafka.client_config import KafkaPolicy, common_config, reader_config
 from stream.kafka.groups import Groups
+from stream.kafka.permissions import Permissions, grant, lacks
 from stream.kafka.reader import OffsetReader
 from stream.settings.model import Settings
 
 Commits = Mapping[TopicPartition, Committed]
 
 
-def check_layout(settings: Settings, kafka: KafkaPolicy) -> bool:
-    """Whether nothing of this deployment was ever committed, in either layout. Blocking.
+@dataclass(frozen=True)
+class Past:
+    """What was committed before this start."""
+
+    is_first_start: bool
+    """Nothing of this deployment was ever committed, in either layout."""
+    unseen: tuple[str, ...] = ()
+    """Workflows' groups that we may not see; while all share one group, they count as never used."""
+
+
+def check_layout(settings: Settings, kafka: KafkaPolicy) -> Past:
+    """Compare the groups of both layouts. Blocking.
 
     Raises:
         ConfigError: the layout that is not in use holds newer offsets, so that events would be sent again.
+        RefusedError: we may not see a group whose offsets decide where to start.
         SourceError: Kafka does not answer.
     """
+    unseen = _unseen_groups(settings, kafka)
     groups, tps = Groups(common_config(kafka)), partitions_of(kafka)
     shared = groups.committed(settings.kafka.group_id, tps)
-    own = {w.name: groups.committed(workflow_group(settings, w), tps) for w in settings.workflows}
+    named = {w.name: workflow_group(settings, w) for w in settings.workflows}
+    own = {name: {} if group in unseen else groups.committed(group, tps) for name, group in named.items()}
     by_workflow = {(name, tp): commit for name, commits in own.items() for tp, commit in commits.items()}
     by_shared = {(name, tp): commit for name in own for tp, commit in shared.items()}
     unused, used = (by_workflow, by_shared) if settings.isolation == "shared" else (by_shared, by_workflow)
     if is_newer(unused, used):
         raise ConfigError([_refusal(settings)])
-    return not shared and not by_workflow
+    return Past(not shared and not by_workflow, tuple(unseen))
+
+
+def needed_rights(settings: Settings) -> dict[str, str]:
+    """What a start does with each group of either layout, those in use first: `Read` it, or `Describe` it."""
+    shared = [settings.kafka.group_id]
+    own = [workflow_group(settings, workflow) for workflow in settings.workflows]
+    used, unused = (shared, own) if settings.isolation == "shared" else (own, shared)
+    return dict.fromkeys(used, "Read") | dict.fromkeys(unused, "Describe")
+
+
+def is_decisive(settings: Settings, group: str) -> bool:
+    """Whether a start needs to know the group's offsets; one of a layout never used may not be ours to see."""
+    return settings.isolation == "workflow" or group == settings.kafka.group_id
+
+
+def _unseen_groups(settings: Settings, kafka: KafkaPolicy) -> set[str]:
+    """Asked before their offsets, since a consumer is not told of a refusal: its question gets no answer."""
+    rights = needed_rights(settings)
+    allowed = Permissions(common_config(kafka)).of_groups(list(rights))
+    unseen = {group for group, operations in allowed.items() if lacks(operations, "Describe")}
+    for group, right in rights.items():
+        if group in unseen and is_decisive(settings, group):
+            what = f"Kafka does not let us see the offsets of the group {group} (GROUP_AUTHORIZATION_FAILED)."
+            raise RefusedError(f"{what} Allow it: {grant(right, 'group', group)}")
+    return unseen
 
 
 def partitions_of(kafka: KafkaPolicy) -> list[TopicPartition]:

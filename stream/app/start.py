@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -52,7 +52,11 @@ async def ask_kafka(
         for finding in findings:
             journal.warning(finding)
     if inspect_topics:
-        is_first_start = await until_answered(lambda: check_layout(settings, kafka), journal)
+        past = await until_answered(lambda: check_layout(settings, kafka), journal)
+        is_first_start = past.is_first_start
+        if past.unseen:
+            what = "Kafka does not let us see groups that workflows of their own would have; they count as never used."
+            journal.info(what, groups=" ".join(past.unseen))
     return Start(partitions, is_first_start, ranges)
 
 
@@ -64,18 +68,18 @@ def prepare_dead_letters(policy: KafkaPolicy, plan: DeadLetterPlan, inspect: boo
     """
     topics = Topics(common_config(policy))
     counts = topics.partition_counts(ASK_TIMEOUT_S)
-    sources = _sources(policy, counts)
+    sources = source_topics(policy, counts)
     if not sources:
         raise SourceError(f"No topic {', '.join(policy.topics)} on this cluster yet.")
     partitions = topics.ensure_dead_letters(plan, sources)
-    findings = topics.dead_letter_findings(plan.topic) if inspect and plan.topic in counts else []
+    findings = topics.dead_letter_findings(plan.topic, sources) if inspect and plan.topic in counts else []
     return partitions, findings
 
 
-def _sources(policy: KafkaPolicy, existing: Collection[str]) -> list[str]:
-    """Topics to read that exist, in the order of the settings."""
+def source_topics(policy: KafkaPolicy, existing: Collection[str], named: Iterable[str] | None = None) -> list[str]:
+    """Those of the existing topics that are read, in the order of the settings; `named`: by these names or patterns."""
     visible = sorted(set(existing) - set(policy.hidden_topics))
-    return [name for topic in policy.topics for name in visible if _is_named(topic, name)]
+    return [name for topic in named or policy.topics for name in visible if _is_named(topic, name)]
 
 
 def _is_named(topic: str, name: str) -> bool:

@@ -10,8 +10,10 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from stream.app.check import Finding, check_kafka, exit_code, probe_workflows
-from stream.cli.console import standard_output
+from stream.app.check_kafka import check_kafka
+from stream.app.check_workflows import probe_workflows
+from stream.app.finding import Finding, exit_code
+from stream.cli.console import print_table
 from stream.settings import redacted_settings
 from stream.settings.load import Loaded
 
@@ -45,4 +47,4 @@ def _print_table(findings: list[Finding]) -> None:
         # As Text, since a plain string would be read as rich's markup: a detail may hold square brackets.
         verdict = Text(finding.verdict, _STYLES[finding.verdict])
         table.add_row(verdict, Text(finding.what), Text(finding.detail))
-    standard_output().print(table)
+    print_table(table)

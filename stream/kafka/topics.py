@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,27 +53,24 @@ class Topics:
         counts = self.partition_counts()
         if plan.topic in counts:
             return counts[plan.topic]
-        existing = [name for name in sources if name in counts]
-        partitions = counts[existing[0]] if existing else 1
-        config = {"cleanup.policy": "delete", "retention.ms": str(int(plan.retention_s * 1000))}
-        if largest := max(map(self._largest_record, existing), default=0):
-            config["max.message.bytes"] = str(largest + HEADER_ROOM_BYTES)
-        if not plan.create:
-            raise MissingTopicError(_missing(plan.topic, partitions, config, "and dead_letter.create is false"))
-        self._create(plan.topic, partitions, config)
-        return self.partition_counts().get(plan.topic, partitions)
+        missing = self._missing_topic(plan, sources, counts)
+        self._create(plan, missing)
+        return self.partition_counts().get(plan.topic, missing.num_partitions)
+
+    def try_dead_letters(self, plan: DeadLetterPlan, sources: Iterable[str]) -> None:
+        """Whether `ensure_dead_letters` would create the missing topic; nothing is created.
+
+        Raises:
+            MissingTopicError, RefusedError: it would not; the text has the command that does.
+        """
+        self._create(plan, self._missing_topic(plan, sources, self.partition_counts()), only_try=True)
 
     def topic_config(self, topic: str) -> dict[str, str]:
         """The topic's configuration; empty when Kafka does not tell."""
-        resource = ConfigResource(ResourceType.TOPIC, topic)
-        try:
-            entries = self._admin.describe_configs([resource], request_timeout=TIMEOUT_S)[resource].result(TIMEOUT_S)
-        except (KafkaException, TimeoutError):
-            return {}
-        return {name: entry.value for name, entry in entries.items()}
+        return self._config(ConfigResource(ResourceType.TOPIC, topic))
 
-    def dead_letter_findings(self, topic: str) -> list[str]:
-        """What makes an existing dead-letter topic forget letters too early."""
+    def dead_letter_findings(self, topic: str, sources: Iterable[str] = ()) -> list[str]:
+        """What makes an existing dead-letter topic forget letters too early, or take them without their values."""
         config = self.topic_config(topic)
         findings = []
         if "compact" in config.get("cleanup.policy", ""):
@@ -81,36 +78,70 @@ class Topics:
         retention_ms = int(config.get("retention.ms", "-1"))
         if 0 <= retention_ms < LEAST_RETENTION_MS:
             findings.append(f"The dead-letter topic {topic} keeps letters for less than 7 days ({retention_ms} ms).")
+        if wanted := self._letter_bytes(sources):
+            findings += _too_small(topic, int(config.get("max.message.bytes", wanted)), wanted)
         return findings
 
-    def _largest_record(self, topic: str) -> int:
-        return int(self.topic_config(topic).get("max.message.bytes", "0"))
-
-    def _create(self, topic: str, partitions: int, config: dict[str, str]) -> None:
-        future = self._admin.create_topics([NewTopic(topic, partitions, config=config)], request_timeout=TIMEOUT_S)[
-            topic
-        ]
+    def broker_option(self, name: str) -> str:
+        """An option of one of the brokers; empty when Kafka does not tell."""
         try:
-            future.result(TIMEOUT_S * 2)
+            broker = next(iter(self._admin.list_topics(timeout=TIMEOUT_S).brokers))
+        except (KafkaException, StopIteration):
+            return ""
+        return self._config(ConfigResource(ResourceType.BROKER, str(broker))).get(name, "")
+
+    def _config(self, resource: ConfigResource) -> dict[str, str]:
+        try:
+            entries = self._admin.describe_configs([resource], request_timeout=TIMEOUT_S)[resource].result(TIMEOUT_S)
+        except (KafkaException, TimeoutError):
+            return {}
+        return {name: entry.value for name, entry in entries.items()}
+
+    def _letter_bytes(self, sources: Iterable[str]) -> int:
+        """Room that the largest record of the sources needs with the headers of a letter; 0 when it is not known."""
+        largest = max((int(self.topic_config(topic).get("max.message.bytes", "0")) for topic in sources), default=0)
+        return largest and largest + HEADER_ROOM_BYTES
+
+    def _missing_topic(self, plan: DeadLetterPlan, sources: Iterable[str], counts: dict[str, int]) -> NewTopic:
+        """The dead-letter topic as it should be created."""
+        existing = [name for name in sources if name in counts]
+        config = {"cleanup.policy": "delete", "retention.ms": str(int(plan.retention_s * 1000))}
+        if room := self._letter_bytes(existing):
+            config["max.message.bytes"] = str(room)
+        return NewTopic(plan.topic, counts[existing[0]] if existing else 1, config=config)
+
+    def _create(self, plan: DeadLetterPlan, topic: NewTopic, only_try: bool = False) -> None:
+        if not plan.create:
+            raise MissingTopicError(_missing(topic, "and dead_letter.create is false"))
+        asked = self._admin.create_topics([topic], request_timeout=TIMEOUT_S, validate_only=only_try)
+        try:
+            asked[topic.topic].result(TIMEOUT_S * 2)
         except TimeoutError as error:
-            raise as_source_error(KafkaError(KafkaError._TIMED_OUT), f"creating the topic {topic}") from error
+            raise as_source_error(KafkaError(KafkaError._TIMED_OUT), f"creating the topic {topic.topic}") from error
         except KafkaException as error:
             inner = kafka_error(error)
             if inner.code() == KafkaError.TOPIC_ALREADY_EXISTS:
                 return
             kind = RefusedError if is_refused(inner) else SourceError if is_transient(inner) else MissingTopicError
-            raise kind(
-                _missing(topic, partitions, config, f"and Kafka did not let us create it ({inner.name()})")
-            ) from error
+            raise kind(_missing(topic, f"and Kafka did not let us create it ({inner.name()})")) from error
 
     def _on_error(self, error: KafkaError) -> None:
         if is_refused(error):
             self._refusal = error
 
 
-def _missing(topic: str, partitions: int, config: dict[str, str], why: str) -> str:
-    options = " ".join(f"--config {name}={value}" for name, value in config.items())
+def _missing(topic: NewTopic, why: str) -> str:
+    options = " ".join(f"--config {name}={value}" for name, value in (topic.config or {}).items())
     return (
-        f"The dead-letter topic {topic} is missing {why}. Create it: "
-        f"kafka-topics.sh --bootstrap-server … --create --topic {topic} --partitions {partitions} {options}"
+        f"The dead-letter topic {topic.topic} is missing {why}. Create it: kafka-topics.sh --bootstrap-server … "
+        f"--create --topic {topic.topic} --partitions {topic.num_partitions} {options}"
     )
+
+
+def _too_small(topic: str, room: int, wanted: int) -> Iterator[str]:
+    if room < wanted:
+        yield (
+            f"The dead-letter topic {topic} takes {room} bytes, less than the largest event with a letter's headers: "
+            "such a letter goes without the event. Mend it: kafka-configs.sh --bootstrap-server … --alter "
+            f"--entity-type topics --entity-name {topic} --add-config max.message.bytes={wanted}"
+        )

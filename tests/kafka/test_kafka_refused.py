@@ -13,8 +13,11 @@ from confluent_kafka.admin import (
     ResourcePatternType,
     ResourceType,
 )
-from kafka_support import Member, admin_of, fill, policy_for
+from kafka_support import QUIET, Member, admin_of, fill, policy_for
 
+from stream.app.check_kafka import check_kafka
+from stream.app.layout_check import Past, check_layout
+from stream.app.policies import kafka_policy
 from stream.core.errors import ConfigError, RefusedError
 from stream.kafka.client_config import (
     KafkaPolicy,
@@ -27,6 +30,7 @@ from stream.kafka.client_config import (
 from stream.kafka.dead_letters import DeadLetterTopic
 from stream.kafka.reader import OffsetReader
 from stream.kafka.topics import DeadLetterPlan, Topics
+from stream.settings.model import Settings
 from stream.testing.apache_kafka import ApacheKafka
 from stream.testing.kafka_jars import KafkaUnavailable
 
@@ -143,6 +147,59 @@ def test_a_dead_letter_topic_that_may_not_be_created_is_refused_with_the_command
     with pytest.raises(RefusedError) as found:
         topics.ensure_dead_letters(DeadLetterPlan(f"{topic_name}.dl", True, 3600), [topic_name])
     assert f"--create --topic {topic_name}.dl --partitions 3 --config cleanup.policy=delete" in str(found.value)
+
+
+def settings_of(kafka: SaslKafka, topic: str, **more: Any) -> Settings:
+    """Settings of a reader that logs in, the group named as the topic."""
+    options = {**QUIET, "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN"}
+    options |= {"sasl.username": "reader", "sasl.password": USERS["reader"]}
+    servers = f"127.0.0.1:{kafka.sasl_port}"
+    table = {"bootstrap_servers": servers, "topics": [topic], "group_id": topic, "options": options}
+    workflow = {"name": "orders", "url": "https://hooks.example.com/wf"}
+    return Settings.model_validate({"kafka": table, "workflow": [workflow], **more})
+
+
+def findings_of(settings: Settings) -> dict[str, tuple[str, str]]:
+    return {finding.what: (finding.verdict, finding.detail) for finding in check_kafka(settings)}
+
+
+@pytest.mark.kafka
+def test_check_finds_each_missing_right(sasl_kafka: SaslKafka, topic_name: str) -> None:
+    """With the command that grants it; nothing is created, and what is granted then is found."""
+    sasl_kafka.create_topic(topic_name, 2)
+    settings, letters = settings_of(sasl_kafka, topic_name), f"{topic_name}.dead-letters"
+    found = findings_of(settings)
+    for what, option in ((f"topic {topic_name}", f"--topic {topic_name}"), (f"group {topic_name}", "--group ")):
+        assert found[what][0] == "refused"
+        assert f"--operation Read {option}" in found[what][1]
+    assert found[f"dead-letter topic {letters}"][0] == "refused"
+    assert f"--create --topic {letters} --partitions" in found[f"dead-letter topic {letters}"][1]
+
+    sasl_kafka.allow(ResourceType.TOPIC, topic_name, AclOperation.READ)
+    sasl_kafka.allow(ResourceType.GROUP, topic_name, AclOperation.READ)
+    sasl_kafka.allow(ResourceType.TOPIC, letters, AclOperation.CREATE, AclOperation.DESCRIBE)
+    assert findings_of(settings)[f"dead-letter topic {letters}"] == ("ok", "missing: run creates it")
+
+    sasl_kafka.create_topic(letters, 2)
+    found = findings_of(settings)
+    assert found[f"topic {topic_name}"] == ("ok", "2 partitions")
+    assert found[f"group {topic_name}"] == ("ok", "nothing committed yet: starts at earliest")
+    assert found[f"group {topic_name}.orders"] == ("ok", "may not be seen: counts as never used")
+    assert found[f"dead-letter topic {letters}"][0] == "refused"
+    assert f"--operation Write --topic {letters}" in found[f"dead-letter topic {letters}"][1]
+
+
+@pytest.mark.kafka
+def test_a_start_needs_only_the_groups_that_it_uses(sasl_kafka: SaslKafka, topic_name: str) -> None:
+    """Sharing a group, workflows' own may be out of sight; with groups of their own all count."""
+    sasl_kafka.create_topic(topic_name)
+    sasl_kafka.allow(ResourceType.TOPIC, topic_name, AclOperation.READ)
+    sasl_kafka.allow(ResourceType.GROUP, topic_name, AclOperation.READ)
+    shared = settings_of(sasl_kafka, topic_name)
+    assert check_layout(shared, kafka_policy(shared)) == Past(is_first_start=True, unseen=(f"{topic_name}.orders",))
+    isolated = settings_of(sasl_kafka, topic_name, isolation="workflow")
+    with pytest.raises(RefusedError, match=rf"{topic_name}\.orders.*--operation Read --group"):
+        check_layout(isolated, kafka_policy(isolated))
 
 
 def nowhere(**more: Any) -> KafkaPolicy:
