@@ -41,8 +41,8 @@ docs: $(STAMP)  ## write the generated parts of README and ARCHITECTURE
 schemas: $(STAMP)  ## write schemas/config.schema.json from the settings model
 	$(BIN)/python -m stream.settings.publish schemas/config.schema.json
 
-$(STAMP): pyproject.toml uv.lock $(if $(filter .uv/bin/uv,$(UV)),.uv/bin/uv)
-	$(UV) sync --locked --quiet
+$(STAMP): pyproject.toml uv.lock Makefile $(if $(filter .uv/bin/uv,$(UV)),.uv/bin/uv)
+	$(UV) sync --locked --all-extras --quiet
 	@touch $@
 
 .uv/bin/uv:

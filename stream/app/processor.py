@@ -23,6 +23,7 @@ from stream.app.policies import (
 )
 from stream.app.start import Start, ask_kafka
 from stream.app.steady_stats import SteadyStats
+from stream.app.tracing import CLOSE_LIMIT_S, open_tracing
 from stream.app.world import build_world
 from stream.core.errors import ConfigError, DataLossError, Problem, StreamError
 from stream.core.stats import EngineStats
@@ -79,6 +80,7 @@ class Processor:
         """One for each engine, once Kafka has answered."""
         self._stop_asked = asyncio.Event()
         self._fault: StreamError | None = None
+        self._tracing = open_tracing(self.settings)
 
     @property
     def stats(self) -> EngineStats:
@@ -130,6 +132,7 @@ class Processor:
         finally:
             beat.cancel()
             endpoint.close()
+            await self._close_tracing()
 
     async def _prepare(self) -> Start | None:
         """What Kafka says at start; None when a stop came before it answered."""
@@ -180,8 +183,9 @@ class Processor:
         kafka = kafka_policy(self.settings, layout, self._logger)
         group_trace = None if trace is None else trace.for_group(layout.group)
         beat = partial(self.health.beat, _owner_name(layout.group))
+        spans = None if self._tracing is None else self._tracing.for_group(layout.group)
         world = build_world(
-            self.settings, layout, kafka, start.dead_letter_partitions, stats, self.journal, group_trace, beat
+            self.settings, layout, kafka, start.dead_letter_partitions, stats, self.journal, group_trace, beat, spans
         )
         return EngineRun(world, reader_config(kafka), start.ranges, self.journal)
 
@@ -191,6 +195,10 @@ class Processor:
         if any(run.has_lost for run in self.runs):
             raise DataLossError("Records that were not read are gone from the topic; see the error lines above.")
         self.journal.info("Stopped.")
+
+    async def _close_tracing(self) -> None:
+        if self._tracing is not None and not await self._tracing.close(CLOSE_LIMIT_S):
+            self.journal.warning("The last spans could not be sent in time.", limit_s=CLOSE_LIMIT_S)
 
     async def _beat(self) -> None:
         while True:

@@ -12,6 +12,7 @@ from stream.app.loop_clock import LoopClock
 from stream.app.policies import Layout, delivery_rules, engine_policy
 from stream.core.errors import EngineInvariantError
 from stream.core.model import DeadLetter
+from stream.core.ports import Spans
 from stream.core.stats import EngineStats
 from stream.kafka.client_config import KafkaPolicy, consumer_config, producer_config
 from stream.kafka.dead_letters import DeadLetterTopic
@@ -66,6 +67,7 @@ def build_world(
     journal: StructlogJournal,
     trace: GroupTrace | None,
     beat: Callable[[], None],
+    spans: Spans | None = None,
 ) -> World:
     """The engine of one layout and its edges, on the running event loop; nothing is started yet.
 
@@ -89,6 +91,7 @@ def build_world(
         journal=journal,
         rng=Random(),
         trace=trace,
+        spans=spans,
     )
     engine = Engine(engine_policy(settings, layout), delivery_rules(settings), edges, stats)
     return World(engine, owner, letters, senders, trace)

@@ -11,6 +11,7 @@ from stream.core.model import (
     CommitResult,
     DataLoss,
     DeadLetter,
+    Event,
     HttpRequest,
     RecordBatch,
     StartedPartition,
@@ -19,6 +20,8 @@ from stream.core.model import (
 
 Offsets = Mapping[TopicPartition, CommitOffset]
 OnDrained = Callable[[Offsets], None]
+Build = Callable[[Event], HttpRequest]
+"""Makes the request that carries an event to one workflow."""
 
 
 class Cancel(Protocol):
@@ -121,6 +124,13 @@ class Trace(Protocol):
 
     def flush(self) -> None:
         """Make what was recorded outlive the process; never raises."""
+
+
+class Spans(Trace, Protocol):
+    """Follows deliveries and their attempts as spans; told of each step as a trace is."""
+
+    def around(self, workflow: str, build: Build, sender: Sender) -> tuple[Build, Sender]:
+        """The same two of one workflow, with a span around each attempt."""
 
 
 class Journal(Protocol):

@@ -19,7 +19,7 @@ from stream.core.model import (
     StartedPartition,
     TopicPartition,
 )
-from stream.core.ports import DeadLetters, Journal, OnDrained, Scheduler, Sender, Source, Trace, Validator
+from stream.core.ports import DeadLetters, Journal, OnDrained, Scheduler, Sender, Source, Spans, Trace, Validator
 from stream.core.stats import EngineStats
 from stream.core.tenure import Phase, Tenure
 from stream.pipeline.commits import Commits
@@ -32,7 +32,7 @@ from stream.pipeline.letters import LetterDesk
 from stream.pipeline.line import Line
 from stream.pipeline.overview import Overview
 from stream.pipeline.restored import restore
-from stream.pipeline.steps import Steps
+from stream.pipeline.steps import Steps, joined
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Edges:
     journal: Journal
     rng: Random
     trace: Trace | None = None
+    spans: Spans | None = None
+    """Follows each delivery and attempt."""
 
 
 class Engine:
@@ -58,8 +60,8 @@ class Engine:
         self.on_joined: Callable[[], None] = lambda: None
         """Told at each assignment, an empty one included."""
         self._edges = edges
-        self._trace = edges.trace
-        clock, rng, journal, steps = edges.clock, edges.rng, edges.journal, Steps(edges.trace)
+        self._trace = joined(edges.trace, edges.spans)
+        clock, rng, journal, steps = edges.clock, edges.rng, edges.journal, Steps(self._trace)
         self._hashes = [name_hash(workflow.name) for workflow in policy.workflows]
         self._ledger = Ledger(policy.limits, stats, edges.source)
         letters = LetterDesk(edges.dead_letters, clock, stats, journal)
@@ -74,7 +76,7 @@ class Engine:
             clock,
             stats,
             journal,
-            edges.trace,
+            self._trace,
             policy.limits.metadata_max_bytes,
         )
         self._drains = Drains(policy.drain_timeout_s, self._ledger, self._deliverer, self._commits, clock)
@@ -190,7 +192,7 @@ class Engine:
 def _lines(policy: EnginePolicy, edges: Edges, stats: EngineStats) -> tuple[Line, ...]:
     workflows = zip(policy.workflows, edges.senders, strict=True)
     return tuple(
-        Line.build_for(index, workflow, policy, sender, stats.workflows[workflow.name], edges.clock)
+        Line.build_for(index, workflow, policy, sender, stats.workflows[workflow.name], edges.clock, edges.spans)
         for index, (workflow, sender) in enumerate(workflows)
     )
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 from stream.core.dispatch import Dispatcher, lane_of
-from stream.core.model import EnginePolicy, Event, HttpRequest, WorkflowPolicy
+from stream.core.model import EnginePolicy, Event, WorkflowPolicy
 from stream.core.pace import Pace
-from stream.core.ports import Cancel, Clock, Sender
+from stream.core.ports import Build, Cancel, Clock, Sender, Spans
 from stream.core.request import RequestBuilder
 from stream.core.stats import WorkflowStats
 from stream.core.tenure import Delivery, Tenure
@@ -22,7 +22,7 @@ class Line:
     dispatcher: Dispatcher
     pace: Pace
     lane_of: Callable[[Event], Hashable | None]
-    build: Callable[[Event], HttpRequest]
+    build: Build
     sender: Sender
     stats: WorkflowStats
     held: set[Delivery] = field(default_factory=set)
@@ -41,14 +41,18 @@ class Line:
         sender: Sender,
         stats: WorkflowStats,
         clock: Clock,
+        spans: Spans | None = None,
     ) -> Line:
         """The line of the engine's workflow number `index`."""
+        build = request_builder(workflow, engine.user_agent, clock)
+        if spans is not None:
+            build, sender = spans.around(workflow.name, build, sender)
         return cls(
             policy=workflow,
             dispatcher=Dispatcher(index, engine.limits.max_lane_events),
             pace=Pace(workflow, engine.gate, clock.monotonic()),
             lane_of=lane_of(workflow.ordering),
-            build=request_builder(workflow, engine.user_agent, clock),
+            build=build,
             sender=sender,
             stats=stats,
         )
@@ -68,7 +72,7 @@ class Line:
         self.refresh_gauges()
 
 
-def request_builder(workflow: WorkflowPolicy, user_agent: str, clock: Clock) -> Callable[[Event], HttpRequest]:
+def request_builder(workflow: WorkflowPolicy, user_agent: str, clock: Clock) -> Build:
     """Builds the workflow's requests as they are to be sent now; the clock is asked only where that matters."""
     builder = RequestBuilder(workflow, user_agent)
     return (lambda event: builder.build(event, clock.wall())) if builder.is_timed else builder.build

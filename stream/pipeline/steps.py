@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stream.core.model import Record
 from stream.core.ports import Trace
 
@@ -19,3 +21,26 @@ class Steps:
         if self._trace is not None:
             where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
             self._trace.emit(word, **where, workflow=workflow, **fields)
+
+
+class Traces:
+    """`ports.Trace` that tells several."""
+
+    def __init__(self, traces: Sequence[Trace]) -> None:
+        self._traces = traces
+
+    def emit(self, event: str, /, **fields: object) -> None:
+        """Tell each of one step; never raises."""
+        for trace in self._traces:
+            trace.emit(event, **fields)
+
+    def flush(self) -> None:
+        """Let each make what it recorded outlive the process; never raises."""
+        for trace in self._traces:
+            trace.flush()
+
+
+def joined(*traces: Trace | None) -> Trace | None:
+    """One trace that tells all that there are; None when there is none."""
+    there = [trace for trace in traces if trace is not None]
+    return Traces(there) if len(there) > 1 else next(iter(there), None)

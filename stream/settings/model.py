@@ -17,7 +17,12 @@ from stream.settings.places import Places
 from stream.settings.secret import Secret, SharedSecrets, one_spelling
 from stream.settings.section import Section, with_unit
 from stream.settings.units import ByteSize, Span, format_duration
+<<<<<<< HEAD
 from stream.settings.workflow import MAX_WORKFLOWS, Signing, Workflow
+=======
+from stream.settings.url import url_fault
+from stream.settings.workflow import MAX_WORKFLOWS, Workflow
+>>>>>>> a862abd (Follow deliveries and attempts as spans)
 
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _MAX_PORT = 65_535
@@ -203,6 +208,29 @@ class Http(Section):
         return listen
 
 
+class Tracing(Section):
+    """Spans of deliveries and attempts, for an OpenTelemetry collector."""
+
+    endpoint: str = Field(
+        default="",
+        description="Collector that spans are sent to by OTLP over HTTP, such as http://localhost:4318. Empty: there "
+        "are none. Needs the extra tray-stream[otel]; headers, timeouts and batches as OTEL_* variables.",
+    )
+    sample: float = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        description="Share of the events that have spans, 0 to 1. A traceparent on the record decides for its event.",
+    )
+
+    @field_validator("endpoint")
+    @classmethod
+    def _is_a_url(cls, endpoint: str) -> str:
+        if endpoint and (fault := url_fault(endpoint)):
+            raise refusal(fault)
+        return endpoint
+
+
 class Log(Section):
     """What is logged, and how."""
 
@@ -236,6 +264,7 @@ class Settings(Section):
     dead_letter: DeadLetters = Field(default_factory=DeadLetters, validate_default=True)
     limits: Limits = Field(default_factory=Limits)
     http: Http = Field(default_factory=Http)
+    tracing: Tracing = Field(default_factory=Tracing)
     log: Log = Field(default_factory=Log)
 
     @property

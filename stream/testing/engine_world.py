@@ -10,6 +10,7 @@ import orjson
 
 from stream.core.model import EnginePolicy, TopicPartition, WorkflowPolicy
 from stream.core.outcome import OutcomeTable
+from stream.core.ports import Spans
 from stream.core.retry import RetryPolicy
 from stream.core.stats import EngineStats
 from stream.pipeline.deliverer import DeliveryRules
@@ -35,6 +36,7 @@ class EngineWorld:
         workflows: Sequence[WorkflowPolicy] = (),
         retry: RetryPolicy | None = None,
         seed: int = 0,
+        spans: Spans | None = None,
     ) -> None:
         chosen = tuple(workflows) or tuple(WorkflowPolicy(name) for name in names or ("orders",))
         self.policy = replace(policy or EnginePolicy(GROUP), workflows=chosen)
@@ -45,6 +47,7 @@ class EngineWorld:
         self.workflows = {policy.name: ScriptedWorkflow(self.clock) for policy in chosen}
         self.dead_letters = MemoryDeadLetters(self.clock)
         self.trace = RecordingTrace()
+        self._spans = spans
         self.journal = SilentJournal()
         self._rng = Random(seed)
         self.start()
@@ -62,6 +65,7 @@ class EngineWorld:
             journal=self.journal,
             rng=self._rng,
             trace=self.trace,
+            spans=self._spans,
         )
         self.engine = Engine(self.policy, self.rules, edges, self.stats)
         self.engine.start()

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
 
-from stream.core.model import CommitOutcome, CommitResult, Record, RecordBatch, StartedPartition, TopicPartition
+from stream.core.model import (
+    CommitOutcome,
+    CommitResult,
+    Headers,
+    Record,
+    RecordBatch,
+    StartedPartition,
+    TopicPartition,
+)
 from stream.core.ports import Offsets, Scheduler, SourceEvents
 
 IDLE_POLL_S = 0.2
@@ -38,11 +46,16 @@ class MemoryBroker:
         return tps
 
     def append(
-        self, tp: TopicPartition, value: bytes | None, key: bytes | None = None, timestamp_ms: int = 1_799_999_999_000
+        self,
+        tp: TopicPartition,
+        value: bytes | None,
+        key: bytes | None = None,
+        timestamp_ms: int = 1_799_999_999_000,
+        headers: Headers | None = None,
     ) -> int:
         """Write one record; its offset."""
         offset = self.ends[tp]
-        self.logs[tp].append(Record(tp.topic, tp.partition, offset, timestamp_ms, key, value))
+        self.logs[tp].append(Record(tp.topic, tp.partition, offset, timestamp_ms, key, value, headers))
         self.ends[tp] = offset + 1
         return offset
 

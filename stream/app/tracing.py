@@ -1,0 +1,32 @@
+"""The spans of a process, when the settings ask for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stream import __version__
+from stream.core.errors import ConfigError, Problem
+from stream.settings.model import Settings
+
+if TYPE_CHECKING:
+    from stream.tracing.provider import Tracing
+
+CLOSE_LIMIT_S = 3.0
+"""How long a stop waits until the last spans are sent."""
+
+
+def open_tracing(settings: Settings) -> Tracing | None:
+    """The way to the collector; None when there is to be none. Imports OpenTelemetry only then.
+
+    Raises ConfigError when the packages of the extra are missing.
+    """
+    if not settings.tracing.endpoint:
+        return None
+    try:
+        from stream.tracing.provider import Tracing, TracingPolicy
+    except ImportError as error:
+        what = f"is set, and OpenTelemetry is not installed (no module {error.name})."
+        raise ConfigError(
+            [Problem("tracing.endpoint", what, 'Install the extra: pip install "tray-stream[otel]".')]
+        ) from error
+    return Tracing(TracingPolicy(settings.tracing.endpoint, settings.tracing.sample, __version__))

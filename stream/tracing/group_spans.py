@@ -1,0 +1,136 @@
+"""The spans of one consumer group: one for each delivery of an event to a workflow, one in it for each attempt."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+
+from opentelemetry.context import Context
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from stream.core.model import Event, HttpRequest, TopicPartition
+from stream.core.ports import Build, Sender
+from stream.core.request import traceparent
+from stream.tracing.attempts import TracedRequest, TracedSender, with_traceparent
+
+_PROPAGATOR = TraceContextTextMapPropagator()
+_ENDINGS = {"delivered": "delivered", "dead_lettered": "dead_lettered", "filtered": "filtered"}
+"""Steps that end a delivery, and what its span then says of its outcome."""
+ABANDONED = "abandoned"
+"""The partition went away first; its next owner delivers the event again."""
+
+Key = tuple[int, str | None]
+"""Offset and workflow, within a partition."""
+
+
+@dataclass(slots=True)
+class OpenDelivery:
+    """A delivery that has begun and has not ended."""
+
+    span: Span
+    context: Context
+    attempts: int = 0
+
+
+class GroupSpans:
+    """`ports.Spans` of one consumer group; called on the event loop alone.
+
+    A delivery's span begins with its first attempt; how long the event had waited until then is `tray.age_ms`.
+    """
+
+    def __init__(self, tracer: Tracer, group: str) -> None:
+        self._tracer = tracer
+        self._group = group
+        self._open: dict[TopicPartition, dict[Key, OpenDelivery]] = {}
+
+    @property
+    def open_count(self) -> int:
+        """Deliveries that have begun and have not ended."""
+        return sum(map(len, self._open.values()))
+
+    def around(self, workflow: str, build: Build, sender: Sender) -> tuple[Build, Sender]:
+        """The same two of one workflow, with a span around each attempt."""
+        return partial(self._build, workflow, build), TracedSender(sender)
+
+    def emit(self, event: str, /, **fields: object) -> None:
+        """A step of an engine; those that end deliveries end their spans. Never raises."""
+        topic, partition = fields.get("topic"), fields.get("partition")
+        if event == "stopped":
+            for tp in list(self._open):
+                self._abandon(tp)
+        elif isinstance(topic, str) and isinstance(partition, int):
+            tp = TopicPartition(topic, partition)
+            if event in _ENDINGS:
+                self._end(tp, fields, _ENDINGS[event])
+            elif event in ("assigned", "revoked", "lost"):
+                self._abandon(tp)
+
+    def flush(self) -> None:
+        """Nothing: spans are sent in batches by a thread of their own, and no commit waits for them."""
+
+    def _build(self, workflow: str, build: Build, event: Event) -> HttpRequest:
+        request = build(event)
+        delivery = self._delivery(workflow, event)
+        delivery.attempts += 1
+        span = self._attempt(workflow, delivery) if delivery.span.is_recording() else delivery.span
+        return TracedRequest(with_traceparent(request.headers, span), request.body, span)
+
+    def _attempt(self, workflow: str, delivery: OpenDelivery) -> Span:
+        attributes: dict[str, str | int] = {"http.request.method": "POST", "tray.workflow": workflow}
+        if delivery.attempts > 1:
+            attributes["http.request.resend_count"] = delivery.attempts - 1
+        return self._tracer.start_span("POST", delivery.context, SpanKind.CLIENT, attributes)
+
+    def _delivery(self, workflow: str, event: Event) -> OpenDelivery:
+        record = event.record
+        tp, key = TopicPartition(record.topic, record.partition), (record.offset, workflow)
+        of_partition = self._open.setdefault(tp, {})
+        delivery = of_partition.get(key)
+        if delivery is None:
+            delivery = of_partition[key] = self._begin(workflow, event)
+        return delivery
+
+    def _begin(self, workflow: str, event: Event) -> OpenDelivery:
+        record = event.record
+        parent = traceparent(record.headers) if record.headers else None
+        context = _PROPAGATOR.extract({"traceparent": parent}) if parent else Context()
+        attributes: dict[str, str | int] = {
+            "messaging.system": "kafka",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": record.topic,
+            "messaging.destination.partition.id": str(record.partition),
+            "messaging.kafka.offset": record.offset,
+            "messaging.consumer.group.name": self._group,
+            "tray.workflow": workflow,
+            "tray.type": event.type_label,
+        }
+        if record.timestamp_ms >= 0:
+            attributes["tray.age_ms"] = max(0, time.time_ns() // 1_000_000 - record.timestamp_ms)
+        span = self._tracer.start_span(f"process {record.topic}", context, SpanKind.CONSUMER, attributes)
+        return OpenDelivery(span, set_span_in_context(span, context))
+
+    def _end(self, tp: TopicPartition, fields: dict[str, object], outcome: str) -> None:
+        offset, workflow = fields.get("offset"), fields.get("workflow")
+        if not isinstance(offset, int) or not (workflow is None or isinstance(workflow, str)):
+            return
+        of_partition = self._open.get(tp)
+        delivery = of_partition.pop((offset, workflow), None) if of_partition else None
+        if delivery is None:
+            return
+        if reason := fields.get("reason"):
+            delivery.span.set_attribute("tray.reason", str(reason))
+        if outcome == "dead_lettered":
+            delivery.span.set_status(Status(StatusCode.ERROR, str(fields.get("reason", ""))))
+        _finish(delivery, outcome)
+
+    def _abandon(self, tp: TopicPartition) -> None:
+        for delivery in self._open.pop(tp, {}).values():
+            _finish(delivery, ABANDONED)
+
+
+def _finish(delivery: OpenDelivery, outcome: str) -> None:
+    delivery.span.set_attribute("tray.outcome", outcome)
+    delivery.span.set_attribute("tray.attempts", delivery.attempts)
+    delivery.span.end()
