@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -20,6 +20,7 @@ from stream.kafka.owner import ConsumerOwner
 from stream.kafka.rebalance import Post
 from stream.pipeline.engine import Edges, Engine
 from stream.settings.model import Settings
+from stream.settings.workflow import Workflow
 from stream.telemetry.logs import StructlogJournal
 from stream.telemetry.trace import GroupTrace
 from stream.validation.schemas import SchemaValidator
@@ -78,9 +79,7 @@ def build_world(
     letters = None
     if settings.dead_letter.enabled:
         letters = DeadLetterTopic(producer_config(kafka), settings.dead_letter_topic, kafka.group, partitions, post)
-    senders = [
-        choose_sender(w.url.reveal(), timeout_s=w.timeout, max_connections=w.max_in_flight) for w in layout.workflows
-    ]
+    senders = open_senders(layout.workflows)
     owner = ConsumerOwner(kafka, consumer_config(kafka), post, journal, beat)
     edges = Edges(
         source=owner,
@@ -95,6 +94,11 @@ def build_world(
     )
     engine = Engine(engine_policy(settings, layout), delivery_rules(settings), edges, stats)
     return World(engine, owner, letters, senders, trace)
+
+
+def open_senders(workflows: Sequence[Workflow]) -> list[WebhookSender]:
+    """The way to each workflow, on the running event loop."""
+    return [choose_sender(w.url.reveal(), timeout_s=w.timeout, max_connections=w.max_in_flight) for w in workflows]
 
 
 def poster(loop: asyncio.AbstractEventLoop) -> Post:
