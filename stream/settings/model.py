@@ -17,12 +17,8 @@ from stream.settings.places import Places
 from stream.settings.secret import Secret, SharedSecrets, one_spelling
 from stream.settings.section import Section, with_unit
 from stream.settings.units import ByteSize, Span, format_duration
-<<<<<<< HEAD
-from stream.settings.workflow import MAX_WORKFLOWS, Signing, Workflow
-=======
 from stream.settings.url import url_fault
-from stream.settings.workflow import MAX_WORKFLOWS, Workflow
->>>>>>> a862abd (Follow deliveries and attempts as spans)
+from stream.settings.workflow import MAX_WORKFLOWS, Signing, Workflow
 
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 _MAX_PORT = 65_535
