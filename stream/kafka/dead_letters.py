@@ -6,11 +6,13 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from stream.core.letters import OMITTED
 from stream.core.model import DeadLetter, Headers
 from stream.kafka.client_config import Options, open_client
 from stream.kafka.codes import kafka_error
@@ -21,7 +23,17 @@ MAX_DETAIL_BYTES = 1024
 _TOO_LARGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE)
 
 
-def letter_headers(letter: DeadLetter, group: str, failed_at: float, omitted: bool) -> Headers:
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A record for the dead-letter topic. `partition` -1: chosen by the key."""
+
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+def letter_headers(letter: DeadLetter, group: str, failed_at: float) -> Headers:
     """The record's own headers, and ours in place of earlier ones of the same names."""
     record = letter.record
     ours: dict[str, str] = {
@@ -35,13 +47,9 @@ def letter_headers(letter: DeadLetter, group: str, failed_at: float, omitted: bo
         "tray.partition": str(record.partition),
         "tray.offset": str(record.offset),
         "tray.timestamp": str(record.timestamp_ms),
-        "tray.failed_at": datetime.fromtimestamp(failed_at, UTC)
-        .isoformat(timespec="milliseconds")
-        .replace("+00:00", "Z"),
+        "tray.failed_at": rfc3339(failed_at),
     }
-    if omitted:
-        ours["tray.value"] = "omitted"
-    kept: Headers = [(name, value) for name, value in record.headers or [] if name not in ours and name != "tray.value"]
+    kept: Headers = [(name, value) for name, value in record.headers or [] if name not in ours and name != OMITTED]
     return kept + [(name, _cut(text)) for name, text in ours.items()]
 
 
@@ -61,40 +69,47 @@ class DeadLetterTopic:
 
     def write(self, letter: DeadLetter, on_written: Callable[[str], None]) -> None:
         """Produce one letter; too large for the topic: the same again without its value."""
-        self._produce(letter, on_written, omitted=False)
+        record = letter.record
+        partition = record.partition if record.partition < self._partitions else -1
+        headers = letter_headers(letter, self._group, time.time())
+        self.put(Written(partition, record.key, record.value, headers), on_written)
+
+    def put(self, written: Written, on_written: Callable[[str], None]) -> None:
+        """Produce one record as it is; too large for the topic: the same again without its value."""
+        self._produce(written, on_written, omitted=False)
 
     def close(self) -> None:
         """Stop serving; letters that were not acknowledged are not told of any more."""
         self._is_closed = True
         self._thread.join(timeout=5)
 
-    def _produce(self, letter: DeadLetter, on_written: Callable[[str], None], omitted: bool) -> None:
-        record = letter.record
+    def _produce(self, written: Written, on_written: Callable[[str], None], omitted: bool) -> None:
+        mark: Headers = [(OMITTED, b"omitted")] if omitted else []
         try:
             self._producer.produce(
                 self._topic,
-                value=None if omitted else record.value,
-                key=record.key,
-                partition=record.partition if record.partition < self._partitions else -1,
-                headers=list(letter_headers(letter, self._group, time.time(), omitted)),
-                on_delivery=partial(self._on_delivery, letter, on_written, omitted),
+                value=None if omitted else written.value,
+                key=written.key,
+                partition=written.partition,
+                headers=[*written.headers, *mark],
+                on_delivery=partial(self._on_delivery, written, on_written, omitted),
             )
         except BufferError:
             self._post(on_written, "the producer's queue is full")
         except KafkaException as error:
-            self._answer(kafka_error(error), letter, on_written, omitted)
+            self._answer(kafka_error(error), written, on_written, omitted)
 
     def _on_delivery(
-        self, letter: DeadLetter, on_written: Callable[[str], None], omitted: bool, error: KafkaError | None, _: Message
+        self, written: Written, on_written: Callable[[str], None], omitted: bool, error: KafkaError | None, _: Message
     ) -> None:
         if error is None:
             self._post(on_written, "")
         else:
-            self._answer(error, letter, on_written, omitted)
+            self._answer(error, written, on_written, omitted)
 
-    def _answer(self, error: KafkaError, letter: DeadLetter, on_written: Callable[[str], None], omitted: bool) -> None:
+    def _answer(self, error: KafkaError, written: Written, on_written: Callable[[str], None], omitted: bool) -> None:
         if error.code() in _TOO_LARGE and not omitted:
-            self._post(self._produce, letter, on_written, True)
+            self._post(self._produce, written, on_written, True)
         else:
             self._post(on_written, error.name())
 
@@ -115,6 +130,11 @@ class DeadLetterTopic:
             with contextlib.suppress(KafkaException):
                 old.poll(POLL_S)
         self._producer = Producer(self._config)
+
+
+def rfc3339(moment: float) -> str:
+    """A moment (Unix time, seconds) as headers tell it."""
+    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _cut(text: str) -> bytes:

@@ -1,0 +1,138 @@
+"""Dead letters as they lie on their topic: whose they are, what they say, and the markers that end them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from stream.core.model import Headers, Place, Record
+
+REDRIVEN, DISCARDED = "redriven", "discarded"
+MARKERS = (REDRIVEN, DISCARDED)
+"""Reasons of records that are no letters: they say that the letter of the same identity is done with."""
+
+PREFIX = "tray."
+OMITTED = "tray.value"
+"""Header of a letter that was too large for the topic: its value is not in it."""
+OURS = frozenset(
+    PREFIX + name
+    for name in (
+        *("reason", "detail", "group", "workflow", "status", "attempts"),
+        *("topic", "partition", "offset", "timestamp", "failed_at", "value"),
+    )
+)
+"""Headers that a letter has in addition to those of the event's record."""
+
+
+class Identity(NamedTuple):
+    """What makes two records one letter."""
+
+    group: str
+    topic: str
+    partition: int
+    offset: int
+    workflow: str
+    """Empty: an invalid record of a group that several workflows share."""
+
+    @property
+    def place(self) -> Place:
+        """Where the event's own record lies."""
+        return Place(self.topic, self.partition, self.offset)
+
+
+@dataclass(slots=True)
+class Letter:
+    """A letter without its value. Copies of one identity are folded into one."""
+
+    identity: Identity
+    at: Place
+    """Its latest copy on the dead-letter topic."""
+    reason: str
+    status: str
+    attempts: int
+    failed_at_ms: int
+    timestamp_ms: int
+    """Of the event's own record; -1 when unknown."""
+    is_omitted: bool
+    copies: int = 1
+    elsewhere: tuple[Place, ...] = ()
+    """Copies on other partitions of the topic: each needs its own marker."""
+    done_by: frozenset[str] = field(default_factory=frozenset)
+    """Of a letter without a workflow: workflows that are done with it all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """The letter of this identity, if it lies before on the same partition, is done with."""
+
+    identity: Identity
+    reason: str
+    at_ms: int
+
+
+def read_letter(record: Record) -> Letter | Marker | None:
+    """What a record of the dead-letter topic says; None when it was not written by this program."""
+    named = _texts(record.headers)
+    try:
+        identity = Identity(
+            group=sys.intern(named["tray.group"]),
+            topic=sys.intern(named["tray.topic"]),
+            partition=int(named["tray.partition"]),
+            offset=int(named["tray.offset"]),
+            workflow=sys.intern(named["tray.workflow"]),
+        )
+        reason = sys.intern(named["tray.reason"])
+        attempts, timestamp_ms = int(named.get("tray.attempts", "0")), int(named.get("tray.timestamp", "-1"))
+    except (KeyError, ValueError):
+        return None
+    at_ms = _milliseconds(named.get("tray.failed_at", ""), record.timestamp_ms)
+    if reason in MARKERS:
+        return Marker(identity, reason, at_ms)
+    return Letter(
+        identity=identity,
+        at=Place(sys.intern(record.topic), record.partition, record.offset),
+        reason=reason,
+        status=sys.intern(named.get("tray.status", "")),
+        attempts=attempts,
+        failed_at_ms=at_ms,
+        timestamp_ms=timestamp_ms,
+        is_omitted=record.value is None and OMITTED in named,
+    )
+
+
+def marker_headers(identity: Identity, reason: str, at: str) -> Headers:
+    """Headers of the record that ends a letter; `at` is the time in RFC 3339."""
+    ours = {
+        "tray.reason": reason,
+        "tray.group": identity.group,
+        "tray.workflow": identity.workflow,
+        "tray.topic": identity.topic,
+        "tray.partition": str(identity.partition),
+        "tray.offset": str(identity.offset),
+        "tray.failed_at": at,
+    }
+    return [(name, text.encode()) for name, text in ours.items()]
+
+
+def event_record(letter: Letter, stored: Record, value: bytes | None) -> Record:
+    """The event's record as it was on its own topic, from the letter and what is stored of it."""
+    identity = letter.identity
+    headers = [(name, content) for name, content in stored.headers or () if name not in OURS]
+    return Record(*identity.place, letter.timestamp_ms, stored.key, value, headers or None)
+
+
+def _texts(headers: Headers | None) -> Mapping[str, str]:
+    return {
+        name: (content or b"").decode("utf-8", "replace") for name, content in headers or () if name.startswith(PREFIX)
+    }
+
+
+def _milliseconds(text: str, otherwise: int) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return otherwise
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

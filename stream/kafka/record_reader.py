@@ -1,0 +1,162 @@
+"""Reads ranges of records, and single records by where they lie. Never joins a group, never commits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from stream.core.errors import SourceError
+from stream.core.model import Place, Record, TopicPartition
+from stream.kafka.batches import sort_polled
+from stream.kafka.client_config import Options, open_client
+from stream.kafka.codes import as_source_error
+from stream.kafka.reader import TIMEOUT_S, watermarks
+
+PATIENCE_S = 60.0
+"""Without a record or an end for so long, reading has failed: no leader, or an open transaction in the way."""
+PREFETCHED_RECORDS = 2_000
+_BATCH = 1_000
+_POLL_S = 0.1
+_FAR_APART = 200
+"""Offsets between two wanted records that are skipped by seeking rather than read."""
+_GONE = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)
+
+
+class Span(NamedTuple):
+    """Offsets of one partition: `start` up to, not including, `end`."""
+
+    start: int
+    end: int
+
+
+class RecordReader:
+    """Blocking; to be used from one thread at a time. Raises SourceError when Kafka does not answer."""
+
+    def __init__(self, config: Options) -> None:
+        prompt = {"fetch.wait.max.ms": 20, "fetch.queue.backoff.ms": 10}
+        options = {**prompt, **config, "queued.min.messages": PREFETCHED_RECORDS}
+        self._consumer = open_client(Consumer, options)
+        self._ends: dict[TopicPartition, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the client."""
+        self._consumer.close()
+
+    def scan(self, spans: Mapping[TopicPartition, Span]) -> Iterator[list[Record]]:
+        """Every record in the spans, those of one partition in the order of their offsets.
+
+        What retention has removed in the meantime is left out.
+        """
+        left = {tp: span for tp, span in spans.items() if span.end > span.start}
+        if not left:
+            return
+        self._assign({tp: span.start for tp, span in left.items()})
+        waiting_since = time.monotonic()
+        while left:
+            found, moved = self._poll(left)
+            if found:
+                yield found
+            if moved:
+                waiting_since = time.monotonic()
+            elif time.monotonic() - waiting_since > PATIENCE_S:
+                raise SourceError(_stuck(left))
+        self._consumer.unassign()
+
+    def fetch(self, wanted: Iterable[Place]) -> dict[Place, Record]:
+        """These records; those that are not there any more are missing from the answer."""
+        sought = {place for place in wanted if place.offset < self._end(TopicPartition(*place[:2]), place.offset)}
+        found: dict[Place, Record] = {}
+        for spans in _rounds(sought):
+            for records in self.scan(spans):
+                found |= {record.place: record for record in records if record.place in sought}
+        return found
+
+    def _end(self, tp: TopicPartition, offset: int) -> int:
+        """The end of a partition, asked for anew where `offset` is not before the one known; 0: there is none."""
+        if tp not in self._ends or offset >= self._ends[tp]:
+            self._ends[tp] = watermarks(self._consumer, tp, TIMEOUT_S)[1] if self._exists(tp) else 0
+        return self._ends[tp]
+
+    def _exists(self, tp: TopicPartition) -> bool:
+        try:
+            found = self._consumer.list_topics(tp.topic, timeout=TIMEOUT_S).topics[tp.topic]
+        except KafkaException as error:
+            raise as_source_error(error, f"asking for the topic {tp.topic}") from error
+        return found.error is None and tp.partition in found.partitions
+
+    def _assign(self, starts: Mapping[TopicPartition, int]) -> None:
+        try:
+            self._consumer.assign([KafkaPartition(*tp, start) for tp, start in starts.items()])
+        except KafkaException as error:
+            raise as_source_error(error, "reading records") from error
+
+    def _poll(self, left: dict[TopicPartition, Span]) -> tuple[list[Record], bool]:
+        """(records within their spans, whether anything moved). What was read is taken off `left`."""
+        try:
+            first = self._consumer.poll(_POLL_S)
+            messages = [] if first is None else [first, *self._consumer.consume(_BATCH, 0)]
+        except KafkaException as error:
+            raise as_source_error(error, "reading records") from error
+        polled = sort_polled(messages, dict.fromkeys(left, 0))
+        found: list[Record] = []
+        for batch in polled.batches:
+            found += [record for record in batch.records if record.offset < left[batch.tp].end]
+            _pass_to(left, batch.tp, batch.records[-1].offset + 1)
+        for tp, _, position in polled.ends:
+            _pass_to(left, tp, position)
+        for message, fault in polled.errors:
+            if fault.code() not in _GONE:
+                raise as_source_error(fault, "reading records")
+            self._skip_gone(left, TopicPartition(message.topic() or "", message.partition() or 0))
+        return found, bool(messages)
+
+    def _skip_gone(self, left: dict[TopicPartition, Span], tp: TopicPartition) -> None:
+        """The offset where reading was to go on is gone: go on at the first that is left."""
+        if tp not in left:
+            return
+        first, _ = watermarks(self._consumer, tp, TIMEOUT_S)
+        _pass_to(left, tp, first)
+        self._assign({other: span.start for other, span in left.items()})
+
+
+def _pass_to(left: dict[TopicPartition, Span], tp: TopicPartition, position: int) -> None:
+    """Everything before `position` was read; a span that was read to its end leaves."""
+    if tp not in left:
+        return
+    if position >= left[tp].end:
+        del left[tp]
+    else:
+        left[tp] = Span(position, left[tp].end)
+
+
+def _rounds(places: Iterable[Place]) -> Iterator[dict[TopicPartition, Span]]:
+    """Spans that hold all the places: at most one of each partition at a time, split where they lie far apart."""
+    spans: dict[TopicPartition, list[Span]] = {}
+    for topic, partition, offset in sorted(places):
+        of_partition = spans.setdefault(TopicPartition(topic, partition), [])
+        if of_partition and offset - of_partition[-1].end <= _FAR_APART:
+            of_partition[-1] = Span(of_partition[-1].start, offset + 1)
+        else:
+            of_partition.append(Span(offset, offset + 1))
+    while spans:
+        yield {tp: of_partition.pop(0) for tp, of_partition in spans.items()}
+        spans = {tp: of_partition for tp, of_partition in spans.items() if of_partition}
+
+
+def _stuck(left: Mapping[TopicPartition, Span]) -> str:
+    tp, span = next(iter(left.items()))
+    return (
+        f"{tp.topic}:{tp.partition} cannot be read up to offset {span.end}: an open transaction, or a partition "
+        f"without a leader, has held it up for {PATIENCE_S:.0f} s. Try again later."
+    )
