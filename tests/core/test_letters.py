@@ -1,0 +1,211 @@
+"""Dead letters read, folded, chosen and counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import count
+
+from stream.core.letter_book import LetterBook
+from stream.core.letter_choice import Choice, Count, count_by, of_deployment
+from stream.core.letters import Identity, Letter, Marker, event_record, marker_headers, read_letter
+from stream.core.model import Headers, Place, Record
+
+AT = "2026-11-24T10:20:30.400Z"
+AT_MS = 1_795_515_630_400
+EVERYONE = Identity("tray", "events", 1, 7, "")
+ORDERS = EVERYONE._replace(workflow="orders")
+
+_offsets = count()
+
+
+def letter_record(
+    identity: Identity = ORDERS, partition: int = 1, at: str = AT, value: bytes | None = b"{}", **more: str
+) -> Record:
+    """A letter on the topic."""
+    named = dict(marker_headers(identity, "rejected", at))
+    named |= {"tray.status": b"400", "tray.attempts": b"2", "tray.timestamp": b"1000"}
+    named |= {f"tray.{name}": text.encode() for name, text in more.items()}
+    headers: Headers = [("trace", b"t"), *named.items()]
+    return Record("letters", partition, next(_offsets), 5000, b"ann", value, headers)
+
+
+def marker_record(identity: Identity = ORDERS, partition: int = 1, reason: str = "redriven") -> Record:
+    """A marker on the topic."""
+    headers = marker_headers(identity, reason, AT)
+    return Record("letters", partition, next(_offsets), 5000, b"ann", None, headers)
+
+
+def book_of(*records: Record, keep_done: bool = False) -> LetterBook:
+    """A book of the deployment `tray` with these records."""
+    book = LetterBook(lambda identity: of_deployment("tray", identity), keep_done)
+    for record in records:
+        book.take(record)
+    return book
+
+
+def identities(book: LetterBook) -> list[Identity]:
+    """Of the open letters."""
+    return [letter.identity for letter in book.open_letters()]
+
+
+def test_a_letter_says_where_it_comes_from_and_why() -> None:
+    """Everything but the value, which stays on the topic."""
+    record = letter_record()
+    assert read_letter(record) == Letter(
+        identity=ORDERS,
+        at=record.place,
+        reason="rejected",
+        status="400",
+        attempts=2,
+        failed_at_ms=AT_MS,
+        timestamp_ms=1000,
+        is_omitted=False,
+    )
+
+
+def test_a_marker_is_no_letter() -> None:
+    """It says which letter it ends, and how."""
+    assert read_letter(marker_record(reason="discarded")) == Marker(ORDERS, "discarded", AT_MS)
+
+
+def test_a_null_value_alone_ends_nothing() -> None:
+    """A letter that was too large has none either."""
+    found = read_letter(letter_record(value=None))
+    assert isinstance(found, Letter)
+    assert not found.is_omitted
+    record = letter_record(value=None)
+    record.headers = [*(record.headers or []), ("tray.value", b"omitted")]
+    found = read_letter(record)
+    assert isinstance(found, Letter)
+    assert found.is_omitted
+
+
+def test_what_others_wrote_is_no_letter() -> None:
+    """Without our headers, or with something else in them."""
+    record = letter_record()
+    assert read_letter(Record("letters", 0, 0, 0, None, b"{}", None)) is None
+    assert read_letter(Record("letters", 0, 0, 0, None, b"{}", [("tray.reason", b"rejected")])) is None
+    record.headers = [(n, b"many" if n == "tray.offset" else v) for n, v in record.headers or []]
+    assert read_letter(record) is None
+
+
+def test_a_letter_without_a_legible_time_has_that_of_its_record() -> None:
+    """Nothing is guessed."""
+    found = read_letter(letter_record(at="yesterday"))
+    assert isinstance(found, Letter)
+    assert found.failed_at_ms == 5000
+
+
+def test_the_event_is_what_it_was() -> None:
+    """Place, time, key and headers of the event's own record; ours are gone."""
+    stored = letter_record()
+    letter = read_letter(stored)
+    assert isinstance(letter, Letter)
+    assert event_record(letter, stored, b"{1}") == Record("events", 1, 7, 1000, b"ann", b"{1}", [("trace", b"t")])
+
+
+def test_copies_are_one_letter() -> None:
+    """The last one counts: a redrive that failed again has added its attempts."""
+    first, last = letter_record(), letter_record(attempts="5")
+    [letter] = book_of(first, last).open_letters()
+    assert (letter.attempts, letter.copies, letter.at) == (5, 2, last.place)
+
+
+def test_a_marker_ends_every_copy_before_it() -> None:
+    """And a letter that comes after it is open again."""
+    book = book_of(letter_record(), letter_record(), marker_record())
+    assert (identities(book), book.ended) == ([], Counter(redriven=1))
+    book.take(letter_record())
+    assert identities(book) == [ORDERS]
+    book.take(marker_record(reason="discarded"))
+    book.take(marker_record(reason="discarded"))
+    assert (identities(book), book.ended) == ([], Counter(redriven=1, discarded=1))
+
+
+def test_identities_are_kept_apart() -> None:
+    """Another workflow, another offset, another group of the deployment."""
+    others = [ORDERS._replace(workflow="crm"), ORDERS._replace(offset=8), ORDERS._replace(group="tray.orders")]
+    book = book_of(letter_record(), *map(letter_record, others), marker_record())
+    assert identities(book) == sorted(others, key=lambda identity: (*identity[1:], identity[0]))
+
+
+def test_a_letter_is_open_while_a_copy_on_any_partition_is() -> None:
+    """Without a key a copy may lie anywhere; each is to have its own marker."""
+    late, early = letter_record(partition=0), letter_record(partition=2, at="2026-11-24T10:00:00Z")
+    [letter] = book_of(late, early).open_letters()
+    assert (letter.at, letter.elsewhere, letter.copies) == (late.place, (early.place,), 2)
+    assert identities(book_of(late, early, marker_record(partition=0))) == [ORDERS]
+    assert identities(book_of(late, early, marker_record(partition=0), marker_record(partition=2))) == []
+
+
+def test_an_invalid_record_knows_which_workflows_are_done_with_it() -> None:
+    """A workflow's own letter or marker behind it; what lies before it, or belongs to another event, says nothing."""
+    other = ORDERS._replace(offset=8)
+    before = [letter_record(ORDERS._replace(workflow="early")), marker_record(ORDERS._replace(workflow="early"))]
+    book = book_of(*before, letter_record(EVERYONE), marker_record(), letter_record(ORDERS._replace(workflow="crm")))
+    book.take(marker_record(other))
+    letters = {letter.identity.workflow: letter for letter in book.open_letters()}
+    assert letters[""].done_by == {"orders", "crm"}
+    assert set(letters) == {"", "crm"}
+    assert book.ended == Counter(redriven=1)
+    assert identities(book_of(letter_record(EVERYONE), marker_record(), marker_record(EVERYONE))) == []
+
+
+def test_letters_of_others_are_counted_and_left_alone() -> None:
+    """Another deployment may share the topic, and anyone may write to it."""
+    foreign = [Identity("tray-eu", *ORDERS[1:]), Identity("tray.crm", *ORDERS[1:])]
+    book = book_of(*map(letter_record, foreign), marker_record(foreign[0]), Record("letters", 1, 9, 0, None, b"", None))
+    assert (identities(book), book.foreign, book.unknown) == ([], 2, 1)
+
+
+def test_whose_letters_they_are() -> None:
+    """The shared group's, those of the workflows' own groups, and those of replays."""
+    assert of_deployment("tray", ORDERS)
+    assert of_deployment("tray", ORDERS._replace(group="tray.orders"))
+    assert of_deployment("tray", ORDERS._replace(group="tray.replay.monday"))
+    assert not of_deployment("tray", ORDERS._replace(group="tray.crm"))
+    assert not of_deployment("tray", EVERYONE._replace(group="tray.crm"))
+
+
+def test_letters_that_are_done_are_kept_where_asked_for() -> None:
+    """With the marker that ended them."""
+    book = book_of(letter_record(), marker_record(), keep_done=True)
+    letter, marker = book.done[ORDERS]
+    assert (letter.status, marker) == ("400", Marker(ORDERS, "redriven", AT_MS))
+
+
+def test_letters_are_chosen() -> None:
+    """By workflow, reason, status, event and time; several of one kind are either, several kinds are both."""
+    letter = read_letter(letter_record())
+    assert isinstance(letter, Letter)
+    assert Choice().takes(letter)
+    assert Choice().is_everything
+    fitting = Choice(
+        workflows=frozenset({"orders", "crm"}),
+        reasons=frozenset({"rejected"}),
+        statuses=frozenset({"400"}),
+        events=frozenset({Place("events", 1, 7)}),
+        since_ms=AT_MS,
+        until_ms=AT_MS + 1,
+    )
+    assert fitting.takes(letter)
+    assert not fitting.is_everything
+    assert not Choice(workflows=frozenset({"crm"})).takes(letter)
+    assert not Choice(reasons=frozenset({"expired"})).takes(letter)
+    assert not Choice(statuses=frozenset({"500"})).takes(letter)
+    assert not Choice(events=frozenset({Place("events", 1, 8)})).takes(letter)
+    assert not Choice(since_ms=AT_MS + 1).takes(letter)
+    assert not Choice(until_ms=AT_MS).takes(letter)
+
+
+def test_letters_are_counted() -> None:
+    """By what is asked for, with the first and the last failure."""
+    later = "2026-11-24T11:00:00Z"
+    book = book_of(letter_record(), letter_record(ORDERS._replace(offset=8), at=later, reason="expired"))
+    letters = book.open_letters()
+    later_ms = AT_MS - 20 * 60_000 - 30_400 + 3_600_000
+    assert count_by(letters, ["workflow"]) == [Count(("orders",), 2, AT_MS, later_ms)]
+    assert [c.values for c in count_by(letters, ["reason", "status"])] == [("expired", "400"), ("rejected", "400")]
+    assert [c.values for c in count_by(letters, ["hour"])] == [("2026-11-24T10:00:00Z",), ("2026-11-24T11:00:00Z",)]
+    assert [c.values for c in count_by(letters, ["event"])] == [("events:1:7",), ("events:1:8",)]
+    assert count_by(letters, []) == [Count((), 2, AT_MS, later_ms)]
