@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 BIN := .venv/bin
 STAMP := .venv/.synced
 
-.PHONY: help demo test check format simulate bench docs schemas clean
+.PHONY: help demo test check format simulate bench docs dashboards schemas clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ bench: $(STAMP)  ## what the engine costs an event, and with many others waiting
 
 docs: $(STAMP)  ## write the generated parts of README and ARCHITECTURE
 	$(BIN)/python tests/documents/generated.py
+
+dashboards: $(STAMP)  ## write grafana/dashboards/*.json from their source
+	$(BIN)/python grafana/source/boards.py
 
 schemas: $(STAMP)  ## write schemas/config.schema.json from the settings model
 	$(BIN)/python -m stream.settings.publish schemas/config.schema.json

@@ -1,0 +1,169 @@
+"""The dashboard *Kafka*: offsets, commits, rebalances, what is open, and the processes themselves."""
+
+from __future__ import annotations
+
+from board_parts import Column, PanelBuilder, Query, board, graph, listing
+from board_queries import OF_TARGET, most, rate, series, since, total
+from grafana_foundation_sdk.builders import dashboard
+
+from stream.core import catalogue
+
+OF_PARTITION = ("topic", "partition")
+
+
+def kafka() -> dashboard.Dashboard:
+    """The whole dashboard."""
+    made = board(
+        "Kafka", "tray-stream-kafka", "How far each partition is, and how the processes are.", by_workflow=False
+    )
+    rows = (("Offsets", _offsets()), ("Open events and limits", _limits()), ("Processes", _processes()))
+    for title, panels in rows:
+        made.with_row(dashboard.Row(title))
+        for panel in panels:
+            made.with_panel(panel)
+    return made
+
+
+def _offsets() -> list[PanelBuilder]:
+    committed = series(catalogue.COMMITTED_OFFSET)
+    return [
+        graph(
+            "Lag by partition",
+            "Offsets between what the group has committed and the end of the partition.",
+            "short",
+            Query(total(series(catalogue.CONSUMER_LAG), "group", *OF_PARTITION), "{{group}} {{topic}}:{{partition}}"),
+        ),
+        graph(
+            "Committed offsets per second",
+            "How fast the committed offset of each partition moves; 0 with lag is a partition that stands still.",
+            "cps",
+            Query(
+                most(f"deriv({committed}[$__rate_interval])", "group", *OF_PARTITION),
+                "{{group}} {{topic}}:{{partition}}",
+            ),
+        ),
+        listing(
+            "Partitions",
+            "Where each partition is, and which process owns it.",
+            {"topic": "Topic", "partition": "Partition", "group": "Group", "instance": "Process"},
+            Column("Committed", most(committed, "group", *OF_PARTITION, "instance"), "none"),
+            Column("Lag", most(series(catalogue.CONSUMER_LAG), "group", *OF_PARTITION, "instance"), "none"),
+            sort=("Lag", True),
+            width=8,
+        ),
+        graph(
+            "Commits",
+            "Commits by result. Retried: refused for now. Dropped: the partition is another member's by now.",
+            "cps",
+            Query(total(rate(catalogue.COMMITS), "result"), "{{result}}"),
+            stacked=True,
+        ),
+        graph(
+            "Rebalances",
+            "Rebalances that touched each process, counted over the interval of a point.",
+            "short",
+            Query(
+                total(f"increase({series(catalogue.REBALANCES)}[$__rate_interval])", "instance", "kind"),
+                "{{instance}} {{kind}}",
+            ),
+        ),
+        graph(
+            "Records lost",
+            "Offsets that the topic no longer had when they were to be read, since the partition was granted.",
+            "short",
+            Query(total(series(catalogue.RECORDS_LOST), "group", *OF_PARTITION), "{{group}} {{topic}}:{{partition}}"),
+        ),
+    ]
+
+
+def _limits() -> list[PanelBuilder]:
+    return [
+        graph(
+            "Open events",
+            "Events admitted and not yet settled (limits.max_open_events per process).",
+            "short",
+            Query(total(series(catalogue.OPEN_EVENTS), "group", "topic"), "{{group}} {{topic}}"),
+            stacked=True,
+        ),
+        graph(
+            "Open bytes",
+            "Bytes of the open events (limits.max_open_bytes per process).",
+            "bytes",
+            Query(total(series(catalogue.OPEN_BYTES), "group"), "{{group}}"),
+            stacked=True,
+        ),
+        graph(
+            "Partitions paused",
+            "Partitions that are not read for now because a limit is reached.",
+            "short",
+            Query(total(series(catalogue.PARTITIONS_PAUSED), "group"), "{{group}}"),
+        ),
+        graph(
+            "Dead-letter writes",
+            "Records produced to the dead-letter topic, by result; failed ones are written again every second.",
+            "cps",
+            Query(total(rate(catalogue.DEAD_LETTER_WRITES), "result"), "{{result}}"),
+            width=12,
+        ),
+        graph(
+            "Reloads of the settings",
+            "Reloads (SIGHUP) by result, counted over the interval of a point.",
+            "short",
+            Query(
+                total(f"increase({series(catalogue.CONFIG_RELOADS)}[$__rate_interval])", "instance", "result"),
+                "{{instance}} {{result}}",
+            ),
+            width=12,
+        ),
+    ]
+
+
+def _processes() -> list[PanelBuilder]:
+    return [
+        listing(
+            "Versions",
+            "What runs where, and for how long.",
+            {"instance": "Process", "version": "Version"},
+            Column(
+                "Running for",
+                f"{since(_of('process_start_time_seconds'))} + on (job, instance) group_left (version) "
+                f"0 * {most(series(catalogue.BUILD_INFO), 'job', 'instance', 'version')}",
+                "dtdurations",
+            ),
+            width=8,
+        ),
+        graph(
+            "Processor time",
+            "Cores in use by each process.",
+            "percentunit",
+            Query(f"rate({_of('process_cpu_seconds_total')}[$__rate_interval])", "{{instance}}"),
+        ),
+        graph(
+            "Memory",
+            "Resident memory of each process; flat, whatever the workflows do.",
+            "bytes",
+            Query(_of("process_resident_memory_bytes"), "{{instance}}"),
+        ),
+        graph(
+            "Open files",
+            "File descriptors of each process, connections among them, and its limit.",
+            "short",
+            Query(_of("process_open_fds"), "{{instance}}"),
+            width=12,
+        ),
+        graph(
+            "Garbage collections",
+            "Collections of the interpreter per second, by generation.",
+            "cps",
+            Query(
+                total(f"rate({_of('python_gc_collections_total')}[$__rate_interval])", "generation"),
+                "generation {{generation}}",
+            ),
+            width=12,
+        ),
+    ]
+
+
+def _of(name: str) -> str:
+    """A selector of a metric of the process or the interpreter."""
+    return f"{name}{{{OF_TARGET}}}"
