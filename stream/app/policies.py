@@ -28,16 +28,16 @@ class Layout:
     group: str
     workflows: tuple[Workflow, ...]
     share: int = 1
-    """How many engines share the limits of the process."""
+    """How many engines, of all workers together, share the limits and what is fetched ahead."""
     is_isolated: bool = False
     """The group is its workflow's own."""
     start: str = "earliest"
     """Where the group starts when it has committed nothing."""
 
 
-def shared_layout(settings: Settings) -> Layout:
+def shared_layout(settings: Settings, workers: int = 1) -> Layout:
     """All workflows in one group."""
-    return Layout(settings.kafka.group_id, settings.workflows, start=settings.kafka.start)
+    return Layout(settings.kafka.group_id, settings.workflows, workers, start=settings.kafka.start)
 
 
 def workflow_group(settings: Settings, workflow: Workflow) -> str:
@@ -45,18 +45,20 @@ def workflow_group(settings: Settings, workflow: Workflow) -> str:
     return f"{settings.kafka.group_id}.{workflow.name}"
 
 
-def layouts(settings: Settings, *, is_first_start: bool, only: str | None = None) -> list[Layout]:
-    """The engines of a process. `is_first_start`: no group of this deployment has committed anything yet.
+def layouts(settings: Settings, *, is_first_start: bool, only: str | None = None, workers: int = 1) -> list[Layout]:
+    """The engines of a process, which is one of `workers`.
+
+    `is_first_start`: no group of this deployment has committed anything yet.
 
     A workflow that joins a running deployment starts at the latest event unless its own `start` says otherwise.
     """
     if settings.isolation == "shared":
-        return [shared_layout(settings)]
+        return [shared_layout(settings, workers)]
     chosen = [workflow for workflow in settings.workflows if only in (None, workflow.name)]
     by_default = settings.kafka.start if is_first_start else "latest"
+    share = len(chosen) * workers
     return [
-        Layout(workflow_group(settings, w), (w,), len(chosen), is_isolated=True, start=w.start or by_default)
-        for w in chosen
+        Layout(workflow_group(settings, w), (w,), share, is_isolated=True, start=w.start or by_default) for w in chosen
     ]
 
 

@@ -21,7 +21,7 @@ from stream.app.policies import (
     without_give_up,
     workflow_policies,
 )
-from stream.app.start import Start, ask_kafka
+from stream.app.start import Start, ask_kafka, unless_stopped
 from stream.app.steady_stats import SteadyStats
 from stream.app.tracing import CLOSE_LIMIT_S, open_tracing
 from stream.app.world import build_world
@@ -49,6 +49,8 @@ class RunOptions:
     trace: Path | None = None
     only: str | None = None
     """Run the engine of this workflow alone."""
+    workers: int = 1
+    """How many processes like this one share what the settings allow."""
     inspect_topics: bool = True
     """Ask for topic configurations; librdkafka's embedded broker does not answer that."""
 
@@ -67,7 +69,7 @@ class Processor:
 
     def __post_init__(self) -> None:
         require_known(self.settings, self.options.only)
-        self._layouts = layouts(self.settings, is_first_start=False, only=self.options.only)
+        self._layouts = self._engines(is_first_start=False)
         topics = [topic for topic in self.settings.kafka.topics if not topic.startswith("^")]
         self.all_stats = [
             EngineStats(layout.group, topics, [workflow.name for workflow in layout.workflows])
@@ -81,6 +83,10 @@ class Processor:
         self._stop_asked = asyncio.Event()
         self._fault: StreamError | None = None
         self._tracing = open_tracing(self.settings)
+
+    def _engines(self, *, is_first_start: bool) -> list[Layout]:
+        options = self.options
+        return layouts(self.settings, is_first_start=is_first_start, only=options.only, workers=options.workers)
 
     @property
     def stats(self) -> EngineStats:
@@ -144,18 +150,11 @@ class Processor:
             until_end=options.until_end,
             inspect_topics=options.inspect_topics,
         )
-        answer = asyncio.ensure_future(question)
-        stop = asyncio.ensure_future(self._stop_asked.wait())
-        await asyncio.wait((answer, stop), return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
-        if not answer.done():
-            answer.cancel()
-            return None
-        return answer.result()
+        return await unless_stopped(question, self._stop_asked)
 
     async def _run_engines(self, start: Start) -> None:
         asyncio.get_running_loop().set_exception_handler(self._on_exception)
-        chosen = layouts(self.settings, is_first_start=start.is_first_start, only=self.options.only)
+        chosen = self._engines(is_first_start=start.is_first_start)
         pairs = zip(chosen, self.all_stats, strict=True)
         trace = self._open_trace()
         self.runs = [self._open(layout, stats, start, trace) for layout, stats in pairs]

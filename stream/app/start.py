@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from stream.app.layout_check import check_layout
 from stream.app.offset_watch import Ranges
@@ -58,6 +58,18 @@ async def ask_kafka(
             what = "Kafka does not let us see groups that workflows of their own would have; they count as never used."
             journal.info(what, groups=" ".join(past.unseen))
     return Start(partitions, is_first_start, ranges)
+
+
+async def unless_stopped(question: Coroutine[Any, Any, T], stopped: asyncio.Event) -> T | None:
+    """The answer; None when a stop came before it."""
+    answer = asyncio.ensure_future(question)
+    stop = asyncio.ensure_future(stopped.wait())
+    await asyncio.wait((answer, stop), return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if not answer.done():
+        answer.cancel()
+        return None
+    return answer.result()
 
 
 def prepare_dead_letters(policy: KafkaPolicy, plan: DeadLetterPlan, inspect: bool) -> tuple[int, list[str]]:

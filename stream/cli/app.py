@@ -21,6 +21,13 @@ Examples:
 
   TRAY_WORKFLOW_URLS=https://… tray-stream run --bootstrap-servers localhost:9092 --topic segment-events
 
+  tray-stream run --config stream.toml --workers 4
+
+--workers N runs N processes in the same consumer group, for more than one core: Kafka shares the partitions out among
+them. A process that dies is started again. What the settings allow (open events and bytes, requests in flight, rates)
+holds for all of them together. Metrics and health of all are on the one address of http.listen, with the label worker;
+log lines have worker=; --trace FILE writes FILE.0, FILE.1 and so on.
+
 Ends at SIGTERM or Ctrl-C: drains, commits, leaves the group. A second signal exits at once. SIGHUP reads the settings
 again and applies give_up; other changes take effect at the next start.
 """
@@ -40,6 +47,8 @@ Examples:
 
   tray-stream check --print
 """
+
+MAX_WORKERS = 256
 
 app = typer.Typer(
     name="tray-stream",
@@ -82,13 +91,25 @@ def run(
         Path | None,
         typer.Option("--trace", help="Write each step as one JSON object a line to this file.", show_default=False),
     ] = None,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers", min=1, max=MAX_WORKERS, help="Processes that share the partitions; more than 1: supervised."
+        ),
+    ] = 1,
+    worker: Annotated[str | None, typer.Option("--worker", hidden=True)] = None,
 ) -> None:
     """The processor."""
     from stream.app.processor import RunOptions
     from stream.cli.run import run_processor
+    from stream.cli.workers import run_supervised, run_worker
 
+    if worker is not None:
+        run_worker(worker)
+        return
     given = options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=topic, group_id=group_id)
-    run_processor(partial(options.load, given), RunOptions(until_end=until_end, trace=trace, only=only))
+    run_options = RunOptions(until_end=until_end, trace=trace, only=only, workers=workers)
+    (run_processor if workers == 1 else run_supervised)(partial(options.load, given), run_options)
 
 
 @app.command(help=DEMO_HELP)

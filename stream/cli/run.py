@@ -22,17 +22,22 @@ def run_processor(read: Callable[[], Loaded], options: RunOptions) -> None:
         StreamError: what ended it; its `exit_code` is the process's.
     """
     loaded = read()
-    settings = loaded.settings
-    configure_logs(settings.log.level, settings.log.format)
+    log = prepare_log(loaded)
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(_run(Processor(loaded.settings, log, options), read))
+
+
+def prepare_log(loaded: Loaded, **more: object) -> StructlogJournal:
+    """Set the log up; say in it what is odd about the settings, and what is about to run, with `more` about it."""
+    configure_logs(loaded.settings.log.level, loaded.settings.log.format)
     log = journal()
     for warning in loaded.warnings:
         log.warning(warning)
-    announce(loaded, log)
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        runner.run(_run(Processor(settings, log, options), read))
+    announce(loaded, log, **more)
+    return log
 
 
-def announce(loaded: Loaded, log: StructlogJournal) -> None:
+def announce(loaded: Loaded, log: StructlogJournal, **more: object) -> None:
     """Say what is about to run, in one or two lines."""
     settings = loaded.settings
     names = " ".join(workflow.name for workflow in settings.workflows)
@@ -42,6 +47,7 @@ def announce(loaded: Loaded, log: StructlogJournal) -> None:
         group=settings.kafka.group_id,
         workflows=names,
         config=str(loaded.path or "none"),
+        **more,
     )
     if len(settings.workflows) > 1 and settings.isolation == "shared":
         log.info(
@@ -63,13 +69,14 @@ def loop_factory() -> type[asyncio.AbstractEventLoop] | None:
 async def _run(processor: Processor, read: Callable[[], Loaded]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _on_signal, processor, signal.Signals(number).name)
+        loop.add_signal_handler(number, on_signal, processor, signal.Signals(number).name)
     if hasattr(signal, "SIGHUP"):
         loop.add_signal_handler(signal.SIGHUP, processor.reload, read)
     await processor.run()
 
 
-def _on_signal(processor: Processor, name: str) -> None:
+def on_signal(processor: Processor, name: str) -> None:
+    """Stop at the first signal, exit at the second. From the event loop."""
     if processor.is_stopping:
         sys.stderr.flush()
         os._exit(INTERRUPTED_TWICE)

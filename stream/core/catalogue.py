@@ -195,6 +195,22 @@ BUILD_INFO = Metric(
     "Always 1; the label is the version that runs.",
 )
 
+# Of the supervisor of `run --workers`, which gives every other metric the label `worker`, too.
+
+WORKER_UP = Metric(
+    "tray_worker_up",
+    "gauge",
+    ("worker",),
+    "With --workers: 1 while the worker has a process, 0 while it waits to be started again.",
+)
+WORKER_RESTARTS = Metric(
+    "tray_worker_restarts_total",
+    "counter",
+    ("worker",),
+    "With --workers: times that the worker died and was started again.",
+)
+OF_SUPERVISOR: tuple[Metric, ...] = (WORKER_UP, WORKER_RESTARTS)
+
 CATALOGUE: tuple[Metric, ...] = (
     EVENTS_RECEIVED,
     EVENTS_SETTLED,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from threading import Lock
 from typing import Any, Literal, TextIO
 
@@ -151,13 +151,18 @@ def configure_logs(
     format: Format = "text",  # noqa: A002 - the setting's name
     stream: TextIO | None = None,
     clock: Clock | None = None,
+    **fields: object,
 ) -> None:
-    """Set the log up for the whole process: its level, its form, and where it goes (standard error).
+    """Set the log up for the whole process: its level, its form, where it goes (standard error), fields of each line.
 
     Lines of the standard library's logging go the same way. May be called again.
     """
+
+    def with_fields(_logger: object, _method: str, line: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {**fields, **line}
+
     structlog.configure(
-        processors=[structlog.processors.add_log_level, text_line if format == "text" else json_line],
+        processors=[structlog.processors.add_log_level, with_fields, text_line if format == "text" else json_line],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=_one_writer(LineWriter(stream or sys.stderr)),
         cache_logger_on_first_use=False,

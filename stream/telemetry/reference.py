@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from stream.core.catalogue import CATALOGUE
+from stream.core.catalogue import CATALOGUE, OF_SUPERVISOR
 
 
 def reference() -> str:
     """One row for each metric: name, kind, labels, sentence."""
     rows = [
-        f"| `{metric.name}` | {metric.kind} | {', '.join(metric.labels)} | {metric.sentence} |" for metric in CATALOGUE
+        f"| `{metric.name}` | {metric.kind} | {', '.join(metric.labels)} | {metric.sentence} |"
+        for metric in (*CATALOGUE, *OF_SUPERVISOR)
     ]
     return "\n".join(["| metric | kind | labels | |", "|---|---|---|---|", *rows]) + "\n"

@@ -18,8 +18,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "audience": {"core", "kafka"},
     "testing": {"core", "pipeline", "validation"},
     "app": {"core", "pipeline", "settings", "kafka", "webhook", "telemetry", "tracing", "validation"},
+    "supervisor": {"core", "settings", "telemetry", "app"},
     "demo": {"core", "settings", "testing"},
-    "cli": {"core", "settings", "app", "demo", "kafka", "telemetry", "testing", "audience"},
+    "cli": {"core", "settings", "app", "demo", "kafka", "telemetry", "testing", "audience", "supervisor"},
     "__main__": {"core", "cli"},
 }
 NOT_IN_THE_CORE = {

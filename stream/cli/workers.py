@@ -1,0 +1,113 @@
+"""`tray-stream run --workers`: the supervisor's process, and a worker's."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import cast
+
+from stream.app.processor import Processor, RunOptions
+from stream.app.shares import own_part
+from stream.app.world import poster
+from stream.cli.run import INTERRUPTED_TWICE, loop_factory, on_signal, prepare_log
+from stream.core.errors import ConfigError, StreamError
+from stream.settings.load import Loaded
+from stream.supervisor.life import open_connection
+from stream.supervisor.link import Controls, SupervisorLink
+from stream.supervisor.messages import Order, Reload, Report, Task
+from stream.supervisor.supervised_run import SupervisedRun, stop_limit_s
+from stream.telemetry.logs import StructlogJournal, configure_logs, journal
+
+
+def run_supervised(read: Callable[[], Loaded], options: RunOptions) -> None:
+    """Keep `options.workers` workers running until stopped, at the end, or one ends for good.
+
+    Raises:
+        StreamError: what kept it from starting any worker.
+        SystemExit: with the exit code of the worker that ended for good.
+    """
+    loaded = read()
+    log = prepare_log(loaded, workers=options.workers)
+    run = SupervisedRun(loaded, options, log)
+    with asyncio.Runner() as runner:
+        code = runner.run(_supervise(run, read, log))
+    if code:
+        sys.exit(code)
+
+
+async def _supervise(run: SupervisedRun, read: Callable[[], Loaded], log: StructlogJournal) -> int:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _on_stop, run, log, signal.Signals(number).name)
+    loop.add_signal_handler(signal.SIGHUP, run.reload, read)
+    return await run.run()
+
+
+def _on_stop(run: SupervisedRun, log: StructlogJournal, name: str) -> None:
+    if run.is_stopping:
+        run.kill()
+        sys.stderr.flush()
+        os._exit(INTERRUPTED_TWICE)
+    log.info("Stopping: the workers drain, then make a last commit. A second signal ends all at once.", signal=name)
+    run.stop()
+
+
+def run_worker(place: str) -> None:
+    """Be the worker that a supervisor has started. `place`: its number and the file descriptor of the line between.
+
+    Raises:
+        SystemExit: it has ended with an error, which is in the log.
+    """
+    try:
+        connection = open_connection(int(place.rpartition(":")[2]))
+        task = cast(Task, connection.recv())  # always the first order
+    except (ValueError, EOFError, OSError):
+        sys.exit("There is no supervisor at the other end: --worker is what `run --workers` starts its workers with.")
+    settings = task.loaded.settings
+    configure_logs(settings.log.level, settings.log.format, worker=task.number)
+    try:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            runner.run(_work(task, connection))
+    except StreamError as error:
+        journal().error(str(error))
+        sys.exit(error.exit_code)
+
+
+async def _work(task: Task, connection: Connection[Report, Order]) -> None:
+    loop = asyncio.get_running_loop()
+    log = journal()
+    workers = task.options.workers
+    settings = own_part(task.loaded.settings, task.number, workers)
+    processor = Processor(settings, log, task.options, start=task.start)
+    post = poster(loop)
+    controls = Controls(
+        stop=partial(post, processor.request_stop),
+        reload=lambda order: post(processor.reload, partial(_own_loaded, order, task)),
+        orphaned=partial(post, _on_orphaned, processor),
+        journal=log,
+        end_within_s=stop_limit_s(settings),
+    )
+    processor.open_endpoint = lambda _listen, exposed, _journal: SupervisorLink(connection, exposed, controls)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, processor, signal.Signals(number).name)
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # the supervisor reads the settings for all
+    await processor.run()
+
+
+def _own_loaded(order: Reload, task: Task) -> Loaded:
+    """This worker's part of settings that were read again. Raises ConfigError with what was wrong with them."""
+    if order.loaded is None:
+        raise ConfigError(list(order.problems))
+    loaded = order.loaded
+    return Loaded(own_part(loaded.settings, task.number, task.options.workers), loaded.path, loaded.warnings)
+
+
+def _on_orphaned(processor: Processor) -> None:
+    if not processor.is_stopping:
+        processor.journal.error("The supervisor is gone; draining, then a last commit.")
+        processor.request_stop()

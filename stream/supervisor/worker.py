@@ -1,0 +1,114 @@
+"""One of the workers, through all its processes, as the supervisor knows it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from stream.supervisor.exits import Backoff
+from stream.supervisor.life import Life, Spawn
+from stream.supervisor.messages import Ask, Order, Report, Task
+
+Clock = Callable[[], float]
+"""Monotonic seconds."""
+
+
+class Worker:
+    """From the event loop alone; the plain values may be read from any thread."""
+
+    def __init__(self, number: int, spawn: Spawn, clock: Clock) -> None:
+        self.number = number
+        self.backoff = Backoff()
+        self.starts = 0
+        self.heard_at: float | None = None
+        """When it last gave a sign of life, or was first started; None before that."""
+        self.report: Report | None = None
+        """What it last said; None while it has no process, or one that has said nothing yet."""
+        self.metrics = ""
+        """What it last said of its metrics; likewise empty."""
+        self._spawn = spawn
+        self._clock = clock
+        self._life: Life | None = None
+        self._ended: asyncio.Future[int] | None = None
+        self._fresh: asyncio.Future[None] | None = None
+        self._pulse_asked = False
+
+    @property
+    def restarts(self) -> int:
+        """How often it was started again."""
+        return max(0, self.starts - 1)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has a process."""
+        return self._life is not None
+
+    async def live(self, task: Task, *more: Order) -> tuple[int, float, bool]:
+        """Run one process to its end: (exit code, seconds that it ran, whether it ever reported).
+
+        It is told `task`, then `more`.
+
+        Raises:
+            OSError: it could not be started.
+        """
+        began = self._clock()
+        self.heard_at = began if self.heard_at is None else self.heard_at
+        self.starts += 1
+        ended = self._ended = asyncio.get_running_loop().create_future()
+        self._life = self._spawn(self.number, self._on_report, ended.set_result)
+        for order in (task, *more):
+            self._life.tell(order)
+        self.ask_pulse()
+        try:
+            code = await ended
+            return code, self._clock() - began, self.report is not None
+        finally:
+            self._life = None
+            self._forget()
+
+    def tell(self, order: Order) -> None:
+        """Give an order, if it has a process."""
+        if self._life is not None:
+            self._life.tell(order)
+
+    def kill(self) -> None:
+        """SIGKILL, if it has a process."""
+        if self._life is not None:
+            self._life.kill()
+
+    def ask_pulse(self) -> None:
+        """Ask for a sign of life, unless the last question is unanswered."""
+        if self.is_running and not self._pulse_asked:
+            self._pulse_asked = True
+            self.tell(Ask.PULSE)
+
+    async def ask_metrics(self) -> None:
+        """Ask for its metrics and wait for them, or for the end of its process."""
+        if not self.is_running:
+            return
+        fresh = self._fresh
+        if fresh is None:
+            fresh = self._fresh = asyncio.get_running_loop().create_future()
+            self.tell(Ask.METRICS)
+        await asyncio.shield(fresh)
+
+    def _on_report(self, report: Report) -> None:
+        self.heard_at = self._clock()
+        self.report = report
+        if report.metrics is None:
+            self._pulse_asked = False
+            return
+        self.metrics = report.metrics
+        self._set_fresh()
+
+    def _forget(self) -> None:
+        """What a process said is not true any more once it is gone."""
+        self.report = None
+        self.metrics = ""
+        self._pulse_asked = False
+        self._set_fresh()
+
+    def _set_fresh(self) -> None:
+        if self._fresh is not None:
+            self._fresh.set_result(None)
+            self._fresh = None

@@ -1,0 +1,168 @@
+"""`run --workers`: several processes under one supervisor, seen from outside as one run."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from acceptance_support import Program, Scene, call, ids_of, tracks, wait_until
+from confluent_kafka.admin import AdminClient
+from test_acceptance_endpoint import check_with_promtool
+
+from stream.testing.behaviours import slow
+from stream.testing.checker import missing, unexpected, unstable_keys
+from stream.testing.receiver import FaultReceiver
+from stream.testing.topics import Broker
+from stream.testing.trace import merge_traces, read_trace
+
+pytestmark = pytest.mark.acceptance
+
+EVENTS = 4000
+PATH = "/orders"
+
+
+@pytest.fixture
+def scene(apache_kafka: Broker, receiver: FaultReceiver, topic_name: str, tmp_path: Path) -> Scene:
+    """A topic of four partitions with events, and a workflow that takes its time."""
+    scene = Scene(apache_kafka, topic_name, receiver, tmp_path)
+    apache_kafka.create_topic(topic_name, 4)
+    receiver.script(PATH, slow(0.01))
+    scene.produce(tracks(range(EVENTS)))
+    return scene
+
+
+def workers_of(run: Program) -> list[int]:
+    """Process ids of the workers, as the system tells."""
+    path = Path(f"/proc/{run.pid}/task/{run.pid}/children")
+    return [int(pid) for pid in path.read_text().split()]
+
+
+def is_gone(pid: int) -> bool:
+    """Whether there is no such process any more."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def members_of(scene: Scene) -> set[str | None]:
+    """Names of the group's static members."""
+    with AdminClient({"bootstrap.servers": scene.broker.bootstrap}) as admin:
+        group = admin.describe_consumer_groups([scene.group])[scene.group].result(10)
+        return {member.group_instance_id for member in group.members}
+
+
+def is_shared(run: Program) -> bool:
+    """Whether both workers deliver."""
+    return len(run.metrics().by("tray_deliveries_total", "worker")) == 2
+
+
+def check_everything_arrived(scene: Scene) -> None:
+    """Nothing is missing, nothing is strange, users are in order, and all is committed."""
+    ids, arrivals = ids_of(tracks(range(EVENTS))), scene.receiver.arrivals(PATH)
+    assert not missing(ids, arrivals)
+    assert not unexpected(ids, arrivals)
+    assert not unstable_keys(arrivals)
+    assert not scene.order_faults(PATH)
+    assert scene.committed() == scene.ends()
+
+
+def test_a_killed_worker_is_started_again(scene: Scene) -> None:
+    """`kill -9` one of two in the middle: everything is delivered, and one endpoint tells of both all the time."""
+    scene.configure(scene.workflow("orders"))
+    with scene.start("--workers", "2", "--trace", "trace.jsonl") as run:
+        wait_until(lambda: is_shared(run), "both deliver")
+        assert run.get("/readyz") == (200, "ok\n")
+        check_with_promtool(run.metrics().text)
+        victim = workers_of(run)[0]
+        os.kill(victim, signal.SIGKILL)
+        died = run.line("A worker has died; it is started again.")
+        wait_until(lambda: run.metrics().total("tray_worker_restarts_total") == 1, "it is started again")
+        wait_until(lambda: scene.committed() == scene.ends(), "all is committed")
+        wait_until(lambda: run.get("/readyz") == (200, "ok\n"), "ready again")
+        last = run.metrics()
+        assert run.stop(timeout=30) == 0
+
+    assert 'how="signal SIGKILL"' in died
+    assert last.by("tray_worker_up", "worker") == {"0": 1, "1": 1}
+    assert 'tray_open_events{worker="1",group=' in last.text
+    assert all('worker="' in line for line in last.text.splitlines() if not line.startswith("#"))
+    check_with_promtool(last.text)
+    check_everything_arrived(scene)
+    traces = [read_trace(path) for path in sorted(scene.directory.glob("trace.jsonl.*"))]
+    assert not scene.commit_faults([merge_traces(traces)], "orders")
+
+
+def test_sigterm_drains_every_worker(scene: Scene) -> None:
+    """What arrived is answered and committed, both end with 0, and so does the supervisor; also when all are told."""
+    scene.configure(scene.workflow("orders"), kafka={"group_instance_id": "box"})
+    with scene.start("--workers", "2") as run:
+        wait_until(lambda: is_shared(run), "both deliver")
+        assert members_of(scene) == {"box-0", "box-1"}
+        workers = workers_of(run)
+        for pid in workers:
+            os.kill(pid, signal.SIGTERM)  # as systemd does, which signals every process of a service
+        assert run.stop(timeout=25) == 0
+    assert all(map(is_gone, workers))
+    assert all(arrival.status for arrival in scene.receiver.arrivals(PATH))
+    assert len(re.findall(r"info Stopped\. worker=[01]", run.log)) == 2
+    with scene.start("--workers", "2", "--until-end") as rest:
+        assert rest.wait() == 0
+    check_everything_arrived(scene)
+
+
+def test_a_second_signal_ends_every_process_at_once(scene: Scene) -> None:
+    """130, and no worker is left."""
+    scene.receiver.script(PATH, slow(30))
+    scene.configure(scene.workflow("orders", timeout="60s"))
+    with scene.start("--workers", "2") as run:
+        assert scene.receiver.wait_for_count(PATH, 1)
+        workers = workers_of(run)
+        run.signal(signal.SIGINT)
+        run.line("Stopping: the workers drain")
+        run.signal(signal.SIGTERM)
+        assert run.wait(timeout=3) == 130
+        wait_until(lambda: all(map(is_gone, workers)), "the workers are gone", timeout=3)
+
+
+def test_no_worker_outlives_its_supervisor(scene: Scene) -> None:
+    """`kill -9` of the supervisor: the workers drain, commit and end by themselves."""
+    scene.configure(scene.workflow("orders"))
+    with scene.start("--workers", "2") as run:
+        wait_until(lambda: is_shared(run), "both deliver")
+        workers = workers_of(run)
+        run.kill()
+        wait_until(lambda: all(map(is_gone, workers)), "the workers are gone", timeout=25)
+    assert run.log.count("The supervisor is gone; draining, then a last commit.") == 2
+    assert all(arrival.status for arrival in scene.receiver.arrivals(PATH))
+
+
+def test_what_the_settings_allow_holds_for_all_workers_together(scene: Scene) -> None:
+    """Requests in flight; more workers than partitions is a warning, and those without any are ready all the same."""
+    scene.receiver.script(PATH, slow(0.2))
+    scene.configure(scene.workflow("orders", max_in_flight=8, concurrency=8))
+    with scene.start("--workers", "5") as run:
+        warning = run.line("There are more workers than partitions")
+        wait_until(lambda: run.metrics().total("tray_in_flight") >= 6, "requests are in flight")
+        wait_until(lambda: run.get("/readyz") == (200, "ok\n"), "all are ready")
+        seen = [run.metrics().total("tray_in_flight") for _ in range(20)]
+        limits = run.metrics().by("tray_concurrency_limit", "worker")
+        assert run.stop(timeout=25) == 0
+    assert "workers=5 partitions=4" in warning
+    assert limits == {"0": 2, "1": 2, "2": 2, "3": 1, "4": 1}
+    assert max(seen) <= 8
+
+
+def test_mistakes_are_told_once_before_any_worker_starts(scene: Scene, tmp_path: Path) -> None:
+    """Settings: exit 2, one text. A topic that is not there: exit 1, not a restart for ever."""
+    scene.configure(scene.workflow("orders"), limits={"max_open": 1})
+    ended = call(tmp_path, "run", "--workers", "2")
+    assert (ended.returncode, ended.stderr.count("limits.max_open")) == (2, 1)
+    assert call(tmp_path, "run", "--workers", "0").returncode == 2
+    scene.configure(scene.workflow("orders"), kafka={"topics": ["there-is-none"]})
+    ended = call(tmp_path, "run", "--workers", "2", "--until-end")
+    assert ended.returncode == 1
+    assert ended.stderr.count("no topic there-is-none on this cluster") == 1
