@@ -3,39 +3,47 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import ssl
-from urllib.parse import urlsplit
 
 from stream.app.finding import Finding
+from stream.app.senders import Way, ways_to
+from stream.core.errors import ConfigError
 from stream.settings.model import Settings
-from stream.settings.workflow import Workflow
-from stream.webhook.connection import shared_tls
+from stream.webhook.egress import Address
+from stream.webhook.probe import probe
 
 PROBE_TIMEOUT_S = 5.0
 
 
 async def probe_workflows(settings: Settings) -> list[Finding]:
-    """Whether each workflow's host takes a connection, with TLS where its URL says so; no event is sent."""
-    return list(await asyncio.gather(*(_probe(workflow) for workflow in settings.workflows)))
-
-
-async def _probe(workflow: Workflow) -> Finding:
-    url = urlsplit(workflow.url.reveal())
-    what = f"workflow {workflow.name} at {workflow.url.redacted()}"
-    is_tls = url.scheme == "https"
-    port = url.port or (443 if is_tls else 80)
+    """Whether each workflow takes a connection, as `run` would make it; no event is sent."""
     try:
-        async with asyncio.timeout(PROBE_TIMEOUT_S):
-            _, writer = await asyncio.open_connection(url.hostname, port, ssl=shared_tls() if is_tls else None)
-            writer.close()
-            await writer.wait_closed()
-    except TimeoutError:
-        return Finding(what, "failed", f"No connection within {PROBE_TIMEOUT_S:.0f} s.")
-    except socket.gaierror:
-        return Finding(what, "failed", "Its host name is not known.")
-    except ssl.SSLError as error:
-        return Finding(what, "failed", f"TLS failed: {error.reason or type(error).__name__}.")
-    except OSError as error:
-        return Finding(what, "failed", f"No connection: {error.strerror or type(error).__name__}.")
-    return Finding(what, "ok", "connects, with TLS" if is_tls else "connects, without TLS")
+        ways = ways_to(settings, settings.workflows)
+    except ConfigError as error:
+        return [Finding(problem.path, "failed", f"{problem.what} {problem.fix}") for problem in error.problems]
+    return list(await asyncio.gather(*map(_probe, ways)))
+
+
+async def _probe(way: Way) -> Finding:
+    fault = await probe(
+        way.url.reveal(),
+        timeout_s=PROBE_TIMEOUT_S,
+        tls=way.tls,
+        check=way.guard(_say_nothing),
+        proxy=way.proxy_server(),
+    )
+    what = f"workflow {way.workflow} at {way.url.redacted()}"
+    if way.proxy is not None:
+        what += f" through {way.proxy.redacted()}"
+    if fault:
+        return Finding(what, "failed", f"No connection: {fault.rstrip('.')}.")
+    return Finding(what, "ok", _praise(way))
+
+
+def _praise(way: Way) -> str:
+    if way.proxy is not None:
+        return "the proxy connects; what lies behind it is not looked at"
+    return "connects, with TLS" if way.url.reveal().lower().startswith("https:") else "connects, without TLS"
+
+
+def _say_nothing(_address: Address, _why: str) -> None:
+    """The finding says it."""

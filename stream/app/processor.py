@@ -21,6 +21,7 @@ from stream.app.policies import (
     without_give_up,
     workflow_policies,
 )
+from stream.app.senders import ways_to
 from stream.app.start import Start, ask_kafka, unless_stopped
 from stream.app.steady_stats import SteadyStats
 from stream.app.tracing import CLOSE_LIMIT_S, open_tracing
@@ -69,6 +70,7 @@ class Processor:
 
     def __post_init__(self) -> None:
         require_known(self.settings, self.options.only)
+        ways_to(self.settings, self.settings.workflows)  # a file of theirs that cannot be used ends the start at once
         self._layouts = self._engines(is_first_start=False)
         topics = [topic for topic in self.settings.kafka.topics if not topic.startswith("^")]
         self.all_stats = [

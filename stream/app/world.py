@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import Any
 
 from stream.app.loop_clock import LoopClock
 from stream.app.policies import Layout, delivery_rules, engine_policy
+from stream.app.senders import open_senders
 from stream.core.errors import EngineInvariantError
 from stream.core.model import DeadLetter
 from stream.core.ports import Spans
@@ -20,11 +21,10 @@ from stream.kafka.owner import ConsumerOwner
 from stream.kafka.rebalance import Post
 from stream.pipeline.engine import Edges, Engine
 from stream.settings.model import Settings
-from stream.settings.workflow import Workflow
 from stream.telemetry.logs import StructlogJournal
 from stream.telemetry.trace import GroupTrace
 from stream.validation.schemas import SchemaValidator
-from stream.webhook.choose import WebhookSender, choose_sender
+from stream.webhook.choose import WebhookSender
 
 
 @dataclass
@@ -79,7 +79,7 @@ def build_world(
     letters = None
     if settings.dead_letter.enabled:
         letters = DeadLetterTopic(producer_config(kafka), settings.dead_letter_topic, kafka.group, partitions, post)
-    senders = open_senders(layout.workflows)
+    senders = open_senders(settings, layout.workflows, journal)
     owner = ConsumerOwner(kafka, consumer_config(kafka), post, journal, beat)
     edges = Edges(
         source=owner,
@@ -94,11 +94,6 @@ def build_world(
     )
     engine = Engine(engine_policy(settings, layout), delivery_rules(settings), edges, stats)
     return World(engine, owner, letters, senders, trace)
-
-
-def open_senders(workflows: Sequence[Workflow]) -> list[WebhookSender]:
-    """The way to each workflow, on the running event loop."""
-    return [choose_sender(w.url.reveal(), timeout_s=w.timeout, max_connections=w.max_in_flight) for w in workflows]
 
 
 def poster(loop: asyncio.AbstractEventLoop) -> Post:

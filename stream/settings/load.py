@@ -15,7 +15,7 @@ from stream.settings.file import DEFAULT_PATH, find_file, read_file
 from stream.settings.keys import fields_by_key, sections_by_key
 from stream.settings.model import Settings
 from stream.settings.problems import report_validation
-from stream.settings.references import References
+from stream.settings.references import References, resolve_paths
 from stream.settings.relations import find_warnings, report_missing, report_workflows
 from stream.settings.signing import report_signing, signing_warnings
 from stream.settings.text import read_text
@@ -50,7 +50,9 @@ def load_settings(
     draft = Draft(tree=read_file(file) if file else {})
     read_environment(environ, draft)
     _read_flags(flags, draft)
-    References(environ, (file or default_path).parent).resolve(draft)
+    folder = (file or default_path).parent
+    References(environ, folder).resolve(draft)
+    resolve_paths(draft, folder)
     settings = _validate(draft)
     report_workflows(draft)
     report_missing(draft, file is not None, workflows_required, topics_required)

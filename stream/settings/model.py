@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from stream.settings.egress import Egress
 from stream.settings.faults import Fault, refusal
 from stream.settings.kafka import Kafka, is_topic
 from stream.settings.places import Places
@@ -259,6 +260,7 @@ class Settings(Section):
     gate: Gate = Field(default_factory=Gate)
     dead_letter: DeadLetters = Field(default_factory=DeadLetters, validate_default=True)
     limits: Limits = Field(default_factory=Limits)
+    egress: Egress = Field(default_factory=Egress)
     http: Http = Field(default_factory=Http)
     tracing: Tracing = Field(default_factory=Tracing)
     log: Log = Field(default_factory=Log)

@@ -17,6 +17,10 @@ _ONE_NEWLINE = re.compile(r"\r?\n\Z")
 _REFERENCE = re.compile(r"\$\{(?:(env|file):([^}]+)\}|([A-Za-z_][A-Za-z0-9_]*)\})?")
 
 
+_PATHS = ("ca_file", "client_cert", "client_key")
+"""Keys of a workflow that name files."""
+
+
 class _UnresolvedError(Exception):
     """What is wrong with a reference, and the fix."""
 
@@ -77,3 +81,12 @@ class References:
                 f"refers to the file {name}, which is not UTF-8 text.", "Save it as UTF-8."
             ) from error
         return _ONE_NEWLINE.sub("", text)
+
+
+def resolve_paths(draft: Draft, folder: Path) -> None:
+    """Make the names of files in the workflows relative to the settings file's folder, as those of references are."""
+    workflows = draft.tree.get("workflow", [])
+    for workflow in workflows if isinstance(workflows, list) else []:
+        for key in _PATHS:
+            if isinstance(workflow, dict) and isinstance(name := workflow.get(key), str) and name:
+                workflow[key] = str(folder / name)

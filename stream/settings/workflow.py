@@ -12,6 +12,7 @@ from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
 from stream.settings.faults import Fault, refusal
 from stream.settings.headers import read_headers
 from stream.settings.places import Places
+from stream.settings.proxy import ProxyUrl
 from stream.settings.references import REFERENCE_PATTERN
 from stream.settings.secret import Secret, SharedSecrets, one_spelling
 from stream.settings.section import Section, with_unit
@@ -98,6 +99,23 @@ class Workflow(Section):
         default=None,
         description="Several secrets, the new one first, instead of the destination's: see there.",
     )
+    proxy: ProxyUrl | None = Field(
+        default=None,
+        description="Proxy on the way to it: http://user:password@host:port; kept secret. The proxies that the "
+        "environment names are not used.",
+    )
+    ca_file: str | None = Field(
+        default=None,
+        min_length=1,
+        description="File (PEM) of the authorities that vouch for it, instead of the usual ones; relative to the "
+        "settings file.",
+    )
+    client_cert: str | None = Field(
+        default=None, min_length=1, description="File (PEM) of the certificate that is shown to it, and of its key."
+    )
+    client_key: str | None = Field(
+        default=None, min_length=1, description="File (PEM) of the certificate's key, where it is a file of its own."
+    )
     signing: Signing | None = Field(
         default=None, description="How its requests are signed. Left out: as the destination says."
     )
@@ -114,6 +132,13 @@ class Workflow(Section):
 
     _one_spelling = field_validator("shared_secrets")(one_spelling)
     _read_headers = field_validator("headers", mode="before")(read_headers)
+
+    @field_validator("client_key")
+    @classmethod
+    def _key_has_a_certificate(cls, key: str | None, info: ValidationInfo) -> str | None:
+        if key is not None and info.data.get("client_cert") is None:
+            raise refusal(Fault("is given without client_cert.", "Set client_cert, too."))
+        return key
 
     @field_validator("name")
     @classmethod

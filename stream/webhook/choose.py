@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ssl
 
+from stream.webhook.egress import CheckAddress, allow_all
 from stream.webhook.fast.sender import FastSender
+from stream.webhook.proxy import ProxyServer
 from stream.webhook.sender import HttpxSender
 
 WebhookSender = FastSender | HttpxSender
@@ -16,11 +18,13 @@ def choose_sender(
     timeout_s: float,
     max_connections: int,
     tls: ssl.SSLContext | None = None,
-    needs_httpx: bool = False,
+    check: CheckAddress = allow_all,
+    proxy: ProxyServer | None = None,
 ) -> WebhookSender:
-    """The fast sender, unless the workflow needs what only httpx can do.
+    """The fast sender, unless the workflow needs what only httpx can do: a proxy.
 
     Raises ValueError, without the URL in it, when `url` cannot be used.
     """
-    kind = HttpxSender if needs_httpx else FastSender
-    return kind(url, timeout_s=timeout_s, max_connections=max_connections, tls=tls)
+    if proxy is None:
+        return FastSender(url, timeout_s=timeout_s, max_connections=max_connections, tls=tls, check=check)
+    return HttpxSender(url, timeout_s=timeout_s, max_connections=max_connections, tls=tls, check=check, proxy=proxy)

@@ -8,10 +8,15 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 
 from stream.core.model import Answer, HttpRequest
-from stream.webhook.connection import Connection, shared_tls
+from stream.webhook.connection import Connection
 from stream.webhook.connections import IdleConnections
+from stream.webhook.egress import CheckAddress, allow_all
 from stream.webhook.excerpt import Excerpts
+from stream.webhook.fast.resolver import Lookup, system_lookup
+from stream.webhook.network import CheckedNetwork
+from stream.webhook.proxy import ProxyServer
 from stream.webhook.target import parse_target
+from stream.webhook.tls import shared_tls
 from stream.webhook.translate import failure_text, failure_word
 
 KEEPALIVE_S = 30.0
@@ -22,7 +27,9 @@ class HttpxSender:
 
     `timeout_s` bounds an attempt as a whole, from connect to the end of the answer. `max_connections` is how many
     connections are kept between requests; how many are in use at once is up to the caller. `tls` replaces the shared
-    TLS settings. Raises ValueError, without the URL in it, when `url` cannot be used.
+    TLS settings. `lookup` finds a host's addresses; `check` may refuse one before it is connected to: with a `proxy`
+    that is the proxy's, since the proxy finds the workflow's. Raises ValueError, without the URL in it, when `url`
+    cannot be used.
     """
 
     def __init__(
@@ -33,11 +40,16 @@ class HttpxSender:
         max_connections: int = 64,
         keepalive_s: float = KEEPALIVE_S,
         tls: ssl.SSLContext | None = None,
+        lookup: Lookup = system_lookup,
+        check: CheckAddress = allow_all,
+        proxy: ProxyServer | None = None,
     ) -> None:
         self._timeout_s = timeout_s
         target = parse_target(url)
         excerpts = Excerpts(target.raw_path.decode("ascii"))
-        connect = partial(Connection, target, excerpts, tls or shared_tls(), keepalive_s)
+        network = partial(CheckedNetwork, lookup, check)
+        through = proxy.for_httpcore() if proxy else None
+        connect = partial(Connection, target, excerpts, tls or shared_tls(), keepalive_s, network, through)
         self._connections = IdleConnections(connect, max_connections, keepalive_s)
         self._attempts: set[Attempt] = set()
 

@@ -28,6 +28,8 @@ def failure_word(error: BaseException) -> str:
         return "timeout"
     if isinstance(error, HandshakeError):
         return "tls"
+    if isinstance(error, httpx.ProxyError):
+        return "connect"
     if not isinstance(error, UnreachableError | httpx.ConnectError):
         return "reset"
     return "dns" if any(isinstance(cause, socket.gaierror) for cause in _chain(error)) else "connect"
@@ -38,6 +40,12 @@ def failure_text(error: BaseException) -> str:
     if isinstance(error, TimeoutError | httpx.TimeoutException):
         return "TimeoutError: no complete answer in time"
     return next(filter(None, map(_system_text, _chain(error))), type(error).__name__)
+
+
+def proxy_status(error: httpx.ProxyError) -> int:
+    """The status that a proxy refused a tunnel with; 0 when it said none."""
+    status = str(error)[:3]
+    return int(status) if status.isascii() and status.isdigit() else 0
 
 
 def _system_text(error: BaseException) -> str:
@@ -51,6 +59,8 @@ def _system_text(error: BaseException) -> str:
             reason = error.strerror or ""
         case EgressError():
             reason = str(error)
+        case httpx.ProxyError():
+            reason = f"the proxy answered {proxy_status(error)}"
         case OSError(errno=int(number)):
             reason = os.strerror(number)
         case _:

@@ -21,6 +21,7 @@ from stream.webhook.choose import choose_sender
 from stream.webhook.fast.head import HeadWriter
 from stream.webhook.fast.resolver import Address, Resolver
 from stream.webhook.fast.sender import FastSender
+from stream.webhook.proxy import ProxyServer
 from stream.webhook.sender import HttpxSender
 from stream.webhook.translate import EgressError
 
@@ -358,8 +359,9 @@ def test_the_host_header_has_a_port_when_it_is_not_the_default(url: str, host: s
 # Choice
 
 
-def test_the_fast_sender_is_chosen_unless_httpx_is_needed() -> None:
+def test_the_fast_sender_is_chosen_unless_there_is_a_proxy() -> None:
     """httpx is the general path."""
     url = f"https://host{SECRET_PATH}"
     assert isinstance(choose_sender(url, timeout_s=1, max_connections=1), FastSender)
-    assert isinstance(choose_sender(url, timeout_s=1, max_connections=1, needs_httpx=True), HttpxSender)
+    proxy = ProxyServer("http://proxy:3128")
+    assert isinstance(choose_sender(url, timeout_s=1, max_connections=1, proxy=proxy), HttpxSender)

@@ -5,29 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Callable
-from functools import cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import httpx
 
+from stream.webhook.egress import CheckAddress, numeric
 from stream.webhook.fast.decrypted import BUFFER_BYTES, Decrypted
 from stream.webhook.fast.race import first_connected
 from stream.webhook.fast.resolver import Address, Lookup, Resolver
+from stream.webhook.tls import shared_tls
 from stream.webhook.translate import HandshakeError, UnreachableError
-
-CheckAddress = Callable[[IPv4Address | IPv6Address], None]
-"""Raises `translate.EgressError` for an address that may not be connected to."""
-
-
-def allow_all(_address: IPv4Address | IPv6Address) -> None:
-    """Lets every address pass."""
-
-
-@cache
-def shared_tls() -> ssl.SSLContext:
-    """The process's TLS settings for HTTP/1.1: verified against the usual authorities. Costly, hence made once."""
-    return httpx.create_ssl_context(trust_env=False)
 
 
 class Dialer:
@@ -68,7 +54,7 @@ class Dialer:
             raise UnreachableError from error
 
     async def _connect(self, address: Address) -> socket.socket:
-        self._check(ip_address(address.sockaddr[0]))
+        self._check(numeric(address.sockaddr[0]))
         sock = socket.socket(address.family, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from stream.webhook.fast.resolver import Address
 
 HEAD_START_S = 0.25
 """How long an address is waited for before the next is tried as well (RFC 8305 recommends this)."""
 
-Runner = asyncio.Task[socket.socket]
+
+class Closable(Protocol):
+    """A connection: a socket, or what stands for one."""
+
+    def close(self) -> object:
+        """Close it."""
+
+
+Connected = TypeVar("Connected", bound=Closable)
 
 
 async def first_connected(
-    addresses: Sequence[Address], connect: Callable[[Address], Coroutine[Any, Any, socket.socket]]
-) -> socket.socket:
-    """The socket that connects first. When none does, raises what the last address raised."""
+    addresses: Sequence[Address], connect: Callable[[Address], Coroutine[Any, Any, Connected]]
+) -> Connected:
+    """The connection that is made first. When none is, raises what the last address raised."""
     if len(addresses) == 1:
         return await connect(addresses[0])
-    waiting, runners, winner = deque(addresses), list[Runner](), None
+    waiting, winner = deque(addresses), None
+    runners: list[asyncio.Task[Connected]] = []
     try:
         while winner is None:
             if waiting:
@@ -41,6 +49,6 @@ async def first_connected(
                 runner.add_done_callback(_discard)
 
 
-def _discard(loser: Runner) -> None:
+def _discard(loser: asyncio.Task[Connected]) -> None:
     if not loser.cancelled() and loser.exception() is None:
         loser.result().close()

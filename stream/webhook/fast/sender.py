@@ -9,11 +9,12 @@ from time import monotonic
 
 from stream.core.model import Answer, HttpRequest
 from stream.core.ports import Cancel
+from stream.webhook.egress import CheckAddress, allow_all
 from stream.webhook.excerpt import Excerpts
 from stream.webhook.fast.attempt import Attempt
 from stream.webhook.fast.connection import Connection, failure
 from stream.webhook.fast.deadlines import Deadlines
-from stream.webhook.fast.dialer import CheckAddress, Dialer, allow_all
+from stream.webhook.fast.dialer import Dialer
 from stream.webhook.fast.head import HeadWriter
 from stream.webhook.fast.idle import Idle
 from stream.webhook.fast.resolver import Lookup, system_lookup

@@ -1,0 +1,43 @@
+"""The proxy on the way to a workflow."""
+
+from __future__ import annotations
+
+from typing import Self
+from urllib.parse import urlsplit
+
+from stream.settings.faults import Fault, refusal
+from stream.settings.secret import Secret
+from stream.settings.url import url_fault
+
+
+class ProxyUrl(Secret):
+    """Where a proxy listens: http or https, perhaps with a user name and a password."""
+
+    __slots__ = ()
+
+    def redacted(self) -> str:
+        """Scheme, host and port: what may be printed of it."""
+        parts = urlsplit(self._text)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+    @classmethod
+    def read(cls, value: object) -> Self:
+        """Validate a setting. Raises the model's refusal, which never repeats the URL."""
+        proxy = super().read(value)
+        if fault := proxy_fault(proxy.reveal()):
+            raise refusal(fault)
+        return proxy
+
+
+def proxy_fault(proxy: str) -> Fault | None:
+    """The first thing that makes `proxy` unusable, or None."""
+    head, at, host = proxy.rpartition("@")
+    scheme, slashes, _ = head.partition("://")
+    if at and not slashes:
+        return Fault("has no scheme.", "Write http://… in front of it.")
+    fault = url_fault(f"{scheme}://{host}" if at else proxy)
+    if fault is not None:
+        return fault
+    if urlsplit(proxy).path not in ("", "/") or urlsplit(proxy).query:
+        return Fault("has a path.", "Write it as http://host:port.")
+    return None

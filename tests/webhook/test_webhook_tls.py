@@ -1,0 +1,157 @@
+"""Whom the senders trust: certificates of all kinds, from an authority of the tests' own."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+import warnings
+from pathlib import Path
+
+import pytest
+from conformance_server import OK, ScriptedServer
+from webhook_support import MakeSender, Run, answering, ask, server_tls
+
+from stream.testing.authority import EXPIRED, Authority
+from stream.webhook.tls import TlsFileError, client_tls, shared_tls
+
+
+def locked_key() -> str:
+    """A private key that has a password."""
+    made = ("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-aes-128-cbc")
+    return subprocess.run([*made, "-pass", "pass:x"], capture_output=True, check=True, text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """An authority that our side trusts."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+def served(make: MakeSender, run: Run, server: ssl.SSLContext, client: ssl.SSLContext, host: str = "localhost") -> str:
+    """(code, excerpt) of one attempt, as one text."""
+    seen: list[str] = []
+
+    async def main() -> None:
+        async with ScriptedServer(answering([OK]), server) as workflow:
+            sender = make(workflow.url(host), timeout_s=5, tls=client)
+            answer = await ask(sender)
+            seen.append(f"{answer.code} {answer.excerpt}".strip())
+            await sender.close()
+        assert len(workflow.requests) == (answer.status == 200)
+
+    run(main())
+    return seen[0]
+
+
+def test_an_authority_of_ones_own_is_trusted(authority: Authority, make: MakeSender, run: Run) -> None:
+    """With `ca_file`; without it, nobody vouches for the workflow."""
+    server = server_tls(authority.issue("localhost"))
+    assert served(make, run, server, client_tls(authority.certificate, None)).startswith("200")
+    unknown = "tls SSLCertVerificationError: unable to get local issuer certificate"
+    assert served(make, run, server, shared_tls()) == unknown
+
+
+def test_ca_file_takes_the_place_of_the_usual_authorities(authority: Authority, tmp_path: Path) -> None:
+    """Whoever names an authority trusts that one alone."""
+    assert len(client_tls(authority.certificate, None).get_ca_certs()) == 1
+    assert len(shared_tls().get_ca_certs()) > 50
+
+
+def test_an_expired_certificate_is_refused(authority: Authority, make: MakeSender, run: Run) -> None:
+    """The reason is told, without the host."""
+    server = server_tls(authority.issue("expired", "DNS:localhost", validity=EXPIRED))
+    assert served(make, run, server, client_tls(authority.certificate, None)) == (
+        "tls SSLCertVerificationError: certificate has expired"
+    )
+
+
+def test_a_certificate_of_another_host_is_refused(authority: Authority, make: MakeSender, run: Run) -> None:
+    """By name, and by address."""
+    server = server_tls(authority.issue("other.test"))
+    client = client_tls(authority.certificate, None)
+    assert served(make, run, server, client) == "tls SSLCertVerificationError: Hostname mismatch"
+    by_address = served(make, run, server, client, host="127.0.0.1")
+    assert by_address == "tls SSLCertVerificationError: IP address mismatch"
+
+
+def test_a_self_signed_certificate_is_refused(
+    certificate: Path, authority: Authority, make: MakeSender, run: Run
+) -> None:
+    """Unless it is itself what `ca_file` holds."""
+    server = server_tls(certificate)
+    assert served(make, run, server, client_tls(authority.certificate, None)) == (
+        "tls SSLCertVerificationError: self-signed certificate"
+    )
+    assert served(make, run, server, client_tls(certificate, None)).startswith("200")
+
+
+@pytest.mark.parametrize("version", ["TLSv1", "TLSv1_1"])
+def test_an_old_protocol_is_refused(authority: Authority, version: str, make: MakeSender, run: Run) -> None:
+    """Whatever the system's own OpenSSL would allow."""
+    server = server_tls(authority.issue("localhost"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of the old versions; they are what is tested
+        server.minimum_version = server.maximum_version = ssl.TLSVersion[version]
+    server.set_ciphers("ALL:@SECLEVEL=0")
+    client = client_tls(authority.certificate, None)
+    client.set_ciphers("ALL:@SECLEVEL=0")
+    assert served(make, run, server, client).startswith("tls ")
+
+
+def test_a_certificate_that_is_swapped_while_running_is_noticed(
+    authority: Authority, make: MakeSender, run: Run, certificate: Path
+) -> None:
+    """At the next connection, and once more when it is put right; what is connected goes on."""
+    server = server_tls(authority.issue("localhost"))
+    client = client_tls(authority.certificate, None)
+
+    async def main() -> None:
+        async with ScriptedServer(answering([OK], [OK], [OK], [OK]), server) as workflow:
+            first = make(workflow.url("localhost"), timeout_s=5, tls=client)
+            assert (await ask(first)).status == 200
+            server.load_cert_chain(certificate)
+            assert (await ask(first)).status == 200
+            second = make(workflow.url("localhost"), timeout_s=5, tls=client)
+            assert (await ask(second)).code == "tls"
+            server.load_cert_chain(authority.issue("localhost"))
+            assert (await ask(second)).status == 200
+            await first.close()
+            await second.close()
+
+    run(main())
+
+
+def test_a_client_certificate_is_shown(authority: Authority, make: MakeSender, run: Run) -> None:
+    """A workflow that asks for one refuses whoever has none."""
+    server = server_tls(authority.issue("localhost"))
+    server.verify_mode = ssl.CERT_REQUIRED
+    server.load_verify_locations(authority.certificate)
+    whole = authority.issue("client")
+    apart = client_tls(authority.certificate, whole.with_suffix(".crt"), whole.with_suffix(".key"))
+    for client in (client_tls(authority.certificate, whole), apart):
+        assert served(make, run, server, client).startswith("200")
+    assert not served(make, run, server, client_tls(authority.certificate, None)).startswith("200")
+
+
+@pytest.mark.parametrize(
+    ("files", "text"),
+    [
+        (("missing", None), r"cannot be read \(No such file or directory\)"),
+        (("key.pem", None), "holds no certificate in PEM format"),
+        ((None, "missing"), r"cannot be read \(No such file or directory\)"),
+        ((None, "cert.pem"), "does not hold a certificate and its key, without a password, in PEM format"),
+        ((None, "locked.pem"), "does not hold a certificate and its key, without a password, in PEM format"),
+        ((None, "cert.pem", "key.pem"), "holds a key that is not the certificate's"),
+    ],
+)
+def test_files_that_cannot_be_used_are_refused(
+    authority: Authority, tmp_path: Path, files: tuple[str | None, ...], text: str
+) -> None:
+    """With what is wrong; a key with a password does not make OpenSSL ask for it."""
+    whole = authority.issue("client")
+    (tmp_path / "cert.pem").write_text(whole.with_suffix(".crt").read_text())
+    (tmp_path / "key.pem").write_text(authority.issue("another").with_suffix(".key").read_text())
+    (tmp_path / "locked.pem").write_text(locked_key() + whole.with_suffix(".crt").read_text())
+    paths = [None if name is None else tmp_path / name for name in (*files, None)][:3]
+    with pytest.raises(TlsFileError, match=text):
+        client_tls(*paths)
