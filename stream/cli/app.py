@@ -11,6 +11,7 @@ import typer
 from stream import __version__
 from stream.cli import options
 from stream.cli.audience import audience_app, trait_app
+from stream.cli.explain import EXPLAIN_HELP, explain
 from stream.cli.offsets import offsets_app
 
 RUN_HELP = """Read events from Kafka, deliver them to the workflows, commit what is done.
@@ -145,6 +146,7 @@ def check(
         run_check(loaded, probe, as_json)
 
 
+app.command(help=EXPLAIN_HELP)(explain)
 app.add_typer(offsets_app, name="offsets")
 app.add_typer(audience_app, name="audience")
 app.add_typer(trait_app, name="trait")

@@ -107,11 +107,15 @@ def common_reason(payload: Mapping[str, Any], integration_name: str) -> FilterRe
     if integrations.__class__ is dict and integrations and not is_switched_on(integrations, integration_name):
         return FilterReason.INTEGRATIONS
     metadata = payload.get("_metadata")
-    if metadata.__class__ is dict:
-        bundled = metadata.get("bundled")
-        if bundled.__class__ is list and integration_name in bundled:
-            return FilterReason.DEVICE_MODE
+    if metadata.__class__ is dict and is_bundled(metadata, integration_name):
+        return FilterReason.DEVICE_MODE
     return None
+
+
+def is_bundled(metadata: Mapping[str, Any], name: str) -> bool:
+    """Whether an event's `_metadata` says that the client has delivered it to the destination `name` itself."""
+    bundled = metadata.get("bundled")
+    return bundled.__class__ is list and name in bundled
 
 
 def is_switched_on(integrations: Mapping[str, Any], name: str) -> bool:
@@ -123,7 +127,7 @@ def is_switched_on(integrations: Mapping[str, Any], name: str) -> bool:
     own = integrations.get(name)
     if own is not None:
         return own is not False
-    return _switch_for_all(integrations) is not False
+    return switch_for_all(integrations) is not False
 
 
 def event_name(payload: Mapping[str, Any]) -> str:
@@ -134,7 +138,7 @@ def event_name(payload: Mapping[str, Any]) -> str:
     return "" if name is None else str(name)
 
 
-def _switch_for_all(integrations: Mapping[str, Any]) -> object:
+def switch_for_all(integrations: Mapping[str, Any]) -> object:
     """`All` if there is one, else the first spelling of it: libraries also write `all` and `ALL`."""
     if _ALL_SPELLING in integrations:
         return integrations[_ALL_SPELLING]

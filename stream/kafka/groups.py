@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from confluent_kafka import Consumer, ConsumerGroupState, KafkaError, KafkaException
@@ -23,6 +24,15 @@ TIMEOUT_S = 10.0
 _IDLE = (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD)
 
 
+@dataclass(frozen=True)
+class Activity:
+    """What a group is doing."""
+
+    state: str
+    """In Kafka's words: `stable`, `empty`, `dead` (it does not exist) …"""
+    members: int
+
+
 class GroupActiveError(SourceError):
     """The group has members, and its offsets are theirs."""
 
@@ -34,17 +44,26 @@ class Groups:
         self._config = config
         self._admin = AdminClient(config)
 
+    def activity(self, group: str) -> Activity:
+        """What the group is doing; one that does not exist is dead."""
+        found = self._described(group)
+        return Activity("dead", 0) if found is None else Activity(_word(found.state), len(found.members))
+
     def require_idle(self, group: str) -> None:
         """Raises GroupActiveError when the group has members."""
+        found = self._described(group)
+        if found is not None and found.state not in _IDLE:
+            state = _word(found.state)
+            raise GroupActiveError(f"The group {group} is active ({state}). Stop its members first, then try again.")
+
+    def _described(self, group: str) -> Any:
+        """What Kafka says of the group; None when it does not exist."""
         try:
-            found = _result(self._admin.describe_consumer_groups([group])[group], f"describing the group {group}")
+            return _result(self._admin.describe_consumer_groups([group])[group], f"describing the group {group}")
         except SourceError as error:
             if isinstance(error.__cause__, KafkaException) and _is_unknown(error.__cause__):
-                return
+                return None
             raise
-        if found.state not in _IDLE:
-            state = str(found.state.name).lower()
-            raise GroupActiveError(f"The group {group} is active ({state}). Stop its members first, then try again.")
 
     def committed(self, group: str, tps: Collection[TopicPartition]) -> dict[TopicPartition, Committed]:
         """What the group has committed, for those of the partitions where it has."""
@@ -99,3 +118,7 @@ def _result(future: Future[Any], doing: str) -> Any:
 
 def _is_unknown(error: KafkaException) -> bool:
     return kafka_error(error).code() == KafkaError.GROUP_ID_NOT_FOUND
+
+
+def _word(state: ConsumerGroupState) -> str:
+    return str(state.name).lower()

@@ -51,7 +51,9 @@ def test_a_settings_file_that_is_not_there(tmp_path: Path) -> None:
     assert "elsewhere.toml: cannot be read" in ended.stderr
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("run", "--help"), ("demo", "--help"), ("check", "--help")])
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("run", "--help"), ("demo", "--help"), ("check", "--help"), ("explain", "--help")]
+)
 def test_help(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """Each command explains itself, with an example; the program lists the commands."""
     ended = call(tmp_path, *arguments)
