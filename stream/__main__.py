@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import sys
+import traceback
 
 from stream.core.errors import ConfigError, StreamError
+from stream.telemetry.mask import HIDDEN
 
 
 def main() -> None:
-    """Run the command line; an error of ours ends it with its text and its exit code."""
+    """Run the command line; an error of ours ends it with its text and its exit code, any other with where it was."""
     from stream.cli.app import app
 
     try:
         app()
     except StreamError as error:
-        print(_told(error), file=sys.stderr)
+        print(HIDDEN.mask(_told(error)), file=sys.stderr)
         sys.exit(error.exit_code)
+    except Exception as error:  # a bug: its place is told, its text is not, since it may hold an event or a secret
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        print(HIDDEN.mask(f"{frames}{type(error).__name__}: this is a bug; please report it."), file=sys.stderr)
+        sys.exit(1)
 
 
 def _told(error: StreamError) -> str:

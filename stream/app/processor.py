@@ -26,15 +26,17 @@ from stream.app.start import Start, ask_kafka, unless_stopped
 from stream.app.steady_stats import SteadyStats
 from stream.app.tracing import CLOSE_LIMIT_S, open_tracing
 from stream.app.world import build_world
-from stream.core.errors import ConfigError, DataLossError, Problem, StreamError
+from stream.core.errors import ConfigError, DataLossError, Problem, StreamError, told
 from stream.core.stats import EngineStats
 from stream.kafka.client_config import reader_config
+from stream.settings.hidden import hidden_texts
 from stream.settings.load import Loaded
 from stream.settings.model import Settings
 from stream.telemetry.clock import SystemClock
 from stream.telemetry.exposed import ExposedProcess
 from stream.telemetry.health import Health
 from stream.telemetry.logs import StructlogJournal, librdkafka_logger
+from stream.telemetry.mask import HIDDEN
 from stream.telemetry.metrics import build_registry
 from stream.telemetry.trace import TraceFile
 
@@ -69,6 +71,7 @@ class Processor:
     open_endpoint: OpenEndpoint = serve_http
 
     def __post_init__(self) -> None:
+        HIDDEN.add(hidden_texts(self.settings))
         require_known(self.settings, self.options.only)
         ways_to(self.settings, self.settings.workflows)  # a file of theirs that cannot be used ends the start at once
         self._layouts = self._engines(is_first_start=False)
@@ -214,9 +217,9 @@ class Processor:
         if error is None or isinstance(error, OSError):
             self.journal.warning("The event loop reports a fault of the network.", what=context["message"])
             return
-        self.journal.error("The engine broke; nothing more is committed.", error=repr(error))
+        self.journal.error("The engine broke; nothing more is committed.", error=told(error))
         if self._fault is None and self.runs:
-            self._fault = error if isinstance(error, StreamError) else StreamError(f"The engine broke: {error!r}.")
+            self._fault = error if isinstance(error, StreamError) else StreamError(f"The engine broke: {told(error)}.")
             for run in self.runs:
                 run.world.engine.fail()
             self.request_stop()  # the groups are left in order, so that the next owners need not wait for a timeout

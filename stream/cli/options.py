@@ -9,7 +9,9 @@ from typing import Annotated, TypedDict
 
 import typer
 
+from stream.settings.hidden import hidden_texts
 from stream.settings.load import Loaded, load_settings
+from stream.telemetry.mask import HIDDEN
 
 Config = Annotated[
     Path | None,
@@ -35,7 +37,7 @@ class Given(TypedDict):
 
 
 def load(given: Given, *, workflows_required: bool = True, topics_required: bool = True) -> Loaded:
-    """Settings from file, environment and these options.
+    """Settings from file, environment and these options; their secrets are masked in all that is written.
 
     Raises:
         ConfigError: with every problem.
@@ -45,13 +47,15 @@ def load(given: Given, *, workflows_required: bool = True, topics_required: bool
         "kafka.topics": given["topic"] or None,
         "kafka.group_id": given["group_id"],
     }
-    return load_settings(
+    loaded = load_settings(
         given["config"],
         os.environ,
         flags,
         workflows_required=workflows_required,
         topics_required=topics_required,
     )
+    HIDDEN.add(hidden_texts(loaded.settings))
+    return loaded
 
 
 SILENT = logging.Logger("command", logging.CRITICAL + 1)

@@ -64,3 +64,19 @@ class DataLossError(SourceError):
 
 class EngineInvariantError(StreamError):
     """A promise of the engine was broken. Raised before anything is committed on the strength of it."""
+
+
+def told(error: BaseException) -> str:
+    """What may be said of any error: ours speak for themselves, of others the class and the place.
+
+    The text of a foreign one may hold whatever it stumbled over: an event, an address, a secret.
+    """
+    if isinstance(error, StreamError):
+        return str(error)
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if trace is None:
+        return type(error).__name__
+    file = "/".join(trace.tb_frame.f_code.co_filename.split("/")[-3:])
+    return f"{type(error).__name__} at {file}:{trace.tb_lineno}"

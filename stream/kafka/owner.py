@@ -16,7 +16,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from stream.core.errors import RefusedError, SourceError, StreamError
+from stream.core.errors import RefusedError, SourceError, StreamError, told
 from stream.core.model import CommitOutcome, CommitResult, TopicPartition
 from stream.core.ports import Journal, Offsets, SourceEvents
 from stream.kafka.arrivals import Arrivals
@@ -127,7 +127,7 @@ class ConsumerOwner(threading.Thread):
         except KafkaException as broken:
             error = as_source_error(broken, "consuming")
         except Exception as broken:  # whatever it is, the process must hear of it and commit nothing on its strength
-            error = SourceError(f"The owner of the Kafka consumer broke: {broken!r}.")
+            error = SourceError(f"The owner of the Kafka consumer broke: {told(broken)}.")
         self._post(self._on_ended, error)
 
     def _own(self) -> None:

@@ -8,6 +8,7 @@ from random import Random
 
 from stream.core.model import Answer, DeadLetter, DeadLetterPolicy, FilterReason, Reason, Settlement
 from stream.core.ports import Journal, Scheduler
+from stream.core.quoted import without_quotes
 from stream.core.tenure import Delivery, OpenEvent, Phase
 from stream.pipeline.ledger import Ledger
 from stream.pipeline.letters import LetterDesk
@@ -63,7 +64,7 @@ class Endings:
             line.letters_in_a_row += 1
             line.dispatcher.land()
             line.stats.deliveries[reason] += 1
-            self._write_letter(line, delivery, reason, answer.excerpt, answer.code)
+            self._write_letter(line, delivery, reason, _detail(line, delivery, answer), answer.code)
 
     def give_up(self, line: Line, delivery: Delivery) -> None:
         """The settings name the event: it ends without an attempt, and holds no lane."""
@@ -150,6 +151,12 @@ class Endings:
         self._steps.emit("dead_lettered", delivery.open_event.event.record, line.policy.name, reason=reason)
         self.finish(line, delivery)
         self.pump(line)
+
+
+def _detail(line: Line, delivery: Delivery, answer: Answer) -> str:
+    """What the workflow said to it, without what it quotes."""
+    secrets = [value for _, value in line.policy.headers]
+    return without_quotes(answer.excerpt, delivery.open_event.event.body, secrets)
 
 
 def _settlement(open_event: OpenEvent) -> Settlement:

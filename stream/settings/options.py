@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
 from stream.settings.faults import Fault, refusal
@@ -59,6 +60,10 @@ _NOT_EAGER = "cooperative-sticky"
 
 _SECRET_NAME = re.compile(r"password|passphrase|secret|key|token|credential|jaas|oauthbearer\.config")
 
+_HOST_CHECK = "ssl.endpoint.identification.algorithm"
+_TOLD_SASL_OPTIONS = ("sasl.mechanism", "sasl.mechanisms", "sasl.oauthbearer.method")
+"""Of the options of SASL, those that only say how one logs in, not as whom."""
+
 
 def read_options(raw: object, group_protocol: str | None) -> object:
     """The options as text. Raises the model's refusal with a fault for each that must not be set."""
@@ -71,8 +76,22 @@ def read_options(raw: object, group_protocol: str | None) -> object:
 
 
 def is_secret_option(name: str) -> bool:
-    """Whether the option's value must not be printed, going by its name."""
-    return _SECRET_NAME.search(name.lower()) is not None
+    """Whether the option's value is a secret, going by its name."""
+    return _SECRET_NAME.search(name.lower()) is not None and not name.lower().endswith(".location")
+
+
+def may_be_printed(name: str) -> bool:
+    """Whether the option's value may be shown; of SASL only how one logs in may, not as whom."""
+    if name.lower().startswith("sasl."):
+        return name.lower() in _TOLD_SASL_OPTIONS
+    return not is_secret_option(name)
+
+
+def unverified_option(options: Mapping[str, str]) -> str:
+    """The option that makes TLS trust any broker; empty when there is none."""
+    if options.get("enable.ssl.certificate.verification") in ("false", "0", "f", "no"):
+        return "enable.ssl.certificate.verification"
+    return _HOST_CHECK if options.get(_HOST_CHECK) == "none" else ""
 
 
 def _option_fault(name: str, value: object, group_protocol: str | None) -> Fault | None:

@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from stream.settings.keys import fields_by_key
 from stream.settings.model import Settings
-from stream.settings.options import is_secret_option
+from stream.settings.options import may_be_printed
 from stream.settings.secret import MASK, Secret
 from stream.settings.section import Section
 from stream.settings.units import Span, format_duration, format_rate
@@ -46,4 +46,4 @@ def _value(key: str, value: object, field: FieldInfo) -> object:
 
 
 def _entry(name: str, value: str | Secret) -> str:
-    return MASK if isinstance(value, Secret) or is_secret_option(name) else value
+    return value if isinstance(value, str) and may_be_printed(name) else MASK

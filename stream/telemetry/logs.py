@@ -15,6 +15,7 @@ from stream.core.ports import Clock
 from stream.telemetry.clock import SystemClock
 from stream.telemetry.limiter import LineLimiter
 from stream.telemetry.lines import RESERVED, json_line, text_line
+from stream.telemetry.mask import HIDDEN
 
 Format = Literal["text", "json"]
 Level = Literal["debug", "info", "warning", "error"]
@@ -25,10 +26,14 @@ LIMIT_KEY = "limit_key"
 """A field that is not written but tells lines apart as those do."""
 QUIET_LOGGERS = ("httpx", "httpcore")
 """They log URLs of requests, which are secrets."""
+SILENT = logging.CRITICAL + 1
 
 
 class LineWriter:
-    """Writes finished lines to a stream, each as a whole; a stream that is gone is no fault of the program."""
+    """Writes finished lines to a stream, each as a whole and without secrets.
+
+    A stream that is gone is no fault of the program.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -37,7 +42,7 @@ class LineWriter:
     def write_line(self, line: str) -> None:
         """Write one line; never raises for a closed pipe, a full disk or a letter the stream cannot spell."""
         with self._lock, contextlib.suppress(OSError, ValueError):
-            self._stream.write(line + "\n")
+            self._stream.write(HIDDEN.mask(line) + "\n")
             self._stream.flush()
 
     # The method names that structlog calls with the rendered line.
@@ -124,6 +129,9 @@ class JournalBridge(logging.Handler):
         # A broker or a connection at fault is news, not a loss: the client goes on trying.
         level = "error" if levelno >= logging.CRITICAL else _level(min(levelno, logging.WARNING))
         said = text.partition("]: ")[2] if text.startswith("[thrd:") else text
+        if level == "debug":  # asked for with the option `debug`: there every line counts
+            self._journal.debug("The Kafka client reports.", facility=facility, client=client, text=said)
+            return
         broker = said.partition(": ")[0]
         self._journal.limited(
             level,
@@ -173,7 +181,7 @@ def configure_logs(
     root.addHandler(JournalBridge(journal(clock)))
     root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))
     for name in QUIET_LOGGERS:
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(SILENT)
 
 
 _limiter = LineLimiter()
@@ -185,8 +193,8 @@ def journal(clock: Clock | None = None, /, **bound: object) -> StructlogJournal:
 
 
 def librdkafka_logger(journal: StructlogJournal) -> logging.Logger:
-    """A logger to give to a Kafka client as `logger=`: its lines go to `journal`, limited."""
-    logger = logging.Logger("librdkafka", logging.INFO)
+    """A logger to give to a Kafka client as `logger=`: its lines go to `journal`, limited unless they are debugging."""
+    logger = logging.Logger("librdkafka", logging.DEBUG)
     logger.addHandler(JournalBridge(journal))
     return logger
 

@@ -187,3 +187,15 @@ def test_a_group_id_has_no_whitespace(tmp_path: Path, group: str) -> None:
     assert kafka_problems(tmp_path, f'group_id = "{group}"') == [
         "kafka.group_id: is empty or holds whitespace. Use letters, digits, dots, - and _."
     ]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("enable.ssl.certificate.verification", "false"), ("ssl.endpoint.identification.algorithm", '"none"')],
+)
+def test_brokers_that_are_not_verified_are_warned_of(tmp_path: Path, option: str, value: str) -> None:
+    """Whoever answers at their address would get the password."""
+    toml = MINIMAL.replace("[kafka]", f'[kafka]\noptions = {{ "{option}" = {value} }}')
+    assert load(tmp_path, toml).warnings[-1] == (
+        f"kafka.options: {option} turns off the check that a broker is who it says. Remove it."
+    )

@@ -205,14 +205,14 @@ def test_a_line_that_cannot_be_formatted_is_dropped(out: io.StringIO, log: Struc
 
 
 def test_foreign_loggers_go_the_same_way(out: io.StringIO) -> None:
-    """asyncio's complaints are seen, with the class of an error and not its text; httpx is quiet."""
+    """asyncio's complaints are seen, with the class of an error and not its text; httpx is silent."""
     try:
         int("https://secret.example/token")
     except ValueError:
         logging.getLogger("asyncio").exception("Task failed.\nfuture: %s", 17)
     logging.getLogger("httpx").info("HTTP Request: POST https://secret.example/token")
-    logging.getLogger("httpcore").debug("connect")
-    assert logging.getLogger("httpcore").level == logging.WARNING
+    logging.getLogger("httpcore.http11").debug("connect")
+    logging.getLogger("httpx").critical("https://secret.example/token")
     assert out.getvalue().partition("Z ")[2] == ("error Task failed.\\nfuture: 17 logger=asyncio error=ValueError\n")
 
 
