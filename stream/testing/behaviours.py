@@ -67,6 +67,12 @@ def when(matches: Callable[[bytes], bool], then: Behaviour | int, otherwise: Beh
     return lambda body, number: (matching if matches(body) else rest)(body, number)
 
 
+def failing_at_times(up_s: float, down_s: float, status: int = 503) -> Behaviour:
+    """Succeeds for `up_s` seconds, then fails for `down_s`, and so on."""
+    began, failure = time.monotonic(), Reply(status)
+    return lambda _body, _number: OK if (time.monotonic() - began) % (up_s + down_s) < up_s else failure
+
+
 def slow(delay_s: float, behaviour: Behaviour | int = 200) -> Behaviour:
     """As another behaviour, later; other requests are served meanwhile."""
     inner = _behaviour(behaviour)

@@ -7,6 +7,7 @@ import json
 import ssl
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
@@ -31,14 +32,25 @@ class FaultReceiver:
     """An HTTP/1.1 server on the loopback where each path behaves as its script says; 200 without one.
 
     It runs from construction, on a thread and an event loop of its own, until `close`. Every method may be
-    called from any thread. With `log_file`, each answer is also written there as a line of JSON.
+    called from any thread. With `log_file`, each answer is also written there as a line of JSON. One that runs for
+    days has `keeps_log=False`: it counts what arrives and forgets it.
     """
 
-    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None, log_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+        log_file: Path | None = None,
+        *,
+        host: str = "127.0.0.1",
+        keeps_log: bool = True,
+    ) -> None:
         self._scheme = "https" if tls else "http"
         self._scripts: dict[str, Behaviour] = {}
         self._log: list[Arrival] = []
         self._by_path: dict[str, list[Arrival]] = {}
+        self._counts: Counter[str] = Counter()
+        self._keeps_log = keeps_log
         self._changed = threading.Condition()
         self._notify_is_due = False
         self._file: TextIO | None = log_file.open("a", buffering=1) if log_file else None
@@ -48,7 +60,7 @@ class FaultReceiver:
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-receiver", daemon=True)
         self._thread.start()
         try:
-            self._server = self._call(self._listen(port, tls))
+            self._server = self._call(self._listen(host, port, tls))
         except OSError:
             self._end_loop()
             raise
@@ -84,7 +96,7 @@ class FaultReceiver:
 
     def count(self, path: str | None = None) -> int:
         """How many requests have arrived."""
-        return len(self._log if path is None else self._by_path.get(path, ()))
+        return self._counts.total() if path is None else self._counts[path]
 
     def wait_for(self, predicate: Callable[[], bool], timeout: float = WAIT_S) -> bool:
         """Wait until `predicate` holds, asked again after arrivals and answers; False when it never did."""
@@ -127,12 +139,13 @@ class FaultReceiver:
         """A request was read: its entry in the log, and what its path's script says."""
         path = head.path
         arrival = Arrival(time.monotonic(), path, head.headers, body, method=head.method)
-        self._log.append(arrival)
-        on_path = self._by_path.setdefault(path, [])
-        on_path.append(arrival)
+        self._counts[path] += 1
+        if self._keeps_log:
+            self._log.append(arrival)
+            self._by_path.setdefault(path, []).append(arrival)
         self._tell()
         behaviour = self._scripts.get(path)
-        return arrival, behaviour(body, len(on_path)) if behaviour else OK
+        return arrival, behaviour(body, self._counts[path]) if behaviour else OK
 
     def answered(self, arrival: Arrival, status: int) -> None:
         """A request is being answered; called just before the answer is written."""
@@ -155,9 +168,9 @@ class FaultReceiver:
     def _call(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(WAIT_S)
 
-    async def _listen(self, port: int, tls: ssl.SSLContext | None) -> asyncio.Server:
+    async def _listen(self, host: str, port: int, tls: ssl.SSLContext | None) -> asyncio.Server:
         make = partial(Connection, self, self._loop)
-        server = await self._loop.create_server(make, "127.0.0.1", port, ssl=tls, backlog=1024)
+        server = await self._loop.create_server(make, host, port, ssl=tls, backlog=1024)
         return cast(asyncio.Server, server)
 
     async def _drop(self) -> None:

@@ -1,0 +1,43 @@
+"""Plays tray where there is none: three workflows, two with faults (`python -m stream.demo.workflows`)."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+
+from stream.testing.behaviours import failing_at_times, flaky, slow, when
+from stream.testing.receiver import FaultReceiver
+
+REJECTED = b'"event":"Order Refunded"'
+ANSWER_S = 0.02
+UP_S, DOWN_S = 240.0, 90.0
+WORKFLOWS = {
+    "everything": "answers every request after 20 ms",
+    "orders": "answers 503 to one request in 50, and rejects refunds (422)",
+    "crm": f"is out of service for {DOWN_S:.0f} s after every {UP_S:.0f} s",
+}
+
+
+def script_workflows(receiver: FaultReceiver) -> None:
+    """Give the receiver's paths the manners of the three workflows."""
+    receiver.script("/everything", slow(ANSWER_S))
+    receiver.script("/orders", slow(ANSWER_S, when(lambda body: REJECTED in body, 422, flaky(50))))
+    receiver.script("/crm", slow(ANSWER_S, failing_at_times(UP_S, DOWN_S)))
+
+
+def main() -> None:
+    """Serve until SIGTERM or Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m stream.demo.workflows", description=main.__doc__)
+    parser.add_argument("--listen", default="127.0.0.1:8080", metavar="HOST:PORT")
+    host, _, port = parser.parse_args().listen.rpartition(":")
+    stops = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, stops)  # before the receiver's thread is made, which inherits it
+    with FaultReceiver(int(port), host=host, keeps_log=False) as receiver:
+        script_workflows(receiver)
+        for name, what in WORKFLOWS.items():
+            print(f"http://{host}:{receiver.port}/{name} {what}", flush=True)
+        signal.sigwait(stops)
+
+
+if __name__ == "__main__":
+    main()
