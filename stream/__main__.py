@@ -11,9 +11,14 @@ from stream.telemetry.mask import HIDDEN
 
 def main() -> None:
     """Run the command line; an error of ours ends it with its text and its exit code, any other with where it was."""
-    from stream.cli.app import app
-
     try:
+        if sys.argv[1:] == ["healthcheck"]:
+            from stream.cli.healthcheck import run_healthcheck
+
+            run_healthcheck()  # without the command line's libraries: a container asks every few seconds
+            return
+        from stream.cli.app import app
+
         app()
     except StreamError as error:
         print(HIDDEN.mask(_told(error)), file=sys.stderr)

@@ -51,6 +51,15 @@ Examples:
 
 MAX_WORKERS = 256
 
+HEALTHCHECK_HELP = """Ask the processor on this machine whether it lives (/healthz); exit 0 when it does, 1 when not.
+
+Its address is http.listen, from TRAY_HTTP__LISTEN, else the settings file. Made for a container's health check.
+
+Example:
+
+  tray-stream healthcheck
+"""
+
 app = typer.Typer(
     name="tray-stream",
     help="Segment events from Kafka to tray workflows: filtered, in order per user, committed after delivery.",
@@ -147,6 +156,16 @@ def check(
 
 
 app.command(help=EXPLAIN_HELP)(explain)
+
+
+@app.command(help=HEALTHCHECK_HELP)
+def healthcheck(config: options.Config = None) -> None:
+    """Whether the process on this machine lives."""
+    from stream.cli.healthcheck import run_healthcheck
+
+    run_healthcheck(config)
+
+
 app.add_typer(offsets_app, name="offsets")
 app.add_typer(audience_app, name="audience")
 app.add_typer(trait_app, name="trait")
