@@ -17,6 +17,11 @@ from stream.core.model import Headers, Record
 
 TIMEOUT_S = 30.0
 LARGEST_RECORD = 8 * 1024 * 1024
+_COORDINATOR_ON_ITS_WAY = (
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+)
 NOW = 0
 """As a timestamp: the producer's present time."""
 
@@ -111,8 +116,20 @@ def committed_offsets(bootstrap: str, group: str, topic: str) -> dict[int, int |
     """Per partition what the group has committed; None when nothing."""
     with _reader(bootstrap, group) as consumer:
         asked = [TopicPartition(topic, p) for p in _partitions(consumer, topic)]
-        found = consumer.committed(asked, timeout=TIMEOUT_S)
+        found = _committed(consumer, asked)
         return {tp.partition: tp.offset if tp.offset >= 0 else None for tp in found}
+
+
+def _committed(consumer: Consumer, asked: list[TopicPartition]) -> list[TopicPartition]:
+    """What the group has committed, asked again while a broker that has just started is not its coordinator yet."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            return list(consumer.committed(asked, timeout=TIMEOUT_S))
+        except KafkaException as error:
+            if error.args[0].code() not in _COORDINATOR_ON_ITS_WAY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 @contextmanager
