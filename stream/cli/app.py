@@ -13,6 +13,7 @@ from stream.cli import options
 from stream.cli.audience import audience_app, trait_app
 from stream.cli.explain import EXPLAIN_HELP, explain
 from stream.cli.offsets import offsets_app
+from stream.cli.top import TOP_HELP, top
 
 RUN_HELP = """Read events from Kafka, deliver them to the workflows, commit what is done.
 
@@ -156,6 +157,7 @@ def check(
 
 
 app.command(help=EXPLAIN_HELP)(explain)
+app.command(help=TOP_HELP)(top)
 
 
 @app.command(help=HEALTHCHECK_HELP)

@@ -13,7 +13,7 @@ from stream.settings.draft import Draft
 from stream.settings.environment import read_environment
 from stream.settings.file import DEFAULT_PATH, find_file, read_file
 from stream.settings.keys import fields_by_key, sections_by_key
-from stream.settings.model import Settings
+from stream.settings.model import Http, Settings
 from stream.settings.problems import report_validation
 from stream.settings.references import References, resolve_paths
 from stream.settings.relations import find_warnings, report_missing, report_workflows
@@ -61,6 +61,22 @@ def load_settings(
     if settings is None or draft.problems:
         raise ConfigError(draft.problems)
     return Loaded(settings, file, (*draft.warnings, *find_warnings(settings), *signing_warnings(settings)))
+
+
+def load_http(path: Path | None, environ: Mapping[str, str], *, default_path: Path = DEFAULT_PATH) -> Http:
+    """The section [http] alone: whoever only looks at a running process need not know its secrets.
+
+    Raises ConfigError with what is wrong with the section, or when the file cannot be read.
+    """
+    file = find_file(path, default_path)
+    whole = Draft(tree=read_file(file) if file else {})
+    read_environment(environ, whole)
+    draft = Draft(tree={"http": whole.tree.get("http", {})}, origins=whole.origins)
+    References(environ, (file or default_path).parent).resolve(draft)
+    settings = _validate(draft)
+    if settings is None or draft.problems:
+        raise ConfigError(draft.problems)
+    return settings.http
 
 
 def _read_flags(flags: Mapping[str, object], draft: Draft) -> None:

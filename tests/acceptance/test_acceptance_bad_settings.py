@@ -52,7 +52,8 @@ def test_a_settings_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--help",), ("run", "--help"), ("demo", "--help"), ("check", "--help"), ("explain", "--help")]
+    "arguments",
+    [("--help",), ("run", "--help"), ("demo", "--help"), ("check", "--help"), ("explain", "--help"), ("top", "--help")],
 )
 def test_help(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     """Each command explains itself, with an example; the program lists the commands."""

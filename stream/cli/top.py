@@ -1,0 +1,171 @@
+"""`tray-stream top`: a running processor, watched through its metrics endpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.live import Live
+
+from stream.cli import options
+from stream.cli.console import standard_output
+from stream.core.errors import ConfigError, Problem, StreamError
+from stream.settings.load import load_http
+from stream.settings.units import format_duration, parse_duration
+from stream.watch.history import History
+from stream.watch.reading import Reading
+from stream.watch.scrape import NoAnswerError, Scraper, endpoint
+from stream.watch.screen import Screen
+
+TOP_HELP = """Watch a running processor: rate, latency, gate, retries and dead letters of workflows, lag of partitions.
+
+Reads the metrics endpoint alone, by default the one that the settings name (http.listen).
+
+Examples:
+
+  tray-stream top
+
+  tray-stream top --url http://10.0.0.7:9464/metrics --interval 5s
+
+  tray-stream top --once --json
+
+With --once it looks twice, an interval apart, so that there are rates. Without a terminal it prints plain lines.
+"""
+
+LEAST_INTERVAL_S, MOST_INTERVAL_S = 0.1, 3600.0
+REDRAWN_PER_S = 2
+"""Between two looks the ages grow, and the terminal may change its size."""
+PIPE_WIDTH, PIPE_HEIGHT = 160, 100_000
+
+
+def top(
+    config: options.Config = None,
+    url: Annotated[
+        str | None,
+        typer.Option("--url", help="The endpoint: http://host:port/metrics, or host:port.", show_default=False),
+    ] = None,
+    interval: Annotated[str, typer.Option("--interval", help="Time between two looks.")] = "2s",
+    once: Annotated[bool, typer.Option("--once", help="Print one view and end.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON; without --once an object a line, at every look.")
+    ] = False,
+) -> None:
+    """Look again and again until Ctrl-C."""
+    interval_s = _seconds(interval)
+    watch = _Watch(Scraper(endpoint(url or _own_endpoint(config))), interval_s)
+    if once:
+        watch.look_twice()
+        watch.print_view(as_json)
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the terminal is left as it was
+    console = standard_output()
+    try:
+        if as_json or not console.is_terminal or console.is_dumb_terminal:
+            watch.print_views(as_json)
+        else:
+            watch.show()
+    except KeyboardInterrupt:
+        return
+
+
+class _Watch:
+    """The looks at one endpoint, and what is shown of them."""
+
+    def __init__(self, scraper: Scraper, interval_s: float) -> None:
+        self._scraper = scraper
+        self._interval_s = interval_s
+        self._history = History()
+        self._screen = Screen(scraper.url, format_duration(interval_s), time.time)
+        self._screen.trends, self._screen.total_trend = self._history.trends, self._history.total_trend
+
+    def look_twice(self) -> None:
+        """Look, and an interval later again.
+
+        Raises:
+            StreamError: there is no answer.
+        """
+        for wait_s in (self._interval_s, 0.0):
+            self._look()
+            if self._screen.fault:
+                raise StreamError(self._told())
+            time.sleep(wait_s)
+
+    def print_view(self, as_json: bool) -> None:
+        """What the last look said."""
+        reading, screen = self._screen.reading, self._screen
+        if as_json and reading is not None:
+            typer.echo(_json(self._scraper.url, reading))
+            return
+        screen.is_live = False
+        console = standard_output()
+        width = console.width if console.is_terminal else PIPE_WIDTH
+        for line in screen.lines(width, PIPE_HEIGHT):
+            line.rstrip()
+            console.print(line, soft_wrap=True)
+
+    def print_views(self, as_json: bool) -> None:
+        """A view after each look until interrupted; that there is no answer is told once, on standard error."""
+        is_told = False
+        while True:
+            self._look()
+            if not self._screen.fault:
+                self.print_view(as_json)
+            elif not is_told:
+                typer.echo(f"{self._told()} Trying again.", err=True)
+            is_told = bool(self._screen.fault)
+            time.sleep(self._interval_s)
+
+    def show(self) -> None:
+        """Draw on the terminal until interrupted."""
+        with Live(self._screen, console=standard_output(), screen=True, refresh_per_second=REDRAWN_PER_S) as live:
+            while True:
+                self._look()
+                live.refresh()
+                time.sleep(self._interval_s)
+
+    def _look(self) -> None:
+        try:
+            snapshot = self._scraper.look()
+        except NoAnswerError as error:
+            self._screen.fault = str(error)
+            return
+        self._history.take(snapshot)
+        self._screen.fault, self._screen.reading = "", self._history.reading()
+
+    def _told(self) -> str:
+        url = self._scraper.url
+        return f"{url} gives no metrics: {self._screen.fault}. Is tray-stream running there? --url names another."
+
+
+def _own_endpoint(config: Path | None) -> str:
+    """Where the processor of the same settings listens; an address for all interfaces is reached on this machine."""
+    http = load_http(config, os.environ)
+    if http.port == 0:
+        raise ConfigError([Problem("http.listen", "takes any free port.", "Name it: --url host:port")])
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(http.host, http.host)  # noqa: S104 - where it listens
+    return f"http://[{host}]:{http.port}" if ":" in host else f"http://{host}:{http.port}"
+
+
+def _seconds(interval: str) -> float:
+    try:
+        seconds = float(interval) if interval.replace(".", "", 1).isdecimal() else parse_duration(interval)
+    except ValueError:
+        seconds = 0.0
+    if not LEAST_INTERVAL_S <= seconds <= MOST_INTERVAL_S:
+        fix = "Write a duration from 100ms to 1h, such as 2s."
+        raise ConfigError([Problem("--interval", f"{interval} is not a time between two looks.", fix)])
+    return seconds
+
+
+def _json(url: str, reading: Reading) -> str:
+    at = datetime.fromtimestamp(reading.wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    tree = {"url": url, "at": at, **asdict(reading)}
+    del tree["wall"]
+    return json.dumps(tree, ensure_ascii=False)

@@ -1,0 +1,124 @@
+"""The view fits whatever room there is, and shows what matters first."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import pytest
+from rich.console import Console
+from watch_support import WALL, snapshot_of, stats_of
+
+from stream.core.model import TopicPartition
+from stream.watch.history import History
+from stream.watch.screen import Screen
+from stream.watch.trend import PLAIN_BARS, sparkline
+from stream.watch.words import latency, rate, short, size, span
+
+
+def screen_of(workflows: Sequence[str] = ("orders", "privacy"), partitions: int = 3, looks: int = 30) -> Screen:
+    """A view of a processor of which the first workflow delivers and the second fails."""
+    stats, history = stats_of("tray", workflows, partitions), History()
+    good, bad = stats.workflows[workflows[0]], stats.workflows[workflows[1]]
+    for look in range(looks):
+        good.deliveries["delivered"] += 100
+        good.attempts["200"] += 100
+        for partition in range(partitions):
+            stats.ends[TopicPartition("seg", partition)] = 10 * partition
+        history.take(snapshot_of(2 * look, stats))
+    bad.attempts["503"] = 7
+    bad.gate_closed_since, bad.gate_closed_until = WALL + 2 * looks - 184, WALL + 2 * looks + 5
+    bad.oldest_open_at, bad.waiting, bad.held = WALL - 3600, 1234, 3
+    history.take(snapshot_of(2 * looks, stats))
+    screen = Screen("http://127.0.0.1:9464/metrics", "2s", lambda: WALL + 2 * looks, history.reading())
+    screen.trends, screen.total_trend = history.trends, history.total_trend
+    return screen
+
+
+def drawn(screen: Screen, width: int, height: int) -> list[str]:
+    """What a terminal of this size shows."""
+    out = io.StringIO()
+    console = Console(file=out, width=width, height=height, force_terminal=True, color_system=None)
+    console.print(screen, end="")
+    return out.getvalue().splitlines()
+
+
+@pytest.mark.parametrize(("width", "height"), [(40, 10), (60, 14), (80, 24), (120, 30), (200, 50), (500, 100)])
+def test_it_fits(width: int, height: int) -> None:
+    """No line is longer and there are no more of them; every workflow is there where there is room."""
+    names = [f"workflow-number-{n}" for n in range(10)]
+    lines = drawn(screen_of(names, partitions=48), width, height)
+    assert len(lines) <= height
+    assert max(map(len, lines)) <= width
+    shown = sum("number-" in line or "-numb" in line for line in lines)
+    assert shown == 10 or any("workflows more" in line for line in lines)
+
+
+def test_eighty_columns_show_what_matters() -> None:
+    """Rate, latency, gate and until when, retries, dead letters, oldest, lag and the trend."""
+    lines = drawn(screen_of(), 80, 24)
+    text = "\n".join(lines)
+    header = next(line for line in lines if line.startswith("workflow"))
+    wanted = ["workflow", "done/s", "p50", "p99", "flight", "gate", "retry/s", "dead", "oldest"]
+    assert header.split()[: len(wanted)] == wanted
+    privacy = next(line for line in lines if line.startswith("privacy"))
+    assert "shut 3m04s>5s" in privacy
+    assert "1h01m" in privacy
+    orders = next(line for line in lines if line.startswith("orders"))
+    assert orders.split()[:2] == ["orders", "40"]
+    assert "█" in text
+    assert "seg:2                  20" in text
+
+
+def test_a_wide_terminal_shows_more() -> None:
+    """Held, waiting, the commonest failure, and each workflow's trend."""
+    lines = drawn(screen_of(), 200, 50)
+    text = "\n".join(lines)
+    for wanted in ("held", "waiting", "503 x7", "last ok", "filtered", "1234"):
+        assert wanted in text
+    assert [line.split()[0] for line in lines if "█" * 12 in line] == ["received", "orders"]
+
+
+def test_partitions_that_lag_most_come_first() -> None:
+    """What there is no room for is counted."""
+    lines = drawn(screen_of(partitions=60), 80, 24)
+    shown = [line.split()[0] for line in lines if line.startswith("seg:")]
+    assert shown[:2] == ["seg:59", "seg:58"]
+    assert f"… and {60 - len(shown)} partitions with less lag" in "\n".join(lines)
+
+
+def test_it_says_that_the_endpoint_does_not_answer() -> None:
+    """With how old is what is shown, or without anything to show."""
+    screen = screen_of()
+    screen.fault, at = "connection refused", screen.wall()
+    screen.wall = lambda: at + 12
+    assert "No metrics: connection refused. Trying again. Shown: 12s ago." in "\n".join(drawn(screen, 80, 24))
+    waiting = Screen("http://127.0.0.1:1/metrics", "2s", lambda: WALL, fault="connection refused")
+    assert drawn(waiting, 80, 24)[1:] == ["No metrics: connection refused. Trying again."]
+
+
+def test_what_is_never_well_is_told() -> None:
+    """Lost records, refused commits, held partitions: one line."""
+    stats, history = stats_of(), History()
+    stats.records_lost[TopicPartition("seg", 0)] = 12
+    stats.commits["failed"] = 2
+    history.take(snapshot_of(0, stats))
+    screen = Screen("http://127.0.0.1:9464/metrics", "2s", lambda: WALL, history.reading())
+    assert "12 records lost before they were read  2 commits refused" in drawn(screen, 80, 24)
+
+
+def test_a_terminal_without_unicode_has_plain_bars() -> None:
+    """The largest is the highest; nothing at all is a blank; there is no more than fits."""
+    assert sparkline([0, 1, 50, 100], 6, PLAIN_BARS) == "   .+@"
+    assert sparkline(range(100), 5) == "█████"
+    assert sparkline([], 3) == "   "
+    assert sparkline([0, 0], 2) == "  "
+
+
+def test_words() -> None:
+    """Few characters, whatever the number."""
+    assert [short(n) for n in (0, 7, 9999, 12_345, 4_500_000, 7e9)] == ["0", "7", "9999", "12.3k", "4.5M", "7.0G"]
+    assert [rate(n) for n in (None, 0, 0.25, 9.94, 12.4)] == ["-", "0", "0.2", "9.9", "12"]
+    assert [latency(s) for s in (None, 0.0042, 0.25, 3.2, 45)] == ["-", "4.2ms", "250ms", "3.2s", "45s"]
+    assert [span(s) for s in (-1, 12, 184, 7500, 270_000)] == ["0s", "12s", "3m04s", "2h05m", "3d3h"]
+    assert [size(n) for n in (0, 812, 12_288, 3_565_158, 5e9)] == ["0 B", "812 B", "12 KiB", "3.4 MiB", "4.7 GiB"]
