@@ -1,9 +1,18 @@
-"""The tools of these tests, as fixtures."""
+"""The tools of these tests and the built image, as fixtures."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from tools import COMPOSE_SPEC, HELM, go_tool
+from deploy_image import build
+from deploy_tools import COMPOSE_SPEC, HELM, go_tool
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The environment that the image holds."""
+    return build(tmp_path_factory.mktemp("context"))
 
 
 @pytest.fixture(scope="session")

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import shutil
 import signal
-import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from dockerfile import Stage, read_stages
-from tools import ROOT, uv
+from deploy_image import ARGUMENTS, BUILD, FINAL, UV, call, copied_sources, free_port, start
+from deploy_tools import ROOT
 
 from stream.cli.healthcheck import address, health_fault, listen
 from stream.core.errors import ConfigError
 from stream.testing.behaviours import always
 from stream.testing.receiver import FaultReceiver
 from stream.testing.topics import Broker, produce_events
-
-ARGUMENTS, (UV, BUILD, FINAL) = read_stages(ROOT / "Dockerfile")
 
 
 def test_two_stages_on_one_python() -> None:
@@ -60,42 +54,6 @@ def test_the_context_is_what_is_copied() -> None:
     assert allowed == set(copied_sources(BUILD))
 
 
-def copied_sources(stage: Stage) -> list[str]:
-    """Files and folders of the context that a stage copies."""
-    copies = [shlex.split(copy) for copy in stage.all("COPY") if not copy.startswith("--")]
-    return [source for copy in copies for source in copy[:-1]]
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The environment that the build stage makes, made here by its own last step from its own context."""
-    context = tmp_path_factory.mktemp("context")
-    for source in copied_sources(BUILD):
-        there = ROOT / source
-        copy = shutil.copytree if there.is_dir() else shutil.copy2
-        copy(there, context / source)
-    step = shlex.split(re.sub(r"--mount=\S+\s*", "", BUILD.all("RUN")[-1]))
-    environment = context / "environment"
-    env = {**os.environ, **BUILD.variables, "UV_PROJECT_ENVIRONMENT": str(environment)}
-    done = subprocess.run([uv(), *step[1:]], cwd=context, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    shutil.rmtree(context / "stream")  # what runs is what was installed
-    return environment
-
-
-def call(built: Path, command: list[str], env: Mapping[str, str], cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run one of the image's commands as a container would, with nothing else in the environment."""
-    return subprocess.run(
-        [str(built / "bin" / command[0]), *command[1:]],
-        cwd=cwd,
-        env=dict(env),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 def test_the_built_environment_runs(built: Path, tmp_path: Path) -> None:
     """It knows its version, has the schemas and the extra, and no development packages."""
     assert call(built, ["tray-stream", "--version"], {}, tmp_path).stdout.startswith("tray-stream ")
@@ -120,9 +78,7 @@ def test_the_container_as_it_starts(
         "TRAY_KAFKA__TOPICS": topic_name,
         "TRAY_WORKFLOW_URLS": receiver.url("/workflow"),
     }
-    process = subprocess.Popen(
-        [str(built / "bin" / command[0]), *command[1:]], cwd=tmp_path, env=env, stderr=subprocess.PIPE, text=True
-    )
+    process = start(built, command, env, tmp_path)
     try:
         assert receiver.wait_for_count("/workflow", 1, timeout=60)
         healthy = call(built, FINAL.command("HEALTHCHECK"), env, tmp_path)
@@ -135,12 +91,6 @@ def test_the_container_as_it_starts(
     dead = call(built, FINAL.command("HEALTHCHECK"), env, tmp_path)
     assert dead.returncode == 1
     assert dead.stderr.startswith("Error: nothing answers at 127.0.0.1:")
-
-
-def free_port() -> int:
-    """A port that was free just now."""
-    with FaultReceiver() as server:
-        return server.port
 
 
 def test_what_is_wrong_is_said_on(receiver: FaultReceiver) -> None:
