@@ -7,6 +7,7 @@ or the answers came far slower than usual. Time is monotonic seconds, each attem
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import sqrt
 
 ALPHA = 0.4
@@ -49,13 +50,13 @@ class AdaptiveLimit:
         """A request had to wait for the limit."""
         self._was_reached = True
 
-    def observe(self, elapsed_s: float, pushed_back: bool, now: float) -> None:
-        """An attempt ended after `elapsed_s`."""
-        self._count += 1
-        self._sum += elapsed_s
+    def observe(self, elapsed_s: Sequence[float], pushed_back: bool, now: float) -> None:
+        """Attempts ended that took so long each; `pushed_back`: one of them was refused for now, or failed."""
+        self._count += len(elapsed_s)
+        self._sum += sum(elapsed_s)
         if pushed_back:
             self._is_pushed_back = True
-        if now >= self._window_end:
+        if self._count and now >= self._window_end:
             self._end_window(now)
 
     def _end_window(self, now: float) -> None:
@@ -93,5 +94,5 @@ class FixedLimit:
     def reached(self) -> None:
         """Nothing to learn."""
 
-    def observe(self, elapsed_s: float, pushed_back: bool, now: float) -> None:
+    def observe(self, elapsed_s: Sequence[float], pushed_back: bool, now: float) -> None:
         """Nothing to learn."""

@@ -7,7 +7,8 @@ behind it wait in offset order. Every step costs the same however many events, l
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
+from operator import attrgetter
 
 from stream.core.model import Event
 from stream.core.tenure import Delivery, Tenure
@@ -18,8 +19,8 @@ _WHOLE_PARTITION = "partition"
 def lane_of(ordering: str) -> Callable[[Event], Hashable | None]:
     """The rule that gives an event its lane within its partition; None: no lane, it waits for nobody."""
     rules: dict[str, Callable[[Event], Hashable | None]] = {
-        "user": lambda event: event.user,
-        "key": lambda event: event.record.key,
+        "user": attrgetter("user"),
+        "key": attrgetter("record.key"),
         "partition": lambda _event: _WHOLE_PARTITION,
         "none": lambda _event: None,
     }
@@ -47,38 +48,40 @@ class Dispatcher:
         """Whether a delivery could start if it may."""
         return bool(self._ready or self._probed)
 
-    def offer(self, delivery: Delivery) -> None:
-        """A new delivery; it is ready at once unless its lane is held."""
-        self.waiting += 1
-        share = delivery.open_event.tenure.shares[self.workflow]
-        share.waiting += 1
-        lane = delivery.lane
-        if lane is not None:
-            lanes = share.lanes
-            if lane in lanes:
-                behind = lanes[lane]
-                if behind is None:
-                    behind = lanes[lane] = deque()
-                behind.append(delivery)
-                if len(behind) >= self._max_lane_events:
-                    share.crowded.add(lane)
-                return
-            lanes[lane] = None
-        self._ready.append(delivery)
+    def offer(self, deliveries: Sequence[Delivery]) -> None:
+        """New deliveries in offset order; each is ready at once unless its lane is held."""
+        self.waiting += len(deliveries)
+        ready = self._ready
+        for delivery in deliveries:
+            share, lane = delivery.share, delivery.lane
+            share.waiting += 1
+            if lane is None:
+                ready.append(delivery)
+            elif lane not in share.lanes:
+                share.lanes[lane] = None
+                ready.append(delivery)
+            else:
+                self._queue(delivery, lane)
 
-    def take(self) -> Delivery:
-        """The next delivery at an open gate, now in flight. Only when there is one."""
-        return self._taken(self._probed.popleft() if self._probed else self._ready.popleft())
+    def take(self, most: int) -> list[Delivery]:
+        """The next deliveries at an open gate, at most so many, now in flight."""
+        ready, probed = self._ready, self._probed
+        taken = [probed.popleft() for _ in range(min(most, len(probed)))]
+        taken += [ready.popleft() for _ in range(min(most - len(taken), len(ready)))]
+        self._count_taken(taken)
+        return taken
 
     def take_probe(self) -> Delivery:
         """The delivery whose lane was probed longest ago, now in flight. Only when there is one."""
-        return self._taken(self._ready.popleft() if self._ready else self._probed.popleft())
+        taken = self._ready.popleft() if self._ready else self._probed.popleft()
+        self._count_taken([taken])
+        return taken
 
     def back_off(self, delivery: Delivery) -> None:
         """Its attempt is over and failed; it keeps its lane and waits until `resume` or `requeue_probed`."""
         self.in_flight -= 1
         self.waiting += 1
-        delivery.open_event.tenure.shares[self.workflow].waiting += 1
+        delivery.share.waiting += 1
 
     def resume(self, delivery: Delivery) -> None:
         """Its backoff is over; it goes before those that never started."""
@@ -88,26 +91,21 @@ class Dispatcher:
         """Its probe failed; every other lane is probed before it is again."""
         self._probed.append(delivery)
 
-    def land(self) -> None:
-        """A last attempt is over; its lane stays held until `release`."""
-        self.in_flight -= 1
+    def land(self, count: int = 1) -> None:
+        """Last attempts are over; their lanes stay held until `release`."""
+        self.in_flight -= count
 
-    def release(self, delivery: Delivery) -> None:
-        """It is done with: the next of its lane is ready, and waited from `queued_at` or its forerunner's start."""
-        lane = delivery.lane
-        if lane is None:
-            return
-        share = delivery.open_event.tenure.shares[self.workflow]
-        behind = share.lanes[lane]
-        if not behind:
-            del share.lanes[lane]
-            share.crowded.discard(lane)
-            return
-        follower = behind.popleft()
-        if share.crowded and len(behind) * 2 <= self._max_lane_events:
-            share.crowded.discard(lane)
-        follower.clock_start = max(follower.queued_at, delivery.clock_start)
-        self._ready.append(follower)
+    def release(self, deliveries: Sequence[Delivery]) -> None:
+        """They are done with: the next of each lane is ready.
+
+        It waited from its `queued_at` or its forerunner's start. A lane of a partition that stops is gone already.
+        """
+        for delivery in deliveries:
+            lanes = delivery.share.lanes
+            behind = lanes.pop(delivery.lane, None)
+            if behind:
+                lanes[delivery.lane] = behind
+                self._follow(delivery, behind)
 
     def forget(self, tenure: Tenure) -> None:
         """Drop what waits for a partition that stops; what is in flight stays so until it lands."""
@@ -119,8 +117,24 @@ class Dispatcher:
         share.lanes.clear()
         share.crowded.clear()
 
-    def _taken(self, delivery: Delivery) -> Delivery:
-        self.in_flight += 1
-        self.waiting -= 1
-        delivery.open_event.tenure.shares[self.workflow].waiting -= 1
-        return delivery
+    def _queue(self, delivery: Delivery, lane: Hashable) -> None:
+        share = delivery.share
+        behind = share.lanes[lane]
+        if behind is None:
+            behind = share.lanes[lane] = deque()
+        behind.append(delivery)
+        if len(behind) >= self._max_lane_events:
+            share.crowded.add(lane)
+
+    def _follow(self, done: Delivery, behind: deque[Delivery]) -> None:
+        follower = behind.popleft()
+        if done.share.crowded and len(behind) * 2 <= self._max_lane_events:
+            done.share.crowded.discard(done.lane)
+        follower.clock_start = max(follower.queued_at, done.clock_start)
+        self._ready.append(follower)
+
+    def _count_taken(self, taken: Sequence[Delivery]) -> None:
+        self.in_flight += len(taken)
+        self.waiting -= len(taken)
+        for delivery in taken:
+            delivery.share.waiting -= 1

@@ -52,6 +52,11 @@ class Gate:
         """Whether requests may be sent freely."""
         return self.closed_since is None
 
+    @property
+    def is_calm(self) -> bool:
+        """Open, and no failure is remembered: a success would change nothing."""
+        return self.closed_since is None and not self._failures
+
     def open_time(self, now: float) -> float:
         """The clock that retry clocks run on: it stands still while the gate is closed."""
         closed = 0.0 if self.closed_since is None else now - self.closed_since

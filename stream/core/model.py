@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple
@@ -48,10 +49,13 @@ class Record:
         """Where it lies."""
         return Place(self.topic, self.partition, self.offset)
 
-    @property
-    def size(self) -> int:
-        """Bytes this record holds while its offset is open."""
-        return len(self.value or b"") + len(self.key or b"")
+
+def size_of(records: Iterable[Record]) -> int:
+    """Bytes that these records hold while their offsets are open."""
+    size = 0
+    for record in records:
+        size += len(record.value or b"") + len(record.key or b"")
+    return size
 
 
 @dataclass(slots=True)
@@ -77,10 +81,10 @@ class Event:
     message_id: str | None
     payload: dict[str, Any]
 
-    @property
-    def type_label(self) -> str:
-        """The type as a bounded metric label."""
-        return self.type if self.type in SEGMENT_TYPES else CUSTOM_TYPE
+
+def type_label(type_: str) -> str:
+    """An event's type as a bounded metric label."""
+    return type_ if type_ in SEGMENT_TYPES else CUSTOM_TYPE
 
 
 class Reason(StrEnum):
@@ -131,13 +135,21 @@ class Invalid:
 class HttpRequest:
     """What is sent to a workflow; the URL belongs to the workflow's sender."""
 
-    headers: list[tuple[str, str]]
+    own: list[tuple[str, str]]
+    """Headers of this request alone."""
     body: bytes
+    constant: tuple[tuple[str, str], ...] = ()
+    """Headers that it shares with every request of its workflow: one object for all of them."""
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        """All headers, in the order in which they are sent."""
+        return [*self.constant, *self.own]
 
 
 @dataclass(slots=True)
 class Answer:
-    """What came back of one attempt: a status, or the word for why there is none."""
+    """What came back of one attempt: a status, or the word for why there is none. Shared, so never changed."""
 
     status: int
     """HTTP status; 0 when no complete answer came."""
@@ -146,12 +158,11 @@ class Answer:
     retry_after: str | None = None
     excerpt: str = ""
     """The first characters of the answer's body, control characters escaped."""
-    elapsed_s: float = 0.0
+    code: str = field(init=False, compare=False)
+    """The attempt's metric label: the status as a number, or the failure as a word."""
 
-    @property
-    def code(self) -> str:
-        """The attempt's metric label: the status as a number, or the failure as a word."""
-        return self.failure or str(self.status)
+    def __post_init__(self) -> None:
+        self.code = self.failure or str(self.status)
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import Protocol
 
@@ -27,8 +28,8 @@ class ConcurrencyLimit(Protocol):
     def reached(self) -> None:
         """A request had to wait for the limit."""
 
-    def observe(self, elapsed_s: float, pushed_back: bool, now: float) -> None:
-        """An attempt ended."""
+    def observe(self, elapsed_s: Sequence[float], pushed_back: bool, now: float) -> None:
+        """Attempts ended."""
 
 
 class Pace:
@@ -58,6 +59,10 @@ class Pace:
             self.wake_at = self.gate.closed_until
             return Turn.WAIT
         return Turn.PROBE if self._has_token(now) else Turn.WAIT
+
+    def burst(self, in_flight: int) -> int:
+        """How many may go at once when `turn` said SEND."""
+        return 1 if self._rate is not None else self.concurrency.limit - in_flight
 
     def _has_token(self, now: float) -> bool:
         if self._rate is None or self._rate.take(now):

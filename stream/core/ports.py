@@ -25,10 +25,10 @@ Build = Callable[[Event], HttpRequest]
 
 
 class Cancel(Protocol):
-    """Something under way that can be given up: a request in flight, or a timer."""
+    """Something under way that can be given up, such as a timer."""
 
     def cancel(self) -> None:
-        """Give it up: its callback is not called any more; a request's connection is closed."""
+        """Give it up: its callback is not called any more."""
 
 
 class Clock(Protocol):
@@ -96,11 +96,23 @@ class Source(Protocol):
         """Read this partition from `offset` again, if it is still owned in this epoch."""
 
 
+Attempt = Any
+"""Whatever the caller tells its attempts apart by; a sender compares it by identity, and gives it back."""
+Answered = tuple[Attempt, Answer, float]
+"""(attempt, its answer, seconds that it took)."""
+
+
 class Sender(Protocol):
     """Sends requests to one workflow. Retries, order and limits are not its business."""
 
-    def send(self, request: HttpRequest, on_answer: Callable[[Answer], None]) -> Cancel:
-        """Start one attempt; `on_answer` is called exactly once, later, from the event loop."""
+    on_answers: Callable[[Sequence[Answered]], None]
+    """Called from the event loop with what was answered since the last time; set by whoever uses the sender."""
+
+    def send(self, request: HttpRequest, attempt: Attempt) -> None:
+        """Start one attempt; it is among `on_answers` exactly once, later, unless it is cancelled."""
+
+    def cancel(self, attempt: Attempt) -> None:
+        """Close its connection: it is not answered any more. Nothing happens when it was."""
 
     async def close(self) -> None:
         """Close every connection."""

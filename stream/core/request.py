@@ -33,7 +33,7 @@ class RequestBuilder:
     def __init__(self, policy: WorkflowPolicy, user_agent: str) -> None:
         named = {name.lower() for name, _ in policy.headers}
         ours = [("content-type", "application/json"), ("user-agent", user_agent)]
-        self._constant = [*(header for header in ours if header[0] not in named), *policy.headers]
+        self._constant = (*(header for header in ours if header[0] not in named), *policy.headers)
         self._keyed = hmac.new(policy.shared_secret, digestmod="sha1") if policy.shared_secret else None
         self._signer = WebhookSigner(policy.webhook_keys) if policy.webhook_keys else None
         self.is_timed = self._signer is not None
@@ -52,7 +52,7 @@ class RequestBuilder:
         if self._is_compact:
             body = compact(body)
         key = idempotency_key(event) + self._key_suffix
-        headers = [*self._constant, ("idempotency-key", key)]
+        headers = [("idempotency-key", key)]
         if self._keyed is not None:
             headers.append(("x-signature", self._sign(self._keyed, body)))
         if self._signer is not None:
@@ -61,7 +61,7 @@ class RequestBuilder:
             trace_parent = traceparent(event.record.headers)
             if trace_parent is not None:
                 headers.append(("traceparent", trace_parent))
-        return HttpRequest(headers, body)
+        return HttpRequest(headers, body, self._constant)
 
     @staticmethod
     def _sign(keyed: hmac.HMAC, body: bytes) -> str:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from stream.core.commit_map import CommitMap, Range, clip, join, ranges_without
-from stream.core.model import Event, Record, StartedPartition, TopicPartition
-from stream.core.ports import Cancel
+from stream.core.model import Event, Record, Settlement, StartedPartition, TopicPartition
 from stream.core.tracker import PartitionTracker
 
 
@@ -101,10 +100,9 @@ class Tenure:
         """Nothing that was started is still to come back."""
         return not self.in_flight and not self.letters
 
-    @property
-    def ahead(self) -> int:
-        """Offsets between the watermark and what was admitted last."""
-        return self.tracker.next_expected - self.tracker.watermark
+    def done_before(self, offset: int) -> set[int]:
+        """Workflows (indexes) that are done with the offset by the map that it began with; asked for in order."""
+        return {index for index, share in enumerate(self.shares) if share.was_done(offset)}
 
     def done_map(self, hashes: Sequence[int]) -> CommitMap:
         """What is done beyond the watermark; `hashes` of the workflows' names in the engine's order."""
@@ -126,9 +124,8 @@ class OpenEvent:
     event: Event
     tenure: Tenure
     pending: int
-    dead_lettered: bool = False
-    delivered: bool = False
-    """Some workflow has it, now or by the map."""
+    settlement: Settlement = Settlement.FILTERED
+    """Its end as it stands: dead-lettered for one workflow over delivered to one (now or by the map) over neither."""
 
 
 @dataclass(slots=True, eq=False)
@@ -138,6 +135,8 @@ class Delivery:
     open_event: OpenEvent
     workflow: int
     """Index in the engine's list of workflows."""
+    share: WorkflowShare
+    """Of that workflow in the event's tenure."""
     lane: Hashable | None
     queued_at: float
     clock_start: float = -1.0
@@ -147,8 +146,6 @@ class Delivery:
     is_probe: bool = False
     is_held: bool = False
     """It ended badly and may not be given up."""
-    request: Cancel | None = None
-    """The attempt in flight."""
 
     @property
     def lane_identity(self) -> Hashable:

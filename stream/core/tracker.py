@@ -2,79 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from stream.core.errors import EngineInvariantError
 
 
 class PartitionTracker:
-    """Open and done offsets of one partition in one tenure, and the watermark between them.
+    """Open offsets of one partition in one tenure, and the watermark below which none is open.
 
-    Done offsets are kept as ranges, so that an event stuck at the watermark costs no memory however far the
-    others go. Offsets that never arrive (compaction, transaction markers, aborted records) lie between two
-    admitted offsets, or before the consumer's position, and count as done.
+    Only open offsets are kept; all others below `next_expected` are done. So an event stuck at the watermark costs no
+    memory however far the others go, and offsets that never arrive (compaction, transaction markers, aborted records)
+    count as done without being named.
 
-    Invariant: every offset in [start, next_expected) is either open or done; `watermark` is the lowest open
-    offset, or `next_expected` when none is open. It never goes backwards.
+    Invariant: `watermark` is the lowest open offset, or `next_expected` when none is open. It never goes backwards.
     """
 
-    __slots__ = ("_end_of", "_open", "_start_of", "next_expected", "watermark")
+    __slots__ = ("_floor", "_open", "next_expected")
 
     def __init__(self, start: int) -> None:
-        self.watermark = start
         self.next_expected = start
         self._open: set[int] = set()
-        self._end_of: dict[int, int] = {}
-        """Done range above the watermark: its start → its end (exclusive)."""
-        self._start_of: dict[int, int] = {}
-        """The same ranges the other way round."""
+        # Never above the watermark; at it while it is open.
+        self._floor = start
+
+    @property
+    def watermark(self) -> int:
+        """What may be committed. Costs a look at every open offset where the lowest one was settled since."""
+        if self._floor not in self._open:
+            self._floor = min(self._open, default=self.next_expected)
+        return self._floor
 
     @property
     def open_count(self) -> int:
         """How many offsets are admitted and not settled."""
         return len(self._open)
 
-    @property
-    def range_count(self) -> int:
-        """How many separate done ranges lie above the watermark."""
-        return len(self._end_of)
-
     def is_open(self, offset: int) -> bool:
         """Whether `offset` is admitted and not settled."""
         return offset in self._open
 
-    def admit(self, offset: int) -> bool:
-        """Open `offset`. False, and nothing changes, when it was admitted before in this tenure."""
-        if offset < self.next_expected:
-            return False
-        self.pass_to(offset)
-        self.next_expected = offset + 1
-        self._open.add(offset)
-        return True
+    def is_ahead_by(self, offsets: int) -> bool:
+        """Whether what was admitted last lies `offsets` or more beyond the watermark."""
+        return self.next_expected - self._floor >= offsets and self.next_expected - self.watermark >= offsets
+
+    def admit(self, offsets: Collection[int]) -> None:
+        """Open `offsets`: ascending, none below `next_expected`, at least one."""
+        self._open.update(offsets)
+        self.next_expected = max(offsets) + 1
 
     def pass_to(self, position: int) -> None:
         """Nothing will arrive any more from below `position`."""
-        if position > self.next_expected:
-            self._add_done(self.next_expected, position)
-            self.next_expected = position
+        self.next_expected = max(self.next_expected, position)
 
-    def settle(self, offset: int) -> None:
-        """Everything is done with `offset`.
+    def settle(self, offsets: Collection[int]) -> None:
+        """Everything is done with `offsets`.
 
         Raises:
-            EngineInvariantError: it is not open: settled twice, or never admitted.
+            EngineInvariantError: one is not open: settled twice, or never admitted. Nothing has changed.
         """
-        if offset not in self._open:
-            raise EngineInvariantError(f"Offset {offset} was settled without being open.")
-        self._open.remove(offset)
-        self._add_done(offset, offset + 1)
-
-    def _add_done(self, start: int, end: int) -> None:
-        right = self._end_of.pop(end, None)
-        if right is not None:
-            del self._start_of[right]
-            end = right
-        if start == self.watermark:
-            self.watermark = end
-            return
-        left = self._start_of.pop(start, start)
-        self._end_of[left] = end
-        self._start_of[end] = left
+        if not self._open.issuperset(offsets) or len(set(offsets)) < len(offsets):
+            raise EngineInvariantError(f"Some of {sorted(offsets)} were settled without being open.")
+        self._open.difference_update(offsets)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
-from stream.core.model import Answer, Event, Reason
+from stream.core.model import Answer, Reason, Settlement
 from stream.core.outcome import OutcomeTable, Verdict, retry_after_s
 from stream.core.pace import Turn
-from stream.core.ports import Journal, Scheduler
+from stream.core.ports import Answered, Journal, Scheduler
 from stream.core.retry import RetryPolicy
 from stream.core.tenure import Delivery, OpenEvent, Phase, Tenure
 from stream.pipeline.endings import Endings
@@ -51,24 +51,24 @@ class Deliverer:
         self._journal = journal
         self._steps = steps
         endings.pump = self.pump
+        for line in lines:
+            line.sender.on_answers = partial(self._on_answers, line)
 
     # Offering and starting.
 
-    def offer(self, event: Event, tenure: Tenure, wanting: Sequence[int], delivered_before: bool) -> None:
-        """An admitted event for the workflows `wanting` (indexes); `pump` starts it.
-
-        `delivered_before`: by the commit's map another workflow has it already.
-        """
-        open_event = OpenEvent(event, tenure, len(wanting), delivered=delivered_before)
-        record, now = event.record, self._clock.monotonic()
-        for workflow in wanting:
-            line = self.lines[workflow]
-            tenure.shares[workflow].pending[record.offset] = record.timestamp_ms
-            delivery = Delivery(open_event, workflow, line.lane_of(event), line.pace.gate.open_time(now))
-            if line.policy.give_up and record.place in line.policy.give_up:
-                self._endings.give_up(line, delivery)
-            else:
-                line.dispatcher.offer(delivery)
+    def offer(self, workflow: int, tenure: Tenure, events: Sequence[OpenEvent]) -> None:
+        """Admitted events of one partition that this workflow (index) wants; `pump` starts them."""
+        line, share = self.lines[workflow], tenure.shares[workflow]
+        lane_of, pending = line.lane_of, share.pending
+        queued_at = line.pace.gate.open_time(self._clock.monotonic())
+        deliveries = []
+        for open_event in events:
+            event = open_event.event
+            pending[event.record.offset] = event.record.timestamp_ms
+            deliveries.append(Delivery(open_event, workflow, share, lane_of(event), queued_at))
+        if line.policy.give_up:
+            deliveries = [delivery for delivery in deliveries if not self._gave_up(line, delivery)]
+        line.dispatcher.offer(deliveries)
 
     def pump(self, line: Line) -> None:
         """Start every delivery of this workflow that may start now."""
@@ -78,14 +78,9 @@ class Deliverer:
             while dispatcher.has_ready:
                 turn = pace.turn(dispatcher.in_flight, now)
                 if turn is Turn.SEND:
-                    delivery = dispatcher.take()
-                    if not (delivery.is_held and self._endings.gave_up_held(line, delivery)):
-                        delivery.attempts += 1
-                        self._send(line, delivery, now)
+                    self._send(line, dispatcher.take(pace.burst(dispatcher.in_flight)), now)
                 elif turn is Turn.PROBE:
-                    delivery = dispatcher.take_probe()
-                    if not (delivery.is_held and self._endings.gave_up_held(line, delivery)):
-                        self._probe(line, delivery, now)
+                    self._probe(line, dispatcher.take_probe(), now)
                 else:
                     self._wake_later(line)
                     break
@@ -96,18 +91,30 @@ class Deliverer:
         for line in self.lines:
             self.pump(line)
 
+    def _gave_up(self, line: Line, delivery: Delivery) -> bool:
+        if delivery.open_event.event.record.place not in line.policy.give_up:
+            return False
+        self._endings.give_up(line, delivery)
+        return True
+
     def _probe(self, line: Line, delivery: Delivery, now: float) -> None:
         """Not charged to the event unless it succeeds."""
         delivery.is_probe = True
         line.pace.gate.probe_sent()
-        self._send(line, delivery, now)
+        self._send(line, [delivery], now, charge=0)
 
-    def _send(self, line: Line, delivery: Delivery, now: float) -> None:
-        if delivery.clock_start < 0:
-            delivery.clock_start = line.pace.gate.open_time(now)
-        open_event = delivery.open_event
-        open_event.tenure.in_flight.add(delivery)
-        delivery.request = line.sender.send(line.build(open_event.event), partial(self._on_answer, delivery))
+    def _send(self, line: Line, deliveries: Sequence[Delivery], now: float, charge: int = 1) -> None:
+        open_time = line.pace.gate.open_time(now)
+        build, send = line.build, line.sender.send
+        for delivery in deliveries:
+            if delivery.is_held and self._endings.gave_up_held(line, delivery):
+                continue
+            delivery.attempts += charge
+            if delivery.clock_start < 0:
+                delivery.clock_start = open_time
+            open_event = delivery.open_event
+            open_event.tenure.in_flight.add(delivery)
+            send(build(open_event.event), delivery)
 
     def _wake_later(self, line: Line) -> None:
         if line.wake is not None:
@@ -131,8 +138,7 @@ class Deliverer:
         """Give up the attempts in flight; their connections are closed and no answer of them counts."""
         for delivery in tenure.in_flight:
             line = self.lines[delivery.workflow]
-            if delivery.request is not None:
-                delivery.request.cancel()
+            line.sender.cancel(delivery)
             if delivery.is_probe:
                 line.pace.gate.probe_over()
             line.dispatcher.land()
@@ -142,41 +148,66 @@ class Deliverer:
 
     # Answers.
 
-    def _on_answer(self, delivery: Delivery, answer: Answer) -> None:
-        line, tenure = self.lines[delivery.workflow], delivery.open_event.tenure
-        tenure.in_flight.discard(delivery)
-        delivery.request = None
-        line.stats.attempts[answer.code] += 1
-        line.stats.attempt_duration.observe(answer.elapsed_s)
-        verdict, now = self._rules.outcomes.verdict(answer), self._clock.monotonic()
-        line.pace.concurrency.observe(answer.elapsed_s, verdict is Verdict.RETRY, now)
-        if verdict is Verdict.DELIVERED:
-            self._delivered(line, delivery, answer, now)
-        elif verdict is Verdict.REJECTED:
+    def _on_answers(self, line: Line, answered: Sequence[Answered]) -> None:
+        """What came since the last time. Deliveries are put on the books together, after what failed."""
+        now, verdict_of = self._clock.monotonic(), self._rules.outcomes.verdict
+        attempts, elapsed, pushed_back = line.stats.attempts, [], False
+        draining: set[Tenure] = set()
+        delivered: list[Delivery] = []
+        is_calm = line.is_calm
+        for delivery, answer, elapsed_s in answered:
+            tenure = delivery.open_event.tenure
+            if delivery not in tenure.in_flight:
+                continue  # given up while its answer was on the way to us
+            tenure.in_flight.remove(delivery)
+            if tenure.phase is not Phase.ACTIVE:
+                draining.add(tenure)
+            attempts[answer.code] += 1
+            elapsed.append(elapsed_s)
+            verdict = verdict_of(answer)
+            if verdict is not Verdict.DELIVERED:
+                pushed_back = pushed_back or verdict is Verdict.RETRY
+                self._not_delivered(line, delivery, answer, verdict, now)
+                is_calm = False
+                continue
+            if not is_calm or delivery.is_probe:
+                self._workflow_works(line, delivery, True, now)
+                line.letters_in_a_row = 0
+            if self._steps.is_on:
+                self._steps.delivered(delivery, line.policy.name, answer.status)
+            delivered.append(delivery)
+        line.stats.attempt_duration.observe_all(elapsed)
+        line.pace.concurrency.observe(elapsed, pushed_back, now)
+        if delivered:
+            self._delivered(line, delivered)
+        self.pump(line)
+        for tenure in draining:
+            if tenure.is_idle:
+                self.on_idle(tenure)
+
+    def _delivered(self, line: Line, deliveries: Sequence[Delivery]) -> None:
+        stats, wall = line.stats, self._clock.wall()
+        line.dispatcher.land(len(deliveries))
+        stats.deliveries["delivered"] += len(deliveries)
+        stats.last_delivery_at = wall
+        ages = []
+        for delivery in deliveries:
+            open_event = delivery.open_event
+            if open_event.settlement is Settlement.FILTERED:
+                open_event.settlement = Settlement.DELIVERED
+            timestamp_ms = open_event.event.record.timestamp_ms
+            if timestamp_ms >= 0:
+                ages.append(max(0.0, wall - timestamp_ms / 1000))
+        stats.age.observe_all(ages)
+        self._endings.finish(line, deliveries)
+
+    def _not_delivered(self, line: Line, delivery: Delivery, answer: Answer, verdict: Verdict, now: float) -> None:
+        if verdict is Verdict.REJECTED:
             self._rejected(line, delivery, answer, now)
         elif delivery.is_probe:
             self._probe_failed(line, delivery, self._pause_asked(answer), now)
         else:
             self._failed(line, delivery, answer, verdict, now)
-        self.pump(line)
-        if tenure.phase is Phase.DRAINING and tenure.is_idle:
-            self.on_idle(tenure)
-
-    def _delivered(self, line: Line, delivery: Delivery, answer: Answer, now: float) -> None:
-        self._workflow_works(line, delivery, True, now)
-        line.letters_in_a_row = 0
-        line.dispatcher.land()
-        stats, open_event, wall = line.stats, delivery.open_event, self._clock.wall()
-        record = open_event.event.record
-        stats.deliveries["delivered"] += 1
-        stats.last_delivery_at = wall
-        if record.timestamp_ms >= 0:
-            stats.age.observe(max(0.0, wall - record.timestamp_ms / 1000))
-        if self._steps.is_on:
-            fields = {"attempts": delivery.attempts, "status": answer.status}
-            self._steps.emit("delivered", record, line.policy.name, **fields)
-        open_event.delivered = True
-        self._endings.finish(line, delivery)
 
     def _rejected(self, line: Line, delivery: Delivery, answer: Answer, now: float) -> None:
         if delivery.is_probe and line.pace.gate.is_held:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 
-from stream.core.model import Answer, DeadLetter, DeadLetterPolicy, FilterReason, Reason, Settlement
+from stream.core.model import Answer, DeadLetter, DeadLetterPolicy, FilterReason, Reason, Record, Settlement
 from stream.core.ports import Journal, Scheduler
 from stream.core.quoted import without_quotes
-from stream.core.tenure import Delivery, OpenEvent, Phase
+from stream.core.tenure import Delivery, Phase, Tenure
 from stream.pipeline.ledger import Ledger
 from stream.pipeline.letters import LetterDesk
 from stream.pipeline.line import Line
@@ -40,18 +41,21 @@ class Endings:
         self._journal = journal
         self._steps = steps
 
-    def finish(self, line: Line, delivery: Delivery) -> None:
-        """Its workflow is done with the event: the lane goes on, and with the last workflow the offset settles."""
-        open_event = delivery.open_event
-        tenure, record = open_event.tenure, open_event.event.record
-        del tenure.shares[delivery.workflow].pending[record.offset]
-        if delivery.is_held:
-            line.held.discard(delivery)
-        if tenure.phase is Phase.ACTIVE:
-            line.dispatcher.release(delivery)
-        open_event.pending -= 1
-        if not open_event.pending:
-            self._ledger.settle(tenure, record, _settlement(open_event))
+    def finish(self, line: Line, deliveries: Sequence[Delivery]) -> None:
+        """The workflow is done with these events: lanes go on, and with its last workflow an offset settles."""
+        line.dispatcher.release(deliveries)
+        done: dict[tuple[Tenure, Settlement], list[Record]] = defaultdict(list)
+        for delivery in deliveries:
+            open_event = delivery.open_event
+            record = open_event.event.record
+            del delivery.share.pending[record.offset]
+            if delivery.is_held:
+                line.held.discard(delivery)
+            open_event.pending -= 1
+            if not open_event.pending:
+                done[open_event.tenure, open_event.settlement].append(record)
+        for (tenure, settlement), records in done.items():
+            self._ledger.settle(tenure, records, settlement)
 
     def end_badly(self, line: Line, delivery: Delivery, reason: Reason, answer: Answer, now: float) -> None:
         """Its last attempt came back rejected, or its time is over."""
@@ -78,7 +82,7 @@ class Endings:
         line.stats.filtered[FilterReason.GIVEN_UP] += 1
         record = delivery.open_event.event.record
         self._steps.emit("filtered", record, line.policy.name, reason=FilterReason.GIVEN_UP)
-        self.finish(line, delivery)
+        self.finish(line, [delivery])
 
     def gave_up_held(self, line: Line, delivery: Delivery) -> bool:
         """A held delivery is about to be tried again: whether the settings have named it since, and it ended."""
@@ -147,9 +151,9 @@ class Endings:
 
     def _dead_lettered(self, line: Line, delivery: Delivery, reason: Reason) -> None:
         line.stats.dead_letters[reason] += 1
-        delivery.open_event.dead_lettered = True
+        delivery.open_event.settlement = Settlement.DEAD_LETTERED
         self._steps.emit("dead_lettered", delivery.open_event.event.record, line.policy.name, reason=reason)
-        self.finish(line, delivery)
+        self.finish(line, [delivery])
         self.pump(line)
 
 
@@ -157,9 +161,3 @@ def _detail(line: Line, delivery: Delivery, answer: Answer) -> str:
     """What the workflow said to it, without what it quotes."""
     secrets = [value for _, value in line.policy.headers]
     return without_quotes(answer.excerpt, delivery.open_event.event.body, secrets)
-
-
-def _settlement(open_event: OpenEvent) -> Settlement:
-    if open_event.dead_lettered:
-        return Settlement.DEAD_LETTERED
-    return Settlement.DELIVERED if open_event.delivered else Settlement.FILTERED

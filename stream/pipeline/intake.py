@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from stream.core.decode import Decoder
-from stream.core.filter import EventFilter, Route
 from stream.core.model import (
     CUSTOM_TYPE,
     DeadLetter,
@@ -26,6 +25,7 @@ from stream.core.tenure import Tenure
 from stream.pipeline.deliverer import Deliverer
 from stream.pipeline.ledger import Ledger
 from stream.pipeline.letters import LetterDesk
+from stream.pipeline.routing import Routing
 from stream.pipeline.steps import Steps
 
 
@@ -46,7 +46,7 @@ class Intake:
         self._policy = policy
         self._may_give_up = policy.give_up
         self._decode: Callable[[Record], Event | Invalid | None] = Decoder(policy.validation, validator).decode
-        self._filter = EventFilter(policy.integration_name, policy.workflows)
+        self._routing = Routing(policy, ledger, deliverer, stats, steps)
         self._ledger = ledger
         self._deliverer = deliverer
         self._letters = letters
@@ -59,59 +59,39 @@ class Intake:
 
         Records after one that holds its partition are not admitted: nothing is committed past them.
         """
-        for record in batch.records:
+        events: list[Event] = []
+        for record in self._new(tenure, batch.records):
             if tenure.is_held:
                 break
-            if self._ledger.admit(tenure, record):
-                self._route(tenure, record)
+            decoded = self._decode(record)
+            if isinstance(decoded, Event):
+                events.append(decoded)
+            else:
+                self._routing.take(tenure, events)
+                events = []
+                self._take_other(tenure, record, decoded)
+        self._routing.take(tenure, events)
         self._deliverer.pump_all()
         self._ledger.room.after_intake(tenure)
 
-    def _route(self, tenure: Tenure, record: Record) -> None:
-        decoded = self._decode(record)
-        if isinstance(decoded, Event):
-            tenure.invalid_in_a_row = 0
-            self._stats.received[record.topic, decoded.type_label] += 1
-            self._route_event(tenure, decoded)
-        elif isinstance(decoded, Invalid):
-            self._stats.received[record.topic, decoded.type_label] += 1
-            self._route_invalid(tenure, record, decoded)
-        else:
-            self._stats.received[record.topic, CUSTOM_TYPE] += 1
-            self._stats.tombstones += 1
-            self._steps.emit("filtered", record, None, reason=FilterReason.TOMBSTONE)
-            self._ledger.settle(tenure, record, Settlement.FILTERED)
-
-    def _route_event(self, tenure: Tenure, event: Event) -> None:
-        route = self._filter.route(event)
-        event.payload = {}  # a parsed event takes several times its bytes, which is what the limits count
-        if route.unwanted:
-            self._count_unwanted(event.record, route)
-        wanted, record = route.wanted, event.record
-        done = self._done_before(tenure, record.offset) if tenure.has_map else ()
-        if done:
-            wanted = tuple(workflow for workflow in wanted if workflow not in done)
-            for workflow in set(route.wanted) - set(wanted):
-                self._deliverer.lines[workflow].stats.deliveries["avoided"] += 1
-        if wanted:
-            self._deliverer.offer(event, tenure, wanted, delivered_before=len(wanted) < len(route.wanted))
-        elif len(done) == len(tenure.shares):
-            self._ledger.settle(tenure, record, Settlement.AVOIDED)
-        else:
-            self._ledger.settle(tenure, record, Settlement.DELIVERED if route.wanted else Settlement.FILTERED)
-
-    def _count_unwanted(self, record: Record, route: Route) -> None:
-        for workflow, reason in route.unwanted:
-            line = self._deliverer.lines[workflow]
-            line.stats.filtered[reason] += 1
-            if self._steps.is_on:
-                self._steps.emit("filtered", record, line.policy.name, reason=reason)
-
-    def _done_before(self, tenure: Tenure, offset: int) -> set[int]:
-        """Workflows that are done with the offset, by the map that the tenure began with."""
-        return {index for index, share in enumerate(tenure.shares) if share.was_done(offset)}
+    @staticmethod
+    def _new(tenure: Tenure, records: Sequence[Record]) -> Sequence[Record]:
+        """Those that were not admitted before in this tenure."""
+        first = tenure.tracker.next_expected
+        return records if records[0].offset >= first else [record for record in records if record.offset >= first]
 
     # Records that are no events.
+
+    def _take_other(self, tenure: Tenure, record: Record, decoded: Invalid | None) -> None:
+        self._ledger.admit(tenure, [record])
+        label = CUSTOM_TYPE if decoded is None else decoded.type_label
+        self._stats.received[record.topic, label] += 1
+        if decoded is not None:
+            self._route_invalid(tenure, record, decoded)
+            return
+        self._stats.tombstones += 1
+        self._steps.emit("filtered", record, None, reason=FilterReason.TOMBSTONE)
+        self._ledger.settle(tenure, [record], Settlement.FILTERED)
 
     def set_give_up(self, places: frozenset[Place]) -> list[Tenure]:
         """These invalid records are not held from now on; the partitions that go on because of it."""
@@ -129,8 +109,8 @@ class Intake:
         return freed
 
     def _route_invalid(self, tenure: Tenure, record: Record, invalid: Invalid) -> None:
-        if tenure.has_map and len(self._done_before(tenure, record.offset)) == len(tenure.shares):
-            self._ledger.settle(tenure, record, Settlement.AVOIDED)
+        if tenure.has_map and len(tenure.done_before(record.offset)) == len(tenure.shares):
+            self._ledger.settle(tenure, [record], Settlement.AVOIDED)
             return
         tenure.unrouted.add(record.offset)
         if record.place in self._may_give_up:
@@ -152,7 +132,7 @@ class Intake:
         self._stats.given_up += 1
         tenure.unrouted.discard(record.offset)
         self._steps.emit("filtered", record, None, reason=FilterReason.GIVEN_UP)
-        self._ledger.settle(tenure, record, Settlement.FILTERED)
+        self._ledger.settle(tenure, [record], Settlement.FILTERED)
 
     def _hold(self, tenure: Tenure, record: Record, invalid: Invalid) -> None:
         """Nothing after this record is taken until the settings change: it is the wrong topic, or the wrong rules."""
@@ -183,4 +163,4 @@ class Intake:
         self._stats.invalid[reason] += 1
         tenure.unrouted.discard(record.offset)
         self._steps.emit("dead_lettered", record, None, reason=reason)
-        self._ledger.settle(tenure, record, Settlement.DEAD_LETTERED)
+        self._ledger.settle(tenure, [record], Settlement.DEAD_LETTERED)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stream.core.commit_map import Range
-from stream.core.model import Limits, Record, Settlement, StartedPartition, TopicPartition
+from stream.core.model import Limits, Record, Settlement, StartedPartition, TopicPartition, size_of
 from stream.core.ports import Source
 from stream.core.stats import EngineStats
 from stream.core.tenure import Phase, Tenure
@@ -42,29 +42,18 @@ class Ledger:
             return None
         return tenure
 
-    def admit(self, tenure: Tenure, record: Record) -> bool:
-        """Open the record's offset. False: it was admitted before in this tenure, and is ignored."""
-        if not tenure.tracker.admit(record.offset):
-            return False
-        size = record.size
-        tenure.open_bytes += size
-        self._stats.open_bytes += size
-        self._stats.open_events[record.topic] += 1
-        self.room.open_events += 1
-        return True
+    def admit(self, tenure: Tenure, records: Sequence[Record]) -> None:
+        """Open the offsets of these records, which are the partition's next."""
+        tenure.tracker.admit([record.offset for record in records])
+        self._count_open(tenure, len(records), size_of(records))
 
-    def settle(self, tenure: Tenure, record: Record, settlement: Settlement) -> None:
-        """Everything is done with the record."""
-        tenure.tracker.settle(record.offset)
-        size = record.size
-        tenure.open_bytes -= size
-        self._stats.open_bytes -= size
-        self._stats.open_events[record.topic] -= 1
-        self._stats.settled[record.topic, settlement] += 1
-        room = self.room
-        room.open_events -= 1
-        if tenure.is_stopped or not room.is_open:
-            room.after_settling(tenure)
+    def settle(self, tenure: Tenure, records: Sequence[Record], settlement: Settlement) -> None:
+        """Everything is done with these records of one partition."""
+        tenure.tracker.settle([record.offset for record in records])
+        self._count_open(tenure, -len(records), -size_of(records))
+        self._stats.settled[tenure.tp.topic, settlement] += len(records)
+        if tenure.is_stopped or not self.room.is_open:
+            self.room.after_settling(tenure)
 
     def close(self, tenure: Tenure) -> None:
         """The tenure is over: what is still open is abandoned to the next owner."""
@@ -80,3 +69,9 @@ class Ledger:
             self._stats.ends.pop(tenure.tp, None)
             self._stats.records_lost.pop(tenure.tp, None)
         self.room.after_settling(tenure)
+
+    def _count_open(self, tenure: Tenure, records: int, size: int) -> None:
+        tenure.open_bytes += size
+        self._stats.open_bytes += size
+        self._stats.open_events[tenure.tp.topic] += records
+        self.room.open_events += records

@@ -57,6 +57,11 @@ class Line:
             stats=stats,
         )
 
+    @property
+    def is_calm(self) -> bool:
+        """Nothing has failed lately: a delivery is nothing but a delivery."""
+        return self.pace.gate.is_calm and not self.letters_in_a_row
+
     def refresh_gauges(self) -> None:
         """Show the present counts to the metrics."""
         self.stats.in_flight = self.dispatcher.in_flight

@@ -78,7 +78,7 @@ class Room:
         return (
             tenure.tracker.open_count >= events
             or tenure.open_bytes >= size
-            or tenure.ahead >= self._limits.max_ahead
+            or tenure.tracker.is_ahead_by(self._limits.max_ahead)
             or tenure.map_bytes > MAP_SHARE * self._limits.metadata_max_bytes
             or any(share.crowded for share in tenure.shares)
         )
@@ -88,7 +88,7 @@ class Room:
         return (
             tenure.tracker.open_count * 2 <= events
             and tenure.open_bytes * 2 <= size
-            and tenure.ahead * 2 <= self._limits.max_ahead
+            and not tenure.tracker.is_ahead_by(self._limits.max_ahead // 2 + 1)
             and tenure.map_bytes <= MAP_SHARE * self._limits.metadata_max_bytes
             and not any(share.crowded for share in tenure.shares)
         )

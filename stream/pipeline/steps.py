@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from stream.core.model import Record
 from stream.core.ports import Trace
+from stream.core.tenure import Delivery
 
 
 class Steps:
@@ -21,6 +22,11 @@ class Steps:
         if self._trace is not None:
             where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
             self._trace.emit(word, **where, workflow=workflow, **fields)
+
+    def delivered(self, delivery: Delivery, workflow: str, status: int) -> None:
+        """A workflow has taken an event."""
+        record = delivery.open_event.event.record
+        self.emit("delivered", record, workflow, attempts=delivery.attempts, status=status)
 
 
 class Traces:

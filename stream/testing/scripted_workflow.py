@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, repeat
 
 from stream.core.model import Answer, DeadLetter, HttpRequest
-from stream.core.ports import Scheduler
+from stream.core.ports import Answered, Attempt, Cancel, Scheduler
 
 Script = Callable[[HttpRequest], Answer | None]
 """What a workflow answers to a request; None: it never answers."""
@@ -38,21 +38,11 @@ def failing(word: str, times: int, then: int = 200) -> Script:
     return lambda _request: next(answers)
 
 
-class _Attempt:
-    def __init__(self, workflow: ScriptedWorkflow) -> None:
-        self._workflow = workflow
-        self.is_over = False
-
-    def cancel(self) -> None:
-        if not self.is_over:
-            self.is_over = True
-            self._workflow.in_flight -= 1
-
-
 class ScriptedWorkflow:
     """Fulfils `Sender`: answers by its script after `latency_s`, and keeps a log of arrivals."""
 
     def __init__(self, clock: Scheduler, script: Script | Iterable[int] = (), *, latency_s: float = 0.02) -> None:
+        self.on_answers: Callable[[Sequence[Answered]], None] = lambda _answered: None
         self.script: Script = script if callable(script) else statuses(*script)
         self.latency_s = latency_s
         self.arrivals: list[Arrival] = []
@@ -60,8 +50,9 @@ class ScriptedWorkflow:
         self.most_in_flight = 0
         self.is_closed = False
         self._clock = clock
+        self._under_way: dict[int, Cancel] = {}
 
-    def send(self, request: HttpRequest, on_answer: Callable[[Answer], None]) -> _Attempt:
+    def send(self, request: HttpRequest, attempt: Attempt) -> None:
         """Log the request; answer later."""
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
@@ -69,11 +60,15 @@ class ScriptedWorkflow:
         key = dict(request.headers)["idempotency-key"]
         now = self._clock.monotonic()
         self.arrivals.append(Arrival(now, key, request.body, answer.status if answer else 0))
-        attempt = _Attempt(self)
-        if answer is not None:
-            answer.elapsed_s = self.latency_s
-            self._clock.call_at(now + self.latency_s, partial(self._answer, attempt, answer, on_answer))
-        return attempt
+        when = now + self.latency_s if answer is not None else float("inf")
+        self._under_way[id(attempt)] = self._clock.call_at(when, partial(self._answer, attempt, answer))
+
+    def cancel(self, attempt: Attempt) -> None:
+        """Answer it no more."""
+        timer = self._under_way.pop(id(attempt), None)
+        if timer is not None:
+            timer.cancel()
+            self.in_flight -= 1
 
     async def close(self) -> None:
         """Nothing to close."""
@@ -83,11 +78,11 @@ class ScriptedWorkflow:
         """Idempotency keys answered with success, in order of arrival."""
         return [arrival.key for arrival in self.arrivals if 200 <= arrival.status < 300]
 
-    def _answer(self, attempt: _Attempt, answer: Answer, on_answer: Callable[[Answer], None]) -> None:
-        if not attempt.is_over:
-            attempt.is_over = True
-            self.in_flight -= 1
-            on_answer(answer)
+    def _answer(self, attempt: Attempt, answer: Answer | None) -> None:
+        del self._under_way[id(attempt)]
+        self.in_flight -= 1
+        if answer is not None:
+            self.on_answers([(attempt, answer, self.latency_s)])
 
 
 class MemoryDeadLetters:

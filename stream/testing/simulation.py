@@ -6,7 +6,7 @@ is in stream.testing.verdicts; it looks at the broker and at the workflows, not 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count, pairwise
@@ -15,7 +15,6 @@ from random import Random
 import orjson
 
 from stream.core.model import (
-    Answer,
     CommitOutcome,
     DeadLetterPolicy,
     EnginePolicy,
@@ -26,6 +25,7 @@ from stream.core.model import (
     WorkflowPolicy,
 )
 from stream.core.outcome import OutcomeTable
+from stream.core.ports import Answered, Attempt
 from stream.core.retry import RetryPolicy
 from stream.core.stats import EngineStats
 from stream.pipeline.deliverer import DeliveryRules
@@ -49,11 +49,13 @@ class SimSender:
     """Fulfils `Sender`: one process's way to one workflow."""
 
     def __init__(self, simulation: Simulation, process: Process, workflow: SimWorkflow) -> None:
+        self.on_answers: Callable[[Sequence[Answered]], None] = lambda _answered: None
         self._simulation = simulation
         self._process = process
         self._workflow = workflow
+        self._under_way: dict[int, ManualTimer] = {}
 
-    def send(self, request: HttpRequest, on_answer: Callable[[Answer], None]) -> ManualTimer:
+    def send(self, request: HttpRequest, attempt: Attempt) -> None:
         """The request arrives at once; its answer comes later, if the process still lives."""
         tp, offset = place_of(request)
         answer, latency_s = self._workflow.answer(offset)
@@ -62,17 +64,23 @@ class SimSender:
         arrival = SimArrival(clock.monotonic(), self._process.number, tp, offset, answer.status, pause)
         arrival.gate_was_closed = not self._process.gate_is_open(self._workflow.name)
         self._workflow.arrivals.append(arrival)
-        answer.elapsed_s = latency_s
-        return clock.call_at(clock.monotonic() + latency_s, partial(self._answer, arrival, answer, on_answer))
+        told = partial(self._answer, arrival, (attempt, answer, latency_s))
+        self._under_way[id(attempt)] = clock.call_at(clock.monotonic() + latency_s, told)
+
+    def cancel(self, attempt: Attempt) -> None:
+        """The connection is closed: no answer comes."""
+        if (timer := self._under_way.pop(id(attempt), None)) is not None:
+            timer.cancel()
 
     async def close(self) -> None:
         """Nothing to close."""
 
-    def _answer(self, arrival: SimArrival, answer: Answer, on_answer: Callable[[Answer], None]) -> None:
+    def _answer(self, arrival: SimArrival, answered: Answered) -> None:
         if self._process.is_dead:
             return
+        del self._under_way[id(answered[0])]
         now = arrival.answered_at = self._simulation.clock.monotonic()
-        on_answer(answer)
+        self.on_answers([answered])
         self._process.note_gate(self._workflow.name, now)
 
 

@@ -2,53 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from opentelemetry.trace import Span, Status, StatusCode
 
 from stream.core.model import Answer, HttpRequest
-from stream.core.ports import Cancel, Sender
-
-OnAnswer = Callable[[Answer], None]
+from stream.core.ports import Answered, Attempt, Sender
 
 
 @dataclass(slots=True)
 class TracedRequest(HttpRequest):
     """A request and the span of its attempt."""
 
-    span: Span
+    span: Span = field(kw_only=True)
 
 
 class TracedSender:
     """`ports.Sender` that ends the spans of the requests it sends."""
 
     def __init__(self, sender: Sender) -> None:
+        self.on_answers: Callable[[Sequence[Answered]], None] = lambda _answered: None
         self._sender = sender
+        self._spans: dict[int, Span] = {}
+        """Of attempts under way, by their identity."""
+        sender.on_answers = self._answered
 
-    def send(self, request: HttpRequest, on_answer: OnAnswer) -> Cancel:
+    def send(self, request: HttpRequest, attempt: Attempt) -> None:
         """Send as the inner sender does."""
-        if not isinstance(request, TracedRequest):
-            return self._sender.send(request, on_answer)
-        return TracedCancel(self._sender.send(request, partial(_answered, request.span, on_answer)), request.span)
+        if isinstance(request, TracedRequest):
+            self._spans[id(attempt)] = request.span
+        self._sender.send(request, attempt)
+
+    def cancel(self, attempt: Attempt) -> None:
+        """Give the attempt up; its span says so."""
+        self._sender.cancel(attempt)
+        if (span := self._spans.pop(id(attempt), None)) is not None:
+            _end(span, "cancelled")
 
     async def close(self) -> None:
         """Close the inner sender."""
         await self._sender.close()
 
-
-@dataclass(slots=True)
-class TracedCancel:
-    """`ports.Cancel` of an attempt that has a span."""
-
-    inner: Cancel
-    span: Span
-
-    def cancel(self) -> None:
-        """Give the attempt up; its span says so."""
-        self.inner.cancel()
-        _end(self.span, "cancelled")
+    def _answered(self, answered: Sequence[Answered]) -> None:
+        for attempt, answer, _ in answered:
+            if (span := self._spans.pop(id(attempt), None)) is not None:
+                _end_with(span, answer)
+        self.on_answers(answered)
 
 
 def with_traceparent(headers: list[tuple[str, str]], span: Span) -> list[tuple[str, str]]:
@@ -58,11 +58,10 @@ def with_traceparent(headers: list[tuple[str, str]], span: Span) -> list[tuple[s
     return [*(header for header in headers if header[0].lower() != "traceparent"), ("traceparent", value)]
 
 
-def _answered(span: Span, on_answer: OnAnswer, answer: Answer) -> None:
+def _end_with(span: Span, answer: Answer) -> None:
     if answer.status:
         span.set_attribute("http.response.status_code", answer.status)
     _end(span, "" if 200 <= answer.status < 300 else answer.code)
-    on_answer(answer)
 
 
 def _end(span: Span, error: str) -> None:

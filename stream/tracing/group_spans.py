@@ -10,7 +10,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from stream.core.model import Event, HttpRequest, TopicPartition
+from stream.core.model import Event, HttpRequest, TopicPartition, type_label
 from stream.core.ports import Build, Sender
 from stream.core.request import traceparent
 from stream.tracing.attempts import TracedRequest, TracedSender, with_traceparent
@@ -75,7 +75,7 @@ class GroupSpans:
         delivery = self._delivery(workflow, event)
         delivery.attempts += 1
         span = self._attempt(workflow, delivery) if delivery.span.is_recording() else delivery.span
-        return TracedRequest(with_traceparent(request.headers, span), request.body, span)
+        return TracedRequest(with_traceparent(request.own, span), request.body, request.constant, span=span)
 
     def _attempt(self, workflow: str, delivery: OpenDelivery) -> Span:
         attributes: dict[str, str | int] = {"http.request.method": "POST", "tray.workflow": workflow}
@@ -104,7 +104,7 @@ class GroupSpans:
             "messaging.kafka.offset": record.offset,
             "messaging.consumer.group.name": self._group,
             "tray.workflow": workflow,
-            "tray.type": event.type_label,
+            "tray.type": type_label(event.type),
         }
         if record.timestamp_ms >= 0:
             attributes["tray.age_ms"] = max(0, time.time_ns() // 1_000_000 - record.timestamp_ms)

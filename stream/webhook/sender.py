@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from stream.core.model import Answer, HttpRequest
+from stream.core.ports import Answered, Attempt
 from stream.webhook.connection import Connection
 from stream.webhook.connections import IdleConnections
 from stream.webhook.egress import CheckAddress, allow_all
@@ -44,6 +45,7 @@ class HttpxSender:
         check: CheckAddress = allow_all,
         proxy: ProxyServer | None = None,
     ) -> None:
+        self.on_answers: Callable[[Sequence[Answered]], None] = lambda _answered: None
         self._timeout_s = timeout_s
         target = parse_target(url)
         excerpts = Excerpts(target.raw_path.decode("ascii"))
@@ -51,24 +53,33 @@ class HttpxSender:
         through = proxy.for_httpcore() if proxy else None
         connect = partial(Connection, target, excerpts, tls or shared_tls(), keepalive_s, network, through)
         self._connections = IdleConnections(connect, max_connections, keepalive_s)
-        self._attempts: set[Attempt] = set()
+        self._exchanges: dict[int, asyncio.Task[Answered]] = {}
+        """By the identity of their attempts."""
 
-    def send(self, request: HttpRequest, on_answer: Callable[[Answer], None]) -> Attempt:
-        """Start one attempt; `on_answer` is called exactly once, later, from the event loop."""
-        attempt = Attempt(self._exchange(request, asyncio.get_running_loop().time()), on_answer)
-        self._attempts.add(attempt)
-        attempt.task.add_done_callback(lambda _: self._attempts.discard(attempt))
-        return attempt
+    def send(self, request: HttpRequest, attempt: Attempt) -> None:
+        """Start one attempt; it is among `on_answers` exactly once, later, unless it is cancelled."""
+        loop = asyncio.get_running_loop()
+        exchange = loop.create_task(self._exchange(request, attempt, loop.time()))
+        self._exchanges[id(attempt)] = exchange
+        # As a callback of the loop's, what `on_answers` raises goes to the loop's exception handler.
+        exchange.add_done_callback(partial(self._on_done, id(attempt)))
+
+    def cancel(self, attempt: Attempt) -> None:
+        """Close its connection: it is not answered any more. Nothing happens when it was."""
+        exchange = self._exchanges.pop(id(attempt), None)
+        if exchange is not None:
+            exchange.cancel()
 
     async def close(self) -> None:
-        """Close every connection. Attempts in flight are cancelled: they report no answer."""
-        attempts = list(self._attempts)
-        for attempt in attempts:
-            attempt.cancel()
-        await asyncio.gather(*(attempt.task for attempt in attempts), return_exceptions=True)
+        """Close every connection. Attempts that were not told yet never are."""
+        exchanges = list(self._exchanges.values())
+        self._exchanges.clear()
+        for exchange in exchanges:
+            exchange.cancel()
+        await asyncio.gather(*exchanges, return_exceptions=True)
         await self._connections.close()
 
-    async def _exchange(self, request: HttpRequest, started_at: float) -> Answer:
+    async def _exchange(self, request: HttpRequest, attempt: Attempt, started_at: float) -> Answered:
         connection = self._connections.take()
         try:
             async with asyncio.timeout_at(started_at + self._timeout_s):
@@ -77,25 +88,9 @@ class HttpxSender:
             answer = Answer(0, failure=failure_word(error), excerpt=failure_text(error))
         finally:
             self._connections.give_back(connection)
-        answer.elapsed_s = asyncio.get_running_loop().time() - started_at
-        return answer
+        return attempt, answer, asyncio.get_running_loop().time() - started_at
 
-
-class Attempt:
-    """One request in flight; `ports.Cancel`."""
-
-    def __init__(self, exchange: Coroutine[None, None, Answer], on_answer: Callable[[Answer], None]) -> None:
-        self._on_answer = on_answer
-        self._is_cancelled = False
-        self.task = asyncio.get_running_loop().create_task(exchange)
-        # As a callback of the loop's, what `on_answer` raises goes to the loop's exception handler.
-        self.task.add_done_callback(self._report)
-
-    def cancel(self) -> None:
-        """Close the connection; no answer is reported any more."""
-        self._is_cancelled = True
-        self.task.cancel()
-
-    def _report(self, task: asyncio.Task[Answer]) -> None:
-        if not self._is_cancelled and not task.cancelled():
-            self._on_answer(task.result())
+    def _on_done(self, identity: int, exchange: asyncio.Task[Answered]) -> None:
+        if self._exchanges.get(identity) is exchange:
+            del self._exchanges[identity]
+            self.on_answers([exchange.result()])

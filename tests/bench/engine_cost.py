@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
@@ -27,7 +27,7 @@ from stream.core.model import (
     WorkflowPolicy,
 )
 from stream.core.outcome import OutcomeTable
-from stream.core.ports import Cancel, Offsets
+from stream.core.ports import Answered, Attempt, Cancel, Offsets
 from stream.core.retry import RetryPolicy
 from stream.core.stats import EngineStats
 from stream.pipeline.deliverer import DeliveryRules
@@ -39,6 +39,9 @@ EVENTS = 20_000
 ROUNDS = 5
 OPEN_AT_MOST = 5_000
 BATCH = 500
+AT_ONCE = 20
+"""Answers that come in one turn of the event loop."""
+OK = Answer(200)
 TP = TopicPartition("events", 0)
 
 
@@ -72,7 +75,7 @@ class Nobody:
         """Never call back."""
         return self
 
-    def cancel(self) -> None:
+    def cancel(self, _attempt: Attempt = None) -> None:
         """Nothing to cancel."""
 
     def commit(self, _offsets: Offsets) -> None:
@@ -95,12 +98,12 @@ class Answering(Nobody):
     """A workflow that answers when told to."""
 
     def __init__(self) -> None:
-        self.waiting: list[Callable[[Answer], None]] = []
+        self.on_answers: Callable[[Sequence[Answered]], None] = lambda _answered: None
+        self.waiting: list[Answered] = []
 
-    def send(self, _request: HttpRequest, on_answer: Callable[[Answer], None]) -> Cancel:
-        """Keep the callback."""
-        self.waiting.append(on_answer)
-        return self
+    def send(self, _request: HttpRequest, attempt: Attempt) -> None:
+        """Keep the attempt."""
+        self.waiting.append((attempt, OK, 0.001))
 
     async def close(self) -> None:
         """Nothing to close."""
@@ -108,8 +111,8 @@ class Answering(Nobody):
     def answer_all(self) -> None:
         """Answer 200 to everything."""
         waiting, self.waiting = self.waiting, []
-        for on_answer in waiting:
-            on_answer(Answer(200, elapsed_s=0.001))
+        for first in range(0, len(waiting), AT_ONCE):
+            self.on_answers(waiting[first : first + AT_ONCE])
 
 
 def records() -> list[Record]:

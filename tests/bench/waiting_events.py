@@ -21,10 +21,10 @@ ROUNDS = 7
 def offer(dispatcher: Dispatcher, tenure: Tenure, offset: int, user: str) -> Delivery:
     """Admit an event and put it in its lane."""
     event = Event(Record("t", 0, offset, 0, None, b"{}"), b"{}", "track", user, None, {})
-    delivery = Delivery(OpenEvent(event, tenure, 1), 0, user, 0.0)
-    tenure.tracker.admit(offset)
+    delivery = Delivery(OpenEvent(event, tenure, 1), 0, tenure.shares[0], user, 0.0)
+    tenure.tracker.admit([offset])
     tenure.shares[0].pending[offset] = 0
-    dispatcher.offer(delivery)
+    dispatcher.offer([delivery])
     return delivery
 
 
@@ -33,18 +33,17 @@ def cost_us(waiting: int) -> float:
     tenure = Tenure.begin(StartedPartition(TopicPartition("t", 0), 1, 0, None), [[]])
     dispatcher = Dispatcher(0, 10**9)
     holders = [offer(dispatcher, tenure, offset, f"held-{offset}") for offset in range(min(waiting, 100))]
-    for _ in holders:
-        dispatcher.take()
+    dispatcher.take(len(holders))
     for offset in range(len(holders), waiting):
         offer(dispatcher, tenure, offset, f"held-{offset % len(holders)}")
     began = time.perf_counter()
     for offset in range(waiting, waiting + MEASURED):
-        offer(dispatcher, tenure, offset, f"free-{offset}")
-        delivery = dispatcher.take()
+        delivery = offer(dispatcher, tenure, offset, f"free-{offset}")
+        dispatcher.take(1)
         dispatcher.land()
         del tenure.shares[0].pending[offset]
-        dispatcher.release(delivery)
-        tenure.tracker.settle(offset)
+        dispatcher.release([delivery])
+        tenure.tracker.settle([offset])
     return (time.perf_counter() - began) / MEASURED * 1e6
 
 

@@ -21,15 +21,12 @@ def make_delivery(tenure: Tenure, offset: int, lane: str | None, queued_at: floa
     """A delivery of the event at `offset`."""
     record = Record("t", tenure.tp.partition, offset, -1, lane.encode() if lane else None, b"{}")
     event = Event(record, b"{}", "track", lane, None, {})
-    return Delivery(OpenEvent(event, tenure, 1), 0, lane, queued_at)
+    return Delivery(OpenEvent(event, tenure, 1), 0, tenure.shares[0], lane, queued_at)
 
 
 def taken(dispatcher: Dispatcher, limit: int = 100) -> list[int]:
     """Offsets of everything that may start now, with at most `limit` in flight."""
-    offsets = []
-    while dispatcher.has_ready and dispatcher.in_flight < limit:
-        offsets.append(dispatcher.take().open_event.event.record.offset)
-    return offsets
+    return [d.open_event.event.record.offset for d in dispatcher.take(limit - dispatcher.in_flight)]
 
 
 def test_a_lane_sends_one_at_a_time() -> None:
@@ -37,11 +34,11 @@ def test_a_lane_sends_one_at_a_time() -> None:
     dispatcher, tenure = Dispatcher(0, 1000), make_tenure()
     deliveries = [make_delivery(tenure, offset, lane) for offset, lane in enumerate(["a", "a", "b", "a"])]
     for delivery in deliveries:
-        dispatcher.offer(delivery)
+        dispatcher.offer([delivery])
     assert taken(dispatcher) == [0, 2]
     for done, following in [(0, [1]), (2, []), (1, [3])]:
         dispatcher.land()
-        dispatcher.release(deliveries[done])
+        dispatcher.release([deliveries[done]])
         assert taken(dispatcher) == following
 
 
@@ -49,8 +46,8 @@ def test_a_retry_keeps_its_lane() -> None:
     """While an event backs off nothing of its lane starts; it goes first when it resumes."""
     dispatcher, tenure = Dispatcher(0, 1000), make_tenure()
     first, second = make_delivery(tenure, 0, "a"), make_delivery(tenure, 1, "a")
-    dispatcher.offer(first)
-    dispatcher.offer(second)
+    dispatcher.offer([first])
+    dispatcher.offer([second])
     assert taken(dispatcher) == [0]
     dispatcher.back_off(first)
     assert (taken(dispatcher), dispatcher.in_flight, dispatcher.waiting) == ([], 0, 2)
@@ -62,7 +59,7 @@ def test_no_lane_waits_for_nobody() -> None:
     """Without a lane everything may start at once, in the order of the topic."""
     dispatcher, tenure = Dispatcher(0, 1000), make_tenure()
     for offset in range(5):
-        dispatcher.offer(make_delivery(tenure, offset, None))
+        dispatcher.offer([make_delivery(tenure, offset, None)])
     assert taken(dispatcher, limit=3) == [0, 1, 2]
     dispatcher.land()
     assert taken(dispatcher, limit=3) == [3]
@@ -72,7 +69,7 @@ def test_the_same_user_in_two_partitions_has_two_lanes() -> None:
     """Order is kept within a partition."""
     dispatcher = Dispatcher(0, 1000)
     for tenure in (make_tenure(0), make_tenure(1)):
-        dispatcher.offer(make_delivery(tenure, 7, "a"))
+        dispatcher.offer([make_delivery(tenure, 7, "a")])
     assert taken(dispatcher) == [7, 7]
 
 
@@ -82,11 +79,11 @@ def test_followers_inherit_the_retry_clock_but_not_from_before_they_came() -> No
     head = make_delivery(tenure, 0, "a", queued_at=0)
     early, late = make_delivery(tenure, 1, "a", queued_at=2), make_delivery(tenure, 2, "a", queued_at=9)
     for delivery in (head, early, late):
-        dispatcher.offer(delivery)
+        dispatcher.offer([delivery])
     head.clock_start = 5.0
-    dispatcher.take()
-    dispatcher.release(head)
-    dispatcher.release(early)
+    dispatcher.take(1)
+    dispatcher.release([head])
+    dispatcher.release([early])
     assert (early.clock_start, late.clock_start) == (5.0, 9)
 
 
@@ -94,9 +91,9 @@ def test_forgetting_a_partition_leaves_the_others() -> None:
     """What waits for a revoked partition is dropped, ready or in its lane; the rest stays."""
     dispatcher, gone, kept = Dispatcher(0, 1000), make_tenure(0), make_tenure(1)
     for offset, lane in enumerate(["a", "a", "b"]):
-        dispatcher.offer(make_delivery(gone, offset, lane))
-    dispatcher.offer(make_delivery(kept, 40, "a"))
-    dispatcher.take()
+        dispatcher.offer([make_delivery(gone, offset, lane)])
+    dispatcher.offer([make_delivery(kept, 40, "a")])
+    dispatcher.take(1)
     dispatcher.forget(gone)
     assert (dispatcher.waiting, dispatcher.in_flight) == (1, 1)
     dispatcher.land()
@@ -122,13 +119,12 @@ def test_every_schedule_keeps_order_and_loses_nothing(lanes: list[str | None], l
     """Whatever is retried or finished when, each lane goes in offset order, one at a time, and all of it ends."""
     dispatcher, tenure = Dispatcher(0, 1000), make_tenure()
     for offset, lane in enumerate(lanes):
-        dispatcher.offer(make_delivery(tenure, offset, lane))
+        dispatcher.offer([make_delivery(tenure, offset, lane)])
     flying: list[Delivery] = []
     resting: list[Delivery] = []
     done: list[int] = []
     while len(done) < len(lanes):
-        while dispatcher.has_ready and dispatcher.in_flight < limit:
-            flying.append(dispatcher.take())
+        flying += dispatcher.take(limit - dispatcher.in_flight)
         assert len(flying) <= limit
         in_lanes = [d.lane for d in [*flying, *resting] if d.lane is not None]
         assert len(in_lanes) == len(set(in_lanes))
@@ -142,7 +138,7 @@ def test_every_schedule_keeps_order_and_loses_nothing(lanes: list[str | None], l
             resting.append(delivery)
             continue
         dispatcher.land()
-        dispatcher.release(delivery)
+        dispatcher.release([delivery])
         done.append(delivery.open_event.event.record.offset)
     by_lane = defaultdict(list)
     for offset in done:
@@ -155,7 +151,7 @@ def test_a_failed_probe_goes_behind_every_other_lane() -> None:
     """Probes go round the lanes; once the gate is open the probed ones, which are the oldest, go first."""
     dispatcher, tenure = Dispatcher(0, 1000), make_tenure()
     for offset, lane in enumerate(["a", "b", "c"]):
-        dispatcher.offer(make_delivery(tenure, offset, lane))
+        dispatcher.offer([make_delivery(tenure, offset, lane)])
     probed = []
     for _ in range(4):
         delivery = dispatcher.take_probe()
@@ -163,7 +159,7 @@ def test_a_failed_probe_goes_behind_every_other_lane() -> None:
         dispatcher.back_off(delivery)
         dispatcher.requeue_probed(delivery)
     assert probed == ["a", "b", "c", "a"]
-    dispatcher.offer(make_delivery(tenure, 3, "d"))
+    dispatcher.offer([make_delivery(tenure, 3, "d")])
     assert taken(dispatcher) == [1, 2, 0, 3]
 
 
@@ -173,12 +169,12 @@ def test_a_lane_that_is_too_long_is_told_until_half_of_it_is_gone() -> None:
     deliveries = [make_delivery(tenure, offset, "a") for offset in range(6)]
     crowded = []
     for delivery in deliveries:
-        dispatcher.offer(delivery)
+        dispatcher.offer([delivery])
         crowded.append(bool(tenure.shares[0].crowded))
     assert crowded == [False, False, False, False, True, True]
     for delivery in deliveries[:3]:
-        dispatcher.take()
+        dispatcher.take(1)
         dispatcher.land()
-        dispatcher.release(delivery)
+        dispatcher.release([delivery])
         crowded.append(bool(tenure.shares[0].crowded))
     assert crowded[6:] == [True, True, False]

@@ -139,7 +139,7 @@ def test_concurrency_grows_while_answers_stay_quick() -> None:
     for _ in range(50):
         limit.reached()
         now += 0.1
-        limit.observe(0.1, False, now)
+        limit.observe([0.1], False, now)
     assert limit.limit == 12
 
 
@@ -149,7 +149,7 @@ def test_concurrency_does_not_grow_unused() -> None:
     before = limit.limit
     for _ in range(50):
         now += 0.1
-        limit.observe(0.1, False, now)
+        limit.observe([0.1], False, now)
     assert limit.limit == before
 
 
@@ -158,15 +158,15 @@ def test_concurrency_shrinks_on_push_back_and_on_slow_answers() -> None:
     limit, now = AdaptiveLimit(64), 0.0
     for _ in range(60):
         now += 0.1
-        limit.observe(0.1, True, now)
+        limit.observe([0.1], True, now)
     assert limit.limit == 1
     slow, now = AdaptiveLimit(64), 0.0
     for _ in range(20):
         slow.reached()
         now += 0.1
-        slow.observe(0.1, False, now)
+        slow.observe([0.1], False, now)
     before = slow.limit
-    slow.observe(2.0, False, now + 2)
+    slow.observe([2.0], False, now + 2)
     assert slow.limit < before
 
 
@@ -177,5 +177,5 @@ def test_noise_of_a_few_milliseconds_is_no_push_back() -> None:
         limit.reached()
         elapsed = 0.001 if step % 7 else 0.009
         now += elapsed
-        limit.observe(elapsed, False, now)
+        limit.observe([elapsed], False, now)
     assert limit.limit == 64

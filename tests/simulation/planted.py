@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -64,8 +64,8 @@ def old_epochs_settle() -> Iterator[None]:
     """Attempts outlive their tenure, and their results settle whatever the partition's present tenure has open."""
     original = Ledger.settle
 
-    def settle(self: Ledger, tenure: Tenure, record: Record, settlement: Settlement) -> None:
-        original(self, self.tenures.get(tenure.tp, tenure), record, settlement)
+    def settle(self: Ledger, tenure: Tenure, records: Sequence[Record], settlement: Settlement) -> None:
+        original(self, self.tenures.get(tenure.tp, tenure), records, settlement)
 
     with planted(Deliverer, "abort", lambda _self, _tenure: None), planted(Ledger, "settle", settle):
         yield
@@ -79,7 +79,7 @@ def lane_released_before_the_retry() -> Iterator[None]:
     def back_off(self: Dispatcher, delivery: Delivery) -> None:
         original(self, delivery)
         if delivery.lane is not None and delivery.lane in delivery.open_event.tenure.shares[self.workflow].lanes:
-            self.release(delivery)
+            self.release([delivery])
             delivery.lane = None
 
     with planted(Dispatcher, "back_off", back_off):

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import ssl
 import subprocess
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,14 @@ import uvloop
 from conformance_server import Script, ScriptedServer
 
 from stream.core.model import Answer, HttpRequest
+from stream.core.ports import Answered
 from stream.webhook.choose import WebhookSender
 from stream.webhook.fast.sender import FastSender
 from stream.webhook.sender import HttpxSender
 
 MakeSender = type[FastSender] | type[HttpxSender]
 Run = Callable[[Coroutine[Any, Any, None]], None]
-REQUEST = HttpRequest(headers=[("Content-Type", "application/json")], body=b'{"type":"track"}')
+REQUEST = HttpRequest(own=[("Content-Type", "application/json")], body=b'{"type":"track"}')
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 SENDERS: dict[str, MakeSender] = {"fast": FastSender, "httpx": HttpxSender}
 
@@ -39,9 +40,42 @@ def run_on(loop: str, main: Coroutine[Any, Any, None]) -> None:
 def ask(sender: WebhookSender, request: HttpRequest = REQUEST) -> asyncio.Future[Answer]:
     """Send, and wait for the answer; a second answer would raise."""
     answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-    sender.send(request, answered.set_result)
+    send(sender, answered.set_result, request)
     assert not answered.done()
     return answered
+
+
+class Sent:
+    """An attempt that a test has started."""
+
+    def __init__(self, sender: WebhookSender, on_answer: Callable[[Answer], None]) -> None:
+        self.on_answer = on_answer
+        self._sender = sender
+
+    def cancel(self) -> None:
+        """Give it up."""
+        self._sender.cancel(self)
+
+
+def send(sender: WebhookSender, on_answer: Callable[[Answer], None], request: HttpRequest = REQUEST) -> Sent:
+    """Send, and call back with the answer."""
+    sent = Sent(sender, on_answer)
+    sender.on_answers = tell
+    sender.send(request, sent)
+    return sent
+
+
+def tell(answered: Sequence[Answered]) -> None:
+    """Hand each answer to who waits for it."""
+    for sent, answer, elapsed_s in answered:
+        assert elapsed_s >= 0
+        sent.on_answer(answer)
+
+
+async def timed(answer: asyncio.Future[Answer]) -> tuple[Answer, float]:
+    """(the answer, seconds that it took from now on)."""
+    began = asyncio.get_running_loop().time()
+    return await answer, asyncio.get_running_loop().time() - began
 
 
 def answering(*scripts: Script) -> Callable[[int], Script]:

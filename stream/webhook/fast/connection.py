@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from time import monotonic
 from typing import Protocol, cast
 
 from stream.core.model import Answer
+from stream.core.ports import Attempt
 from stream.webhook.excerpt import Excerpts
-from stream.webhook.fast.attempt import Attempt
 from stream.webhook.fast.glance import Glance
 from stream.webhook.fast.reader import AnswerReader, Progress
 from stream.webhook.translate import failure_text, failure_word
@@ -21,13 +22,15 @@ LAST_WORDS_BYTES = 64 * 1024
 class Pool(Protocol):
     """Who opened a connection, and is told what becomes of it."""
 
+    glance: Glance
+
     def on_answer(self, connection: Connection, attempt: Attempt, answer: Answer) -> None:
         """An answer came, and the connection is free for the next request."""
 
-    def on_end(self, attempt: Attempt, answer: Answer) -> None:
+    def on_end(self, connection: Connection, attempt: Attempt, answer: Answer) -> None:
         """An answer came, or the reason why none will, and the connection is of no further use."""
 
-    def on_stale(self, attempt: Attempt) -> None:
+    def on_stale(self, connection: Connection, attempt: Attempt) -> None:
         """The server had closed the connection before the request came: it is to be sent on a fresh one."""
 
     def on_idle_end(self, connection: Connection) -> None:
@@ -58,26 +61,41 @@ UNOPENED = _Unopened()
 class Connection(asyncio.Protocol):
     """Carries one attempt at a time. `attempt` is the one under way; None: it waits, or it is closed."""
 
-    __slots__ = ("_dialling", "_excerpts", "_glance", "_pool", "_reader", "_transport", "attempt", "idle_since")
+    __slots__ = (
+        "_dialling",
+        "_excerpts",
+        "_pool",
+        "_reader",
+        "_transport",
+        "attempt",
+        "body",
+        "head",
+        "idle_since",
+        "started_at",
+    )
 
-    def __init__(self, pool: Pool, excerpts: Excerpts, attempt: Attempt) -> None:
+    def __init__(
+        self, pool: Pool, excerpts: Excerpts, attempt: Attempt, head: bytes, body: bytes, started_at: float
+    ) -> None:
         self._pool = pool
         self._excerpts = excerpts
         self._transport: asyncio.Transport = UNOPENED
         self._dialling: asyncio.Task[None] | None = None
-        self._glance = Glance()
         # Set from the first byte of an answer that is not a plain one until its last.
         self._reader: AnswerReader | None = None
         self.attempt: Attempt | None = attempt
+        self.head, self.body = head, body
+        """The request of the last attempt."""
+        self.started_at = started_at
+        """When the last attempt was started."""
         self.idle_since = 0.0
         """When it last became free; 0 until it has carried a request."""
-        attempt.connection = self
 
-    def send(self, attempt: Attempt) -> None:
+    def send(self, attempt: Attempt, head: bytes, body: bytes) -> None:
         """Begin the next attempt."""
-        self.attempt = attempt
-        attempt.connection = self
-        self._write(attempt)
+        self.attempt, self.head, self.body = attempt, head, body
+        self.started_at = monotonic()
+        self._write()
 
     def follow(self, dialling: asyncio.Task[None]) -> None:
         """Learn from the task that opens this connection when it fails."""
@@ -99,22 +117,22 @@ class Connection(asyncio.Protocol):
         if self.attempt is None:
             self._transport.abort()
         else:
-            self._write(self.attempt)
+            self._write()
 
     def data_received(self, chunk: bytes) -> None:
         """Nearly always this is the whole of a plain answer."""
-        attempt = self.attempt
+        attempt, glance = self.attempt, self._pool.glance
         if attempt is None:
             self._drop_idle()
-        elif self._reader is not None:
-            self._read(attempt, self._reader, chunk)
-        elif (status := self._glance.plain_status(chunk)) and not self._transport.get_write_buffer_size():
-            self.attempt = None
-            self._pool.on_answer(self, attempt, Answer(status))
-        else:
-            self._glance = Glance()
+            return
+        if self._reader is None:
+            answer = glance.last_answer if chunk == glance.last_chunk else glance.look(chunk)
+            if answer is not None and not self._transport.get_write_buffer_size():
+                self.attempt = None
+                self._pool.on_answer(self, attempt, answer)
+                return
             self._reader = AnswerReader(self._excerpts.bytes_needed)
-            self._read(attempt, self._reader, chunk)
+        self._read(attempt, self._reader, chunk)
 
     def eof_received(self) -> None:
         """The server has nothing more to say."""
@@ -129,11 +147,11 @@ class Connection(asyncio.Protocol):
 
     # The rest.
 
-    def _write(self, attempt: Attempt) -> None:
-        if len(attempt.body) <= JOINED_BODY_BYTES:
-            self._transport.write(attempt.head + attempt.body)
+    def _write(self) -> None:
+        if len(self.body) <= JOINED_BODY_BYTES:
+            self._transport.write(self.head + self.body)
         else:
-            self._transport.writelines((attempt.head, attempt.body))
+            self._transport.writelines((self.head, self.body))
 
     def _read(self, attempt: Attempt, reader: AnswerReader, chunk: bytes) -> None:
         reader.feed(chunk)
@@ -155,7 +173,7 @@ class Connection(asyncio.Protocol):
 
     def _end(self, attempt: Attempt, answer: Answer) -> None:
         self.drop()
-        self._pool.on_end(attempt, answer)
+        self._pool.on_end(self, attempt, answer)
 
     def _on_last(self, error: Exception | None) -> None:
         """The server said its last, orderly or not."""
@@ -168,7 +186,7 @@ class Connection(asyncio.Protocol):
             self._conclude(attempt, reader, error or ClosedError())
         elif self.idle_since:
             self.drop()
-            self._pool.on_stale(attempt)
+            self._pool.on_stale(self, attempt)
         else:
             self.attempt = None
             self._end(attempt, failure(error or ClosedError()))

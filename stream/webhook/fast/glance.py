@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
+from stream.core.model import Answer
 from stream.webhook.fast.reader import MAX_BODY_BYTES, MAX_HEAD_BYTES
 
 MAX_PLAIN_BYTES = min(MAX_HEAD_BYTES, MAX_BODY_BYTES)
@@ -13,22 +14,32 @@ MAX_PLAIN_BYTES = min(MAX_HEAD_BYTES, MAX_BODY_BYTES)
 class Glance:
     """Recognises the plain answer: a 2xx, complete, nothing behind it, its connection kept open.
 
-    It asks the parser for two callbacks only and keeps nothing. Whatever is not plain is read again, by `AnswerReader`;
-    a glance that has seen such a thing may be amid an answer, so it is of no further use.
+    A server that says the same bytes again is not read again. Else the parser is asked for two callbacks only, and
+    nothing is kept but the status; what is not plain is to be read from its first byte by `AnswerReader`.
     """
 
-    __slots__ = ("_begun", "_feed", "_kept", "_parser")
+    __slots__ = ("_begun", "_kept", "_parser", "last_answer", "last_chunk")
 
     def __init__(self) -> None:
+        self.last_chunk: bytes | None = None
+        """The bytes of the last plain answer; they mean `last_answer`."""
+        self.last_answer = Answer(0)
         self._begun = self._kept = 0
         self._parser = HttpResponseParser(self)
-        self._feed = self._parser.feed_data
 
-    def plain_status(self, chunk: bytes) -> int:
-        """The status, when `chunk` is the whole of a plain answer; else 0."""
+    def look(self, chunk: bytes) -> Answer | None:
+        """The answer, when `chunk` is the whole of a plain one."""
+        status = self._plain_status(chunk)
+        if not status:
+            self._parser = HttpResponseParser(self)  # the old one may be amid an answer
+            return None
+        self.last_chunk, self.last_answer = chunk, Answer(status)
+        return self.last_answer
+
+    def _plain_status(self, chunk: bytes) -> int:
         self._begun = self._kept = 0
         try:
-            self._feed(chunk)
+            self._parser.feed_data(chunk)
         except (HttpParserError, HttpParserUpgrade):
             return 0
         if not self._begun == self._kept == 1 or len(chunk) > MAX_PLAIN_BYTES:

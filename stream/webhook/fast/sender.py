@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic
 
 from stream.core.model import Answer, HttpRequest
-from stream.core.ports import Cancel
+from stream.core.ports import Answered, Attempt
 from stream.webhook.egress import CheckAddress, allow_all
 from stream.webhook.excerpt import Excerpts
-from stream.webhook.fast.attempt import Attempt
 from stream.webhook.fast.connection import Connection, failure
 from stream.webhook.fast.deadlines import Deadlines
 from stream.webhook.fast.dialer import Dialer
+from stream.webhook.fast.glance import Glance
 from stream.webhook.fast.head import HeadWriter
 from stream.webhook.fast.idle import Idle
 from stream.webhook.fast.resolver import Lookup, system_lookup
@@ -29,7 +29,8 @@ class FastSender:
     `timeout_s` bounds an attempt as a whole, from connect to the end of the answer. `max_connections` is how many
     connections are kept between requests; how many are in use at once is up to the caller. `tls` replaces the shared
     TLS settings. `lookup` finds the host's addresses; `check` may refuse one before it is connected to. Answers of
-    success have no excerpt. Raises ValueError, without the URL in it, when `url` cannot be used.
+    success have no excerpt. Answers that came in one turn of the event loop are told together at its end. Raises
+    ValueError, without the URL in it, when `url` cannot be used.
     """
 
     def __init__(
@@ -44,51 +45,50 @@ class FastSender:
         check: CheckAddress = allow_all,
     ) -> None:
         target = parse_target(url)
+        self.on_answers: Callable[[Sequence[Answered]], None] = lambda _answered: None
+        self.glance = Glance()
         self._excerpts = Excerpts(target.raw_path.decode("ascii"))
         self._heads = HeadWriter(target)
         self._dialer = Dialer(target, tls, timeout_s, lookup, check)
-        self._deadlines = Deadlines(timeout_s, self._expire)
-        self._in_flight = self._deadlines.in_flight
-        self._idle = Idle(max_connections, keepalive_s)
         self._connections: set[Connection] = set()
+        self._deadlines = Deadlines(timeout_s, self._connections, self._expire)
+        self._idle = Idle(max_connections, keepalive_s)
+        self._answered: list[Answered] = []
         self._all_closed: asyncio.Future[None] | None = None
 
-    def send(self, request: HttpRequest, on_answer: Callable[[Answer], None]) -> Cancel:
-        """Start one attempt; `on_answer` is called exactly once, later, from the event loop."""
-        attempt = Attempt(self, request, on_answer, monotonic())
-        self._in_flight[attempt] = None
+    def send(self, request: HttpRequest, attempt: Attempt) -> None:
+        """Start one attempt; it is among `on_answers` exactly once, later, unless it is cancelled."""
+        try:
+            head = self._heads.write(request)
+        except ValueError as error:
+            self._report(attempt, failure(error), 0.0)
+            return
+        if self._idle.stack:
+            self._idle.stack.pop().send(attempt, head, request.body)
+        else:
+            self._open(attempt, head, request.body, monotonic())
         if not self._deadlines.is_set:
             self._deadlines.set()
-        try:
-            attempt.head = self._heads.write(request)
-        except ValueError as error:
-            asyncio.get_running_loop().call_soon(self._refuse, attempt, failure(error))
-            return attempt
-        if self._idle.stack:
-            self._idle.stack.pop().send(attempt)
-        else:
-            self._open(attempt)
-        return attempt
+
+    def cancel(self, attempt: Attempt) -> None:
+        """Close its connection: it is not answered any more. Nothing happens when it was."""
+        self._answered = [answered for answered in self._answered if answered[0] is not attempt]
+        for connection in self._connections:
+            if connection.attempt is attempt:
+                connection.drop()
+                break
 
     async def close(self) -> None:
-        """Close every connection. Attempts in flight are cancelled: they report no answer."""
-        for attempt in list(self._in_flight):
-            self.give_up(attempt)
+        """Close every connection. Attempts that were not told yet never are."""
         self._deadlines.close()
         self._idle.close()
+        self._answered.clear()
+        for connection in list(self._connections):
+            connection.drop()
         await self._dialer.close()
         if self._connections:
             self._all_closed = self._all_closed or asyncio.get_running_loop().create_future()
             await self._all_closed
-
-    # Called by attempts.
-
-    def give_up(self, attempt: Attempt) -> None:
-        """Forget the attempt and close its connection, if it is not over."""
-        if attempt in self._in_flight:
-            del self._in_flight[attempt]
-            if attempt.connection is not None:
-                attempt.connection.drop()
 
     # Called by connections.
 
@@ -96,15 +96,15 @@ class FastSender:
         """An answer came, and the connection is free for the next request."""
         connection.idle_since = now = monotonic()
         self._idle.add(connection)
-        self._report(attempt, answer, now)
+        self._report(attempt, answer, now - connection.started_at)
 
-    def on_end(self, attempt: Attempt, answer: Answer) -> None:
+    def on_end(self, connection: Connection, attempt: Attempt, answer: Answer) -> None:
         """An answer came, or the reason why none will, and the connection is of no further use."""
-        self._report(attempt, answer, monotonic())
+        self._report(attempt, answer, monotonic() - connection.started_at)
 
-    def on_stale(self, attempt: Attempt) -> None:
+    def on_stale(self, connection: Connection, attempt: Attempt) -> None:
         """The server had closed the connection before the request came: it is sent on a fresh one."""
-        self._open(attempt)
+        self._open(attempt, connection.head, connection.body, connection.started_at)
 
     def on_idle_end(self, connection: Connection) -> None:
         """A connection that waited for a request is of no further use."""
@@ -119,26 +119,23 @@ class FastSender:
 
     # The rest.
 
-    def _open(self, attempt: Attempt) -> None:
-        connection = Connection(self, self._excerpts, attempt)
+    def _open(self, attempt: Attempt, head: bytes, body: bytes, started_at: float) -> None:
+        connection = Connection(self, self._excerpts, attempt, head, body, started_at)
         self._connections.add(connection)
         connection.follow(asyncio.get_running_loop().create_task(self._dialer.open(connection)))
 
-    def _expire(self, attempt: Attempt) -> None:
-        if attempt.connection is not None:
-            attempt.connection.drop()
-        self.on_end(attempt, failure(TimeoutError()))
+    def _expire(self, connection: Connection) -> None:
+        attempt = connection.attempt
+        connection.drop()
+        self.on_end(connection, attempt, failure(TimeoutError()))
 
-    def _refuse(self, attempt: Attempt, answer: Answer) -> None:
-        if attempt in self._in_flight:
-            self.on_end(attempt, answer)
+    def _report(self, attempt: Attempt, answer: Answer, elapsed_s: float) -> None:
+        if not self._answered:
+            asyncio.get_running_loop().call_soon(self._tell)
+        self._answered.append((attempt, answer, elapsed_s))
 
-    def _report(self, attempt: Attempt, answer: Answer, now: float) -> None:
-        """The last that is done for an attempt: `on_answer` may start the next one, or raise."""
-        del self._in_flight[attempt]
-        answer.elapsed_s = now - attempt.started_at
-        try:
-            attempt.on_answer(answer)
-        except Exception as error:  # the caller's; the connection may carry the next attempt already
-            context = {"message": "The receiver of an answer failed.", "exception": error}
-            asyncio.get_running_loop().call_exception_handler(context)
+    def _tell(self) -> None:
+        """The last that is done for these attempts: `on_answers` may start the next ones, or raise."""
+        answered, self._answered = self._answered, []
+        if answered:
+            self.on_answers(answered)

@@ -1,0 +1,82 @@
+"""Which workflows get each event of a batch: admitted together, filtered, offered."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from stream.core.filter import EventFilter, Route
+from stream.core.model import EnginePolicy, Event, Record, Settlement, type_label
+from stream.core.stats import EngineStats
+from stream.core.tenure import OpenEvent, Tenure
+from stream.pipeline.deliverer import Deliverer
+from stream.pipeline.ledger import Ledger
+from stream.pipeline.steps import Steps
+
+_DROPPED: dict[str, Any] = {}
+"""In place of a payload: a parsed event takes several times its bytes, which is what the limits count."""
+
+
+class Routing:
+    """Sends events the way that the filters and the commit's map say."""
+
+    def __init__(
+        self, policy: EnginePolicy, ledger: Ledger, deliverer: Deliverer, stats: EngineStats, steps: Steps
+    ) -> None:
+        self._filter = EventFilter(policy.integration_name, policy.workflows)
+        self._ledger = ledger
+        self._deliverer = deliverer
+        self._stats = stats
+        self._steps = steps
+
+    def take(self, tenure: Tenure, events: Sequence[Event]) -> None:
+        """Admit these events, the partition's next, and offer each to the workflows that want it."""
+        if not events:
+            return
+        tenure.invalid_in_a_row = 0
+        self._ledger.admit(tenure, [event.record for event in events])
+        for type_, count in Counter([event.type for event in events]).items():
+            self._stats.received[tenure.tp.topic, type_label(type_)] += count
+        wanting: dict[int, list[OpenEvent]] = defaultdict(list)
+        ended: dict[Settlement, list[Record]] = defaultdict(list)
+        route_of = self._filter.route
+        for event in events:
+            route = route_of(event)
+            event.payload = _DROPPED
+            if route.unwanted:
+                self._count_unwanted(event.record, route)
+            wanted = self._not_done(tenure, event.record.offset, route.wanted) if tenure.has_map else route.wanted
+            if not wanted:
+                ended[self._end(tenure, event.record.offset, route)].append(event.record)
+                continue
+            open_event = OpenEvent(event, tenure, len(wanted))
+            if len(wanted) < len(route.wanted):
+                open_event.settlement = Settlement.DELIVERED
+            for workflow in wanted:
+                wanting[workflow].append(open_event)
+        for workflow, opened in wanting.items():
+            self._deliverer.offer(workflow, tenure, opened)
+        for settlement, records in ended.items():
+            self._ledger.settle(tenure, records, settlement)
+
+    def _count_unwanted(self, record: Record, route: Route) -> None:
+        for workflow, reason in route.unwanted:
+            line = self._deliverer.lines[workflow]
+            line.stats.filtered[reason] += 1
+            if self._steps.is_on:
+                self._steps.emit("filtered", record, line.policy.name, reason=reason)
+
+    def _not_done(self, tenure: Tenure, offset: int, wanted: tuple[int, ...]) -> tuple[int, ...]:
+        """Those of the workflows that have not got it by the map that the tenure began with."""
+        done = tenure.done_before(offset)
+        for workflow in done.intersection(wanted):
+            self._deliverer.lines[workflow].stats.deliveries["avoided"] += 1
+        return tuple([workflow for workflow in wanted if workflow not in done])
+
+    @staticmethod
+    def _end(tenure: Tenure, offset: int, route: Route) -> Settlement:
+        """The end of an event that no workflow is to get now."""
+        if tenure.has_map and len(tenure.done_before(offset)) == len(tenure.shares):
+            return Settlement.AVOIDED
+        return Settlement.DELIVERED if route.wanted else Settlement.FILTERED
