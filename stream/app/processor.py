@@ -13,6 +13,7 @@ from typing import Any
 from stream import __version__
 from stream.app.endpoint import OpenEndpoint, serve_http
 from stream.app.engine_run import EngineRun, first_error, joined_all
+from stream.app.garbage import collect_now_and_then
 from stream.app.policies import (
     Layout,
     invalid_give_up,
@@ -135,13 +136,14 @@ class Processor:
         registry = build_registry(SteadyStats(asyncio.get_running_loop(), self.all_stats), __version__)
         exposed = ExposedProcess(registry, self.health, SystemClock())
         endpoint = self.open_endpoint(self.settings.http.listen, exposed, self.journal)
-        beat = asyncio.create_task(self._beat())
+        tasks = [asyncio.create_task(self._beat()), asyncio.create_task(collect_now_and_then())]
         try:
             start = self.start or await self._prepare()
             if start is not None:
                 await self._run_engines(start)
         finally:
-            beat.cancel()
+            for task in tasks:
+                task.cancel()
             endpoint.close()
             await self._close_tracing()
 
