@@ -69,7 +69,7 @@ class RecordBatch:
 
 @dataclass(slots=True)
 class Event:
-    """A record that parsed as a Segment event. `payload` is dropped once the event is routed."""
+    """A record that parsed as a Segment event."""
 
     record: Record
     body: bytes
@@ -80,6 +80,10 @@ class Event:
     """userId, else anonymousId, else groupId, as text: the lane of `ordering = "user"`."""
     message_id: str | None
     payload: dict[str, Any]
+    """`NO_PAYLOAD` once it is routed: a parsed event takes several times its bytes, which is what the limits count."""
+
+
+NO_PAYLOAD: dict[str, Any] = {}
 
 
 def type_label(type_: str) -> str:

@@ -8,6 +8,7 @@ from functools import partial
 from stream.core.decode import Decoder
 from stream.core.model import (
     CUSTOM_TYPE,
+    NO_PAYLOAD,
     DeadLetter,
     EnginePolicy,
     Event,
@@ -25,7 +26,7 @@ from stream.core.tenure import Tenure
 from stream.pipeline.deliverer import Deliverer
 from stream.pipeline.ledger import Ledger
 from stream.pipeline.letters import LetterDesk
-from stream.pipeline.routing import Routing
+from stream.pipeline.routing import Routed, Routing
 from stream.pipeline.steps import Steps
 
 
@@ -59,18 +60,20 @@ class Intake:
 
         Records after one that holds its partition are not admitted: nothing is committed past them.
         """
-        events: list[Event] = []
+        routed: list[Routed] = []
+        decode, route_of = self._decode, self._routing.route_of
         for record in self._new(tenure, batch.records):
             if tenure.is_held:
                 break
-            decoded = self._decode(record)
+            decoded = decode(record)
             if isinstance(decoded, Event):
-                events.append(decoded)
+                routed.append((decoded, route_of(decoded)))
+                decoded.payload = NO_PAYLOAD
             else:
-                self._routing.take(tenure, events)
-                events = []
+                self._routing.take(tenure, routed)
+                routed = []
                 self._take_other(tenure, record, decoded)
-        self._routing.take(tenure, events)
+        self._routing.take(tenure, routed)
         self._deliverer.pump_all()
         self._ledger.room.after_intake(tenure)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from stream.core.filter import EventFilter, Route
 from stream.core.model import EnginePolicy, Event, Record, Settlement, type_label
@@ -14,8 +13,8 @@ from stream.pipeline.deliverer import Deliverer
 from stream.pipeline.ledger import Ledger
 from stream.pipeline.steps import Steps
 
-_DROPPED: dict[str, Any] = {}
-"""In place of a payload: a parsed event takes several times its bytes, which is what the limits count."""
+Routed = tuple[Event, Route]
+"""An event and where it goes."""
 
 
 class Routing:
@@ -24,26 +23,24 @@ class Routing:
     def __init__(
         self, policy: EnginePolicy, ledger: Ledger, deliverer: Deliverer, stats: EngineStats, steps: Steps
     ) -> None:
-        self._filter = EventFilter(policy.integration_name, policy.workflows)
+        self.route_of: Callable[[Event], Route] = EventFilter(policy.integration_name, policy.workflows).route
+        """Where an event goes by the filters; needs its payload."""
         self._ledger = ledger
         self._deliverer = deliverer
         self._stats = stats
         self._steps = steps
 
-    def take(self, tenure: Tenure, events: Sequence[Event]) -> None:
+    def take(self, tenure: Tenure, routed: Sequence[Routed]) -> None:
         """Admit these events, the partition's next, and offer each to the workflows that want it."""
-        if not events:
+        if not routed:
             return
         tenure.invalid_in_a_row = 0
-        self._ledger.admit(tenure, [event.record for event in events])
-        for type_, count in Counter([event.type for event in events]).items():
+        self._ledger.admit(tenure, [event.record for event, _ in routed])
+        for type_, count in Counter([event.type for event, _ in routed]).items():
             self._stats.received[tenure.tp.topic, type_label(type_)] += count
         wanting: dict[int, list[OpenEvent]] = defaultdict(list)
         ended: dict[Settlement, list[Record]] = defaultdict(list)
-        route_of = self._filter.route
-        for event in events:
-            route = route_of(event)
-            event.payload = _DROPPED
+        for event, route in routed:
             if route.unwanted:
                 self._count_unwanted(event.record, route)
             wanted = self._not_done(tenure, event.record.offset, route.wanted) if tenure.has_map else route.wanted
