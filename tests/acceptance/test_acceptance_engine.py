@@ -213,6 +213,8 @@ def test_random_kills_of_two_members_lose_nothing(scene: Scene) -> None:
             members.append(scene.start())
         wait_until(lambda: missing(ids_of(tracks(range(6000))), got(scene, "orders")) == [], "all arrived", 120)
         wait_until(lambda: scene.committed() == scene.ends(), "all committed")
+        for member in members:
+            member.line("Partitions assigned")
     finally:
         codes = [member.stop() for member in members]
     assert codes == [0, 0]
