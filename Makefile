@@ -7,13 +7,16 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 BIN := .venv/bin
 STAMP := .venv/.synced
 
-.PHONY: help demo test check format simulate bench docs dashboards schemas clean
+.PHONY: help demo observe test check format simulate bench docs dashboards pictures schemas clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 demo: $(STAMP)  ## the main job on an embedded broker, in half a minute
 	@$(BIN)/tray-stream demo
+
+observe: $(STAMP)  ## Kafka, Prometheus, a load and failing workflows to watch, here and without containers
+	@$(BIN)/python -m stream.demo.observe $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE))
 
 test: check  ## everything: format, lint, types, unit, property and real-Kafka tests
 	$(BIN)/pytest --numprocesses $(or $(PROCESSES),4)
@@ -31,15 +34,19 @@ format: $(STAMP)  ## rewrite the files in the project's format
 simulate: $(STAMP)  ## the engine in thousands of broken worlds: make simulate SEEDS=10000
 	$(BIN)/python -m stream.testing.simulate --seeds $(or $(SEEDS),10000)
 
-bench: $(STAMP)  ## what the engine costs an event, and with many others waiting
+bench: $(STAMP)  ## what the engine costs an event, with many others waiting too, and a scrape
 	$(BIN)/python tests/bench/engine_cost.py
 	$(BIN)/python tests/bench/waiting_events.py
+	$(BIN)/python tests/bench/scrape_cost.py
 
 docs: $(STAMP)  ## write the generated parts of README and ARCHITECTURE
 	$(BIN)/python tests/documents/generated.py
 
 dashboards: $(STAMP)  ## write grafana/dashboards/*.json from their source
 	$(BIN)/python grafana/source/boards.py
+
+pictures: $(STAMP)  ## draw grafana/pictures/*.svg from a real run
+	$(BIN)/python grafana/source/pictures.py
 
 schemas: $(STAMP)  ## write schemas/config.schema.json from the settings model
 	$(BIN)/python -m stream.settings.publish schemas/config.schema.json

@@ -11,18 +11,19 @@ from stream.testing.receiver import FaultReceiver
 REJECTED = b'"event":"Order Refunded"'
 ANSWER_S = 0.02
 UP_S, DOWN_S = 240.0, 90.0
-WORKFLOWS = {
-    "everything": "answers every request after 20 ms",
-    "orders": "answers 503 to one request in 50, and rejects refunds (422)",
-    "crm": f"is out of service for {DOWN_S:.0f} s after every {UP_S:.0f} s",
-}
+WORKFLOWS = ("everything", "orders", "crm")
 
 
-def script_workflows(receiver: FaultReceiver) -> None:
-    """Give the receiver's paths the manners of the three workflows."""
+def script_workflows(receiver: FaultReceiver, up_s: float = UP_S, down_s: float = DOWN_S) -> dict[str, str]:
+    """Give the receiver's paths the manners of the three workflows; returns what each does, in words."""
     receiver.script("/everything", slow(ANSWER_S))
     receiver.script("/orders", slow(ANSWER_S, when(lambda body: REJECTED in body, 422, flaky(50))))
-    receiver.script("/crm", slow(ANSWER_S, failing_at_times(UP_S, DOWN_S)))
+    receiver.script("/crm", slow(ANSWER_S, failing_at_times(up_s, down_s)))
+    return {
+        "everything": f"answers every request after {ANSWER_S * 1000:.0f} ms",
+        "orders": "answers 503 to one request in 50, and rejects refunds (422): dead letters",
+        "crm": f"is out of service for {down_s:.0f} s after every {up_s:.0f} s: its gate closes, its events wait",
+    }
 
 
 def main() -> None:
@@ -33,8 +34,7 @@ def main() -> None:
     stops = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, stops)  # before the receiver's thread is made, which inherits it
     with FaultReceiver(int(port), host=host, keeps_log=False) as receiver:
-        script_workflows(receiver)
-        for name, what in WORKFLOWS.items():
+        for name, what in script_workflows(receiver).items():
             print(f"http://{host}:{receiver.port}/{name} {what}", flush=True)
         signal.sigwait(stops)
 

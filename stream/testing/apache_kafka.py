@@ -20,6 +20,7 @@ from confluent_kafka.admin import AdminClient
 
 from stream.core.errors import StreamError
 from stream.testing import topics
+from stream.testing.child import guard
 from stream.testing.kafka_jars import kafka_jars, require_program
 
 START_TIMEOUT_S = 60.0
@@ -194,7 +195,7 @@ class ApacheKafka:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-        self._guard = _guard(self._process.pid)
+        self._guard = guard(self._process.pid)
         atexit.register(self.close)
 
     def _await_answer(self, deadline: float) -> None:
@@ -226,12 +227,6 @@ class ApacheKafka:
 
     def _log_tail(self) -> str:
         return self.log_file.read_text(errors="replace")[-3000:] if self.log_file.exists() else ""
-
-
-def _guard(group: int) -> subprocess.Popen[bytes]:
-    """A shell that kills a process group as soon as this interpreter is gone, however it went."""
-    script = 'read -r _; kill -KILL -"$1"'
-    return subprocess.Popen(["sh", "-c", script, "guard", str(group)], stdin=subprocess.PIPE, start_new_session=True)
 
 
 def _answers(admin: AdminClient) -> bool:

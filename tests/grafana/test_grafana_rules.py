@@ -21,6 +21,7 @@ from grafana_support import (
 from stream.core.catalogue import CATALOGUE
 
 RUNBOOKS = (GRAFANA / "RUNBOOKS.md").read_text()
+README = (GRAFANA.parent / "README.md").read_text()
 SECTIONS = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", RUNBOOKS, re.MULTILINE | re.DOTALL))
 PER_PROCESS = ("instance", "pod", "container", "endpoint", "service", "worker")
 """Labels of one process: an alert about a workflow or a partition must not be split by them."""
@@ -73,6 +74,17 @@ def test_every_alert_says_what_to_do(name: str) -> None:
     assert found["dashboard_url"].split("?")[0].replace("/d/tray-stream-", "/d/") in boards
     parts = re.findall(r"^\*\*(.+?)\.\*\* \S", SECTIONS[name], re.MULTILINE)
     assert parts == ["It means", "Look here", "Do this"]
+
+
+def test_the_readme_lists_every_alert() -> None:
+    """With its severity."""
+    rows = re.findall(r"^\| ((?:`Tray\w+`(?:, )?)+) \| ([a-z, ]+) \|", README, re.MULTILINE)
+    listed = {
+        name.strip("`"): severity
+        for names, severities in rows
+        for name, severity in zip(names.split(", "), severities.split(", "), strict=True)
+    }
+    assert listed == {name: alert["labels"]["severity"] for name, alert in alerts().items()}
 
 
 def test_every_runbook_has_its_alert() -> None:

@@ -1,0 +1,88 @@
+"""What a scrape costs with ten workflows and 64 partitions: `python tests/bench/scrape_cost.py`.
+
+The endpoint is asked over HTTP, as Prometheus does, while the event loop runs: the numbers are copied on the loop,
+which stands still for that long, and written out on the endpoint's own thread. The bar is 20 ms for the whole answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import statistics
+import time
+from collections.abc import Sequence
+from copy import deepcopy
+
+from stream.app.steady_stats import SteadyStats
+from stream.core.model import TopicPartition
+from stream.core.stats import EngineStats
+from stream.telemetry.clock import SystemClock
+from stream.telemetry.exposed import ExposedProcess
+from stream.telemetry.health import Health
+from stream.telemetry.metrics import build_registry
+from stream.telemetry.server import TelemetryServer
+from stream.testing.scripted_workflow import SilentJournal
+
+TOPIC = "segment-events"
+WORKFLOWS = [f"workflow-{number}" for number in range(10)]
+PARTITIONS = 64
+CODES = ("200", "400", "429", "500", "503")
+SCRAPES = 51
+
+
+def engine(group: str, workflows: Sequence[str]) -> EngineStats:
+    """An engine that has run for a while."""
+    stats = EngineStats(group, [TOPIC], workflows)
+    for partition in range(PARTITIONS):
+        tp = TopicPartition(TOPIC, partition)
+        stats.committed[tp], stats.ends[tp], stats.records_lost[tp] = 1_000_000, 1_000_500, 0
+    for workflow in stats.workflows.values():
+        workflow.attempts.update(dict.fromkeys(CODES, 1_000))
+        workflow.oldest_open_at = workflow.last_delivery_at = workflow.gate_closed_since = 1.7e9
+        for number in range(100):
+            workflow.attempt_duration.observe(0.002 * number)
+            workflow.age.observe(0.1 * number)
+    return stats
+
+
+def scrape(port: int) -> tuple[float, int, int]:
+    """Milliseconds for one answer, its bytes and its samples."""
+    began = time.perf_counter()
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    connection.request("GET", "/metrics")
+    body = connection.getresponse().read()
+    connection.close()
+    elapsed = (time.perf_counter() - began) * 1e3
+    return elapsed, len(body), sum(not line.startswith(b"#") for line in body.splitlines())
+
+
+async def measure(name: str, engines: Sequence[EngineStats]) -> None:
+    """Print the cost for these engines."""
+    clock = SystemClock()
+    registry = build_registry(SteadyStats(asyncio.get_running_loop(), engines), "bench")
+    exposed = ExposedProcess(registry, Health(clock), clock)
+    server = TelemetryServer("127.0.0.1:0", exposed, clock, SilentJournal())
+    server.start()
+    try:
+        answers = [await asyncio.to_thread(scrape, server.port) for _ in range(SCRAPES)]
+    finally:
+        await asyncio.to_thread(server.close)
+    began = time.perf_counter()
+    deepcopy(list(engines))
+    stall = (time.perf_counter() - began) * 1e3
+    times, (_, size, samples) = [elapsed for elapsed, _, _ in answers], answers[-1]
+    print(
+        f"{name:<18} {samples:>5,} samples {size / 1024:>4.0f} KiB: {statistics.median(times):5.1f} ms a scrape "
+        f"(slowest of {SCRAPES}: {max(times):.1f}), the event loop stands still for {stall:.1f} ms of it"
+    )
+
+
+def main() -> None:
+    """Both layouts of consumer groups."""
+    print(f"{len(WORKFLOWS)} workflows, {PARTITIONS} partitions:")
+    asyncio.run(measure("one shared group", [engine("tray", WORKFLOWS)]))
+    asyncio.run(measure("a group for each", [engine(f"tray.{name}", [name]) for name in WORKFLOWS]))
+
+
+if __name__ == "__main__":
+    main()
