@@ -199,6 +199,21 @@ def test_rules_and_dashboards_are_those_of_the_repository(everything: dict[str, 
     assert everything["Dashboards"]["metadata"]["labels"]["grafana_dashboard"] == "1"
 
 
+def test_alerts_lead_to_the_right_addresses(helm: str) -> None:
+    """Runbooks and dashboards are named by path in the rules; the chart writes their site before them."""
+    sites = [
+        "prometheusRule.repositoryUrl=https://git.example.com/blob/main/",
+        "prometheusRule.grafanaUrl=https://g.eu",
+    ]
+    options = [word for site in sites for word in ("--set", site)]
+    (rule,) = (m for m in rendered(helm, "--values", str(EVERYTHING), *options) if m["kind"] == "PrometheusRule")
+    rules = [rule for group in rule["spec"]["groups"] for rule in group["rules"] if "alert" in rule]
+    assert len(rules) > 10
+    runbooks = {rule["annotations"]["runbook_url"].split("RUNBOOKS.md#")[0] for rule in rules}
+    assert runbooks == {"https://git.example.com/blob/main/grafana/"}
+    assert {rule["annotations"]["dashboard_url"].split("/d/")[0] for rule in rules} == {"https://g.eu"}
+
+
 def test_the_lag_scales_and_a_dead_workflow_does_not(everything: dict[str, Manifest]) -> None:
     """KEDA leaves out partitions that stand still, begins where the group begins, and owns the number of replicas."""
     (trigger,) = everything["ScaledObject"]["spec"]["triggers"]
