@@ -122,11 +122,11 @@ class PlaceReader:
     def _groups(self, place: Place) -> Iterator[GroupStanding]:
         groups, tp = Groups(common_config(self._policy)), TopicPartition(place.topic, place.partition)
         for layout in layouts(self._settings, is_first_start=False):
-            activity = groups.activity(layout.group)
+            found = groups.describe(layout.group)
             commit = groups.committed(layout.group, [tp]).get(tp)
             kind, workflows = _progress(layout, commit, place.offset)
             offset = commit.offset if commit else None
-            yield GroupStanding(layout.group, activity.state, activity.members, offset, kind, workflows)
+            yield GroupStanding(layout.group, found.word, len(found.members), offset, kind, workflows)
 
     def _letters(
         self, record: Record, reader: OffsetReader, partitions: list[TopicPartition]

@@ -21,20 +21,34 @@ from stream.kafka.codes import as_source_error, kafka_error
 from stream.kafka.reader import committed
 
 TIMEOUT_S = 10.0
-_IDLE = (ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD)
-
-
-@dataclass(frozen=True)
-class Activity:
-    """What a group is doing."""
-
-    state: str
-    """In Kafka's words: `stable`, `empty`, `dead` (it does not exist) …"""
-    members: int
+_IDLE = ("empty", "dead")
 
 
 class GroupActiveError(SourceError):
     """The group has members, and its offsets are theirs."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of a group, and the partitions that it has."""
+
+    id: str
+    client_id: str
+    host: str
+    partitions: tuple[TopicPartition, ...]
+
+
+@dataclass(frozen=True)
+class GroupState:
+    """What a group is doing, in Kafka's word for it, and who is in it. A group that does not exist is `dead`."""
+
+    word: str
+    members: tuple[Member, ...] = ()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has no members, so that its offsets may be set from outside."""
+        return self.word in _IDLE
 
 
 class Groups:
@@ -44,26 +58,24 @@ class Groups:
         self._config = config
         self._admin = AdminClient(config)
 
-    def activity(self, group: str) -> Activity:
-        """What the group is doing; one that does not exist is dead."""
-        found = self._described(group)
-        return Activity("dead", 0) if found is None else Activity(_word(found.state), len(found.members))
+    def describe(self, group: str) -> GroupState:
+        """What the group is doing."""
+        try:
+            found = _result(self._admin.describe_consumer_groups([group])[group], f"describing the group {group}")
+        except SourceError as error:
+            if isinstance(error.__cause__, KafkaException) and _is_unknown(error.__cause__):
+                return GroupState("dead")
+            raise
+        return GroupState(_word(found.state), tuple(map(_member, found.members)))
 
     def require_idle(self, group: str) -> None:
         """Raises GroupActiveError when the group has members."""
-        found = self._described(group)
-        if found is not None and found.state not in _IDLE:
-            state = _word(found.state)
-            raise GroupActiveError(f"The group {group} is active ({state}). Stop its members first, then try again.")
-
-    def _described(self, group: str) -> Any:
-        """What Kafka says of the group; None when it does not exist."""
-        try:
-            return _result(self._admin.describe_consumer_groups([group])[group], f"describing the group {group}")
-        except SourceError as error:
-            if isinstance(error.__cause__, KafkaException) and _is_unknown(error.__cause__):
-                return None
-            raise
+        found = self.describe(group)
+        if not found.is_idle:
+            raise GroupActiveError(
+                f"The group {group} is active ({found.word}, members: {len(found.members)}). Stop each process that "
+                "runs it (SIGTERM) first, then try again. One that was killed is a member until its session times out."
+            )
 
     def committed(self, group: str, tps: Collection[TopicPartition]) -> dict[TopicPartition, Committed]:
         """What the group has committed, for those of the partitions where it has."""
@@ -114,6 +126,12 @@ def _result(future: Future[Any], doing: str) -> Any:
         raise as_source_error(error, doing) from error
     except FutureTimeoutError as error:
         raise as_source_error(KafkaError(KafkaError._TIMED_OUT), doing) from error
+
+
+def _member(found: Any) -> Member:
+    partitions = found.assignment.topic_partitions if found.assignment else []
+    tps = sorted(TopicPartition(tp.topic, tp.partition) for tp in partitions)
+    return Member(found.member_id, found.client_id, found.host, tuple(tps))
 
 
 def _is_unknown(error: KafkaException) -> bool:
