@@ -4,6 +4,7 @@ StreamError                   anything this program raises on purpose; its text 
 ├── ConfigError               settings are wrong: exit 2; carries every problem at once
 ├── SourceError               the Kafka side cannot go on: exit 1
 │   ├── MissingTopicError     a topic that we cannot do without is not there: exit 1
+│   ├── MissingEventError     what the command names is not there: exit 1
 │   ├── RefusedError          Kafka refused: credentials, ACL, fenced: exit 3
 │   └── DataLossError         records were gone before they were read, and `on_data_loss = "stop"`: exit 4
 └── EngineInvariantError      a promise of the engine was broken (a bug): nothing more is committed, exit 1
@@ -48,6 +49,10 @@ class SourceError(StreamError):
 
 class MissingTopicError(SourceError):
     """A topic that the command cannot do without does not exist."""
+
+
+class MissingEventError(SourceError):
+    """The event that a command is about is not where the user says."""
 
 
 class RefusedError(SourceError):

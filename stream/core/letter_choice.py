@@ -80,5 +80,5 @@ def value_of(letter: Letter, grouping: str) -> str:
 
 
 def of_deployment(group: str, identity: Identity) -> bool:
-    """Whether a letter was written by this deployment: its shared group, the group of its workflow, or a replay."""
-    return identity.group in (group, f"{group}.{identity.workflow}") or identity.group.startswith(f"{group}.replay.")
+    """Whether a letter belongs to this deployment: to its shared group, or to the group of the letter's workflow."""
+    return identity.group in (group, f"{group}.{identity.workflow}")

@@ -56,6 +56,8 @@ class Letter:
     failed_at_ms: int
     timestamp_ms: int
     """Of the event's own record; -1 when unknown."""
+    key: bytes | None
+    """The record's, which its marker has, too."""
     is_omitted: bool
     copies: int = 1
     elsewhere: tuple[Place, ...] = ()
@@ -99,6 +101,7 @@ def read_letter(record: Record) -> Letter | Marker | None:
         attempts=attempts,
         failed_at_ms=at_ms,
         timestamp_ms=timestamp_ms,
+        key=record.key,
         is_omitted=record.value is None and OMITTED in named,
     )
 

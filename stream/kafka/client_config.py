@@ -20,6 +20,7 @@ SESSION_MS = 45_000
 """librdkafka's own session timeout."""
 CALLBACK_WAIT_S = 0.5
 
+MARKER_BATCH_BYTES = 16_384
 MAX_RECORD_BYTES = 100_000_000
 """The client refuses no record on its own; what is too large is for the broker to say."""
 
@@ -110,6 +111,11 @@ def producer_config(policy: KafkaPolicy) -> Options:
         "acks": "all",
         "enable.idempotence": True,
     }
+
+
+def marker_config(policy: KafkaPolicy) -> Options:
+    """Options of the producer that marks dead letters as done with: many small records at once."""
+    return {**producer_config(policy), "batch.num.messages": 1000, "batch.size": MARKER_BATCH_BYTES, "linger.ms": 2}
 
 
 def open_client(kind: Callable[[Options], Client], config: Options) -> Client:

@@ -9,6 +9,7 @@ from typing import NamedTuple, Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
+from confluent_kafka.admin import TopicMetadata
 
 from stream.core.errors import SourceError
 from stream.core.model import Place, Record, TopicPartition
@@ -41,6 +42,8 @@ class RecordReader:
         prompt = {"fetch.wait.max.ms": 20, "fetch.queue.backoff.ms": 10}
         options = {**prompt, **config, "queued.min.messages": PREFETCHED_RECORDS}
         self._consumer = open_client(Consumer, options)
+        self._known: set[str] = set()
+        """Topics whose leaders the client has been told."""
         self._ends: dict[TopicPartition, int] = {}
 
     def __enter__(self) -> Self:
@@ -61,6 +64,7 @@ class RecordReader:
         left = {tp: span for tp, span in spans.items() if span.end > span.start}
         if not left:
             return
+        self._find_leaders({tp.topic for tp in left})
         self._assign({tp: span.start for tp, span in left.items()})
         waiting_since = time.monotonic()
         while left:
@@ -88,11 +92,21 @@ class RecordReader:
             self._ends[tp] = watermarks(self._consumer, tp, TIMEOUT_S)[1] if self._exists(tp) else 0
         return self._ends[tp]
 
-    def _exists(self, tp: TopicPartition) -> bool:
+    def _find_leaders(self, topics: set[str]) -> None:
+        """Ask for them before the partitions are assigned: the client would find them half a second later."""
+        for topic in topics - self._known:
+            self._topic(topic)
+
+    def _topic(self, topic: str) -> TopicMetadata:
         try:
-            found = self._consumer.list_topics(tp.topic, timeout=TIMEOUT_S).topics[tp.topic]
+            found: TopicMetadata = self._consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic]
         except KafkaException as error:
-            raise as_source_error(error, f"asking for the topic {tp.topic}") from error
+            raise as_source_error(error, f"asking for the topic {topic}") from error
+        self._known.add(topic)
+        return found
+
+    def _exists(self, tp: TopicPartition) -> bool:
+        found = self._topic(tp.topic)
         return found.error is None and tp.partition in found.partitions
 
     def _assign(self, starts: Mapping[TopicPartition, int]) -> None:

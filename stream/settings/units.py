@@ -67,6 +67,14 @@ def parse_size(text: str) -> int:
     return int(found[1]) * _BYTES_BY_UNIT[found[2] or "B"]
 
 
+def parse_rate(text: str) -> float:
+    """Requests a second of a text such as `100/s`, `6000/m` or `10/h`. Raises ValueError."""
+    found = _RATE.fullmatch(text)
+    if found is None or not Decimal(found[1]):
+        raise ValueError("not a rate")
+    return float(Decimal(found[1]) / _SECONDS_BY_UNIT[found[3]])
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """Annotation of a float setting that is a duration: text with a unit, both bounds included."""
@@ -125,10 +133,10 @@ class Rate:
 
     def read(self, value: object) -> float:
         """Requests a second. Raises the model's refusal."""
-        found = _RATE.fullmatch(value) if isinstance(value, str) else None
-        if found is None or not Decimal(found[1]):
-            raise refusal(Fault("is not a rate.", 'Write a number and a unit (/s, /m or /h): "100/s".'))
-        return float(Decimal(found[1]) / _SECONDS_BY_UNIT[found[3]])
+        try:
+            return parse_rate(value if isinstance(value, str) else "")
+        except ValueError:
+            raise refusal(Fault("is not a rate.", 'Write a number and a unit (/s, /m or /h): "100/s".')) from None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.read)

@@ -59,6 +59,7 @@ def test_a_letter_says_where_it_comes_from_and_why() -> None:
         attempts=2,
         failed_at_ms=AT_MS,
         timestamp_ms=1000,
+        key=b"ann",
         is_omitted=False,
     )
 
@@ -159,10 +160,9 @@ def test_letters_of_others_are_counted_and_left_alone() -> None:
 
 
 def test_whose_letters_they_are() -> None:
-    """The shared group's, those of the workflows' own groups, and those of replays."""
+    """The shared group's, and those of the workflows' own groups."""
     assert of_deployment("tray", ORDERS)
     assert of_deployment("tray", ORDERS._replace(group="tray.orders"))
-    assert of_deployment("tray", ORDERS._replace(group="tray.replay.monday"))
     assert not of_deployment("tray", ORDERS._replace(group="tray.crm"))
     assert not of_deployment("tray", EVERYONE._replace(group="tray.crm"))
 

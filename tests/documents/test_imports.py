@@ -18,10 +18,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "audience": {"core", "kafka"},
     "testing": {"core", "pipeline", "validation"},
     "app": {"core", "pipeline", "settings", "kafka", "webhook", "telemetry", "tracing", "validation"},
+    "letters": {"core", "pipeline", "settings", "kafka", "validation", "app"},
     "watch": {"core"},
     "supervisor": {"core", "settings", "telemetry", "app"},
     "demo": {"core", "settings", "testing"},
-    "cli": {"core", "settings", "app", "demo", "kafka", "telemetry", "testing", "audience", "supervisor", "watch"},
+    "cli": {
+        *("core", "settings", "app", "demo", "kafka", "telemetry", "testing"),
+        *("audience", "letters", "supervisor", "watch"),
+    },
     "__main__": {"core", "cli", "telemetry"},
 }
 NOT_IN_THE_CORE = {
