@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Sequence
 
 from stream.core.errors import ConfigError, StreamError
 from stream.telemetry.mask import HIDDEN
 
 
-def main() -> None:
-    """Run the command line; an error of ours ends it with its text and its exit code, any other with where it was."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line, the process's own unless told.
+
+    An error of ours ends it with its text and its exit code, any other with where it was.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        if sys.argv[1:] == ["healthcheck"]:
+        if given == ["healthcheck"]:
             from stream.cli.healthcheck import run_healthcheck
 
             run_healthcheck()  # without the command line's libraries: a container asks every few seconds
             return
         from stream.cli.app import app
 
-        app()
+        app(given)
     except StreamError as error:
         print(HIDDEN.mask(_told(error)), file=sys.stderr)
         sys.exit(error.exit_code)

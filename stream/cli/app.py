@@ -11,6 +11,7 @@ import typer
 from stream import __version__
 from stream.cli import options
 from stream.cli.audience import audience_app, trait_app
+from stream.cli.dead_letters import dead_letters_app
 from stream.cli.explain import EXPLAIN_HELP, explain
 from stream.cli.offsets import offsets_app
 from stream.cli.top import TOP_HELP, top
@@ -169,5 +170,6 @@ def healthcheck(config: options.Config = None) -> None:
 
 
 app.add_typer(offsets_app, name="offsets")
+app.add_typer(dead_letters_app, name="dead-letters")
 app.add_typer(audience_app, name="audience")
 app.add_typer(trait_app, name="trait")

@@ -9,6 +9,7 @@ from typing import Annotated, TypedDict
 
 import typer
 
+from stream.core.errors import ConfigError, Problem
 from stream.settings.hidden import hidden_texts
 from stream.settings.load import Loaded, load_settings
 from stream.telemetry.mask import HIDDEN
@@ -56,6 +57,12 @@ def load(given: Given, *, workflows_required: bool = True, topics_required: bool
     )
     HIDDEN.add(hidden_texts(loaded.settings))
     return loaded
+
+
+def require_one(name: str, given: bool, other: str, other_given: bool) -> None:
+    """Raises ConfigError when both of two options that exclude each other are given."""
+    if given and other_given:
+        raise ConfigError([Problem(name, f"cannot be used together with {other}.", "Leave one of them out.")])
 
 
 SILENT = logging.Logger("command", logging.CRITICAL + 1)

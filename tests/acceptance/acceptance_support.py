@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
+import io
 import json
 import os
 import signal
@@ -20,6 +22,7 @@ from typing import Any, Self, TextIO
 import orjson
 from prometheus_client.parser import text_string_to_metric_families
 
+from stream.__main__ import main
 from stream.testing import topics
 from stream.testing.arrival import Arrival
 from stream.testing.checker import check_commits, first_deliveries_in_order, id_of
@@ -54,6 +57,17 @@ def call(
         timeout=timeout,
         check=False,
     )
+
+
+def call_here(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command that ends by itself in this process, which takes a tenth of the time of one of its own."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with contextlib.chdir(directory), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main(arguments)
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else 1
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 def wait_until(condition: Callable[[], bool], what: str, timeout: float = WAIT_S) -> None:
@@ -275,8 +289,8 @@ class Scene:
         """Per partition the end."""
         return topics.end_offsets(self.broker.bootstrap, self.topic)
 
-    def order_faults(self, path: str) -> list[str]:
-        """Where a workflow got one user's events out of order."""
+    def order_faults(self, path: str, since: int = 0) -> list[str]:
+        """Where a workflow got one user's events out of order, from request number `since` on."""
 
         def key_of(arrival: Arrival) -> tuple[int, str]:
             found = id_of(arrival)
@@ -285,7 +299,7 @@ class Scene:
         def position_of(arrival: Arrival) -> int:
             return self.places[id_of(arrival)][1]
 
-        return first_deliveries_in_order(self.receiver.arrivals(path), key_of, position_of)
+        return first_deliveries_in_order(self.receiver.arrivals(path)[since:], key_of, position_of)
 
     def commit_faults(self, traces: Sequence[Trace], *workflows: str) -> list[str]:
         """What the checker finds in the traces; that there were commits to check is asserted."""
