@@ -9,6 +9,8 @@ from grafana_foundation_sdk.builders import dashboard
 from stream.core import catalogue
 
 OF_PARTITION = ("topic", "partition")
+OF_PROCESS = ("instance", "worker")
+NO_WORKERS = "only with --workers"
 
 
 def kafka() -> dashboard.Dashboard:
@@ -45,9 +47,9 @@ def _offsets() -> list[PanelBuilder]:
         listing(
             "Partitions",
             "Where each partition is, and which process owns it.",
-            {"topic": "Topic", "partition": "Partition", "group": "Group", "instance": "Process"},
-            Column("Committed", most(committed, "group", *OF_PARTITION, "instance"), "none"),
-            Column("Lag", most(series(catalogue.CONSUMER_LAG), "group", *OF_PARTITION, "instance"), "none"),
+            {"topic": "Topic", "partition": "Partition", "group": "Group", "instance": "Process", "worker": "Worker"},
+            Column("Committed", most(committed, "group", *OF_PARTITION, *OF_PROCESS), "none"),
+            Column("Lag", most(series(catalogue.CONSUMER_LAG), "group", *OF_PARTITION, *OF_PROCESS), "none"),
             sort=("Lag", True),
             width=8,
         ),
@@ -123,7 +125,7 @@ def _processes() -> list[PanelBuilder]:
         listing(
             "Versions",
             "What runs where, and for how long.",
-            {"instance": "Process", "version": "Version"},
+            {"instance": "Process", "worker": "Worker", "version": "Version"},
             Column(
                 "Running for",
                 f"{since(_of('process_start_time_seconds'))} + on (job, instance) group_left (version) "
@@ -136,20 +138,20 @@ def _processes() -> list[PanelBuilder]:
             "Processor time",
             "Cores in use by each process.",
             "percentunit",
-            Query(f"rate({_of('process_cpu_seconds_total')}[$__rate_interval])", "{{instance}}"),
+            Query(f"rate({_of('process_cpu_seconds_total')}[$__rate_interval])", "{{instance}} {{worker}}"),
         ),
         graph(
             "Memory",
             "Resident memory of each process; flat, whatever the workflows do.",
             "bytes",
-            Query(_of("process_resident_memory_bytes"), "{{instance}}"),
+            Query(_of("process_resident_memory_bytes"), "{{instance}} {{worker}}"),
         ),
         graph(
             "Open files",
             "File descriptors of each process, connections among them, and its limit.",
             "short",
-            Query(_of("process_open_fds"), "{{instance}}"),
-            width=12,
+            Query(_of("process_open_fds"), "{{instance}} {{worker}}"),
+            width=6,
         ),
         graph(
             "Garbage collections",
@@ -159,7 +161,26 @@ def _processes() -> list[PanelBuilder]:
                 total(f"rate({_of('python_gc_collections_total')}[$__rate_interval])", "generation"),
                 "generation {{generation}}",
             ),
-            width=12,
+            width=6,
+        ),
+        graph(
+            "Workers",
+            "Workers of `run --workers` that have a process, for each supervisor.",
+            "short",
+            Query(total(series(catalogue.WORKER_UP), "instance"), "{{instance}}"),
+            width=6,
+            none=NO_WORKERS,
+        ),
+        graph(
+            "Worker restarts",
+            "Workers that died and were started again, counted over the interval of a point.",
+            "short",
+            Query(
+                total(f"increase({series(catalogue.WORKER_RESTARTS)}[$__rate_interval])", *OF_PROCESS),
+                "{{instance}} {{worker}}",
+            ),
+            width=6,
+            none=NO_WORKERS,
         ),
     ]
 

@@ -69,8 +69,9 @@ def graph(
     width: int = 8,
     stacked: bool = False,
     steps: Steps = (),
+    none: str = "",
 ) -> timeseries.Panel:
-    """Lines over time; `steps` draws limits into it."""
+    """Lines over time; `steps` draws limits into it; `none` is shown when there are no lines."""
     panel = (
         timeseries.Panel()
         .title(title)
@@ -96,7 +97,7 @@ def graph(
         for name, colour in COLOURS.get(query.legend, {}).items():
             override = panel.override_by_regexp if name.startswith("/") else panel.override_by_name
             override(name, [model.DynamicConfigValue("color", {"mode": "fixed", "fixedColor": colour})])
-    return panel
+    return panel.no_value(none) if none else panel
 
 
 def number(

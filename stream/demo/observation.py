@@ -59,6 +59,7 @@ class Plan:
     workflows: Sequence[str] = WORKFLOWS
     isolation: str = "workflow"
     rate: float = 200.0
+    workers: int = 1
 
 
 class Observation:
@@ -117,7 +118,7 @@ class Observation:
         urls: Mapping[str, str] = {name: self.receiver.url(f"/{name}") for name in plan.workflows}
         workflows = "".join(WORKFLOW.format(name=name, url=url) for name, url in urls.items())
         (self.directory / "stream.toml").write_text(head + workflows)
-        command = [sys.executable, "-m", "stream", "run"]
+        command = [sys.executable, "-m", "stream", "run", "--workers", str(plan.workers)]
         env = {name: value for name, value in os.environ.items() if not name.startswith("TRAY_")}
         child = Child(command, self.directory / "processor.log", cwd=self.directory, env=env)
         with ExitStack() as unwind:

@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 import yaml
 
-from stream.core.catalogue import CATALOGUE
+from stream.core.catalogue import CATALOGUE, OF_SUPERVISOR
 
 GRAFANA = Path(__file__).resolve().parents[2] / "grafana"
 DASHBOARDS = sorted((GRAFANA / "dashboards").glob("*.json"))
 RULES = sorted((GRAFANA / "prometheus" / "rules").glob("*.yml"))
 RULE_TESTS = sorted((GRAFANA / "prometheus" / "tests").glob("*.yml"))
 PROMETHEUS_CONFIG = GRAFANA / "prometheus" / "prometheus.yml"
+ALL_METRICS = (*CATALOGUE, *OF_SUPERVISOR)
 SELECTOR = re.compile(
     r"(?P<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(?P<matchers>[^}]*)\})?(?:\[(?P<range>[^\]]*)\])?(?: offset \w+)?"
 )
@@ -96,7 +97,7 @@ def alerts() -> dict[str, dict[str, Any]]:
 def known_names() -> set[str]:
     """Every series name that a query may use."""
     names = set(NOT_OURS) | {rule["record"] for rule in rules() if "record" in rule}
-    for metric in CATALOGUE:
+    for metric in ALL_METRICS:
         suffixes = ("_bucket", "_sum", "_count") if metric.kind == "histogram" else ("",)
         names |= {metric.name + suffix for suffix in suffixes}
     return names

@@ -6,9 +6,19 @@ import re
 
 import pytest
 import yaml
-from grafana_support import DASHBOARDS, GRAFANA, PROMETHEUS_CONFIG, all_panels, board, known_names, rules, selectors
+from grafana_support import (
+    ALL_METRICS,
+    DASHBOARDS,
+    GRAFANA,
+    PROMETHEUS_CONFIG,
+    all_panels,
+    board,
+    known_names,
+    rules,
+    selectors,
+)
 
-from stream.core.catalogue import CATALOGUE, Metric
+from stream.core.catalogue import Metric
 
 QUERIES = [query for panel in all_panels() for query in panel.queries] + [rule["expr"] for rule in rules()]
 USED = {selector.name for query in QUERIES for selector in selectors(query)}
@@ -28,7 +38,7 @@ PROVIDER_FIELDS = {
 """As documented in Grafana's administration guide, "Provision Grafana"."""
 
 
-@pytest.mark.parametrize("metric", CATALOGUE, ids=lambda metric: metric.name)
+@pytest.mark.parametrize("metric", ALL_METRICS, ids=lambda metric: metric.name)
 def test_every_metric_is_used(metric: Metric) -> None:
     """A panel or a rule reads it."""
     assert any(name == metric.name or name.startswith(f"{metric.name}_") for name in USED)

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from grafana_support import all_panels, rules, selectors
+from grafana_support import ALL_METRICS, all_panels, rules, selectors
 
-from stream.core.catalogue import CATALOGUE
 from stream.demo.observation import Observation, Plan
 from stream.demo.workflows import script_workflows
 from stream.testing.behaviours import Outage
@@ -43,13 +42,13 @@ class Watched:
 def test_a_run_is_seen_in_full(apache_kafka: Broker, topic_name: str, tmp_path: Path) -> None:
     """One workflow rejects, one dies and heals, some records are no events: no query comes back empty.
 
-    One test, since the run takes its time: its checks stand below.
+    Two workers, so that their metrics are there, too. One test, since the run takes its time: its checks stand below.
     """
     if prometheus_program() is None:
         assert os.environ.get("CI") != "true", "Prometheus must be there in CI"
         pytest.skip("PROMETHEUS IS NOT INSTALLED: the dashboards' queries were not run")
     start = time.time()
-    with Observation(tmp_path, apache_kafka.bootstrap, Plan(topic=topic_name, rate=RATE)) as run:
+    with Observation(tmp_path, apache_kafka.bootstrap, Plan(topic=topic_name, rate=RATE, workers=2)) as run:
         try:
             play(run, apache_kafka.bootstrap, topic_name)
         finally:
@@ -105,9 +104,9 @@ def check_rules_are_evaluated(watched: Watched) -> None:
 def check_catalogue_is_exposed(watched: Watched) -> None:
     """Every metric of the catalogue had samples, and there is none of ours beside them."""
     names = watched.prometheus.api("label/__name__/values")
-    histograms = {metric.name for metric in CATALOGUE if metric.kind == "histogram"}
+    histograms = {metric.name for metric in ALL_METRICS if metric.kind == "histogram"}
     parts = {f"{name}_{part}" for name in histograms for part in ("bucket", "sum", "count")}
-    expected = {metric.name for metric in CATALOGUE} - histograms | parts
+    expected = {metric.name for metric in ALL_METRICS} - histograms | parts
     assert {name for name in names if name.startswith("tray_")} == expected
 
 

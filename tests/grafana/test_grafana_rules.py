@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from grafana_support import (
+    ALL_METRICS,
     GRAFANA,
     PROMETHEUS_CONFIG,
     RULE_TESTS,
@@ -18,14 +19,12 @@ from grafana_support import (
     rules,
 )
 
-from stream.core.catalogue import CATALOGUE
-
 RUNBOOKS = (GRAFANA / "RUNBOOKS.md").read_text()
 README = (GRAFANA.parent / "README.md").read_text()
 SECTIONS = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", RUNBOOKS, re.MULTILINE | re.DOTALL))
 PER_PROCESS = ("instance", "pod", "container", "endpoint", "service", "worker")
 """Labels of one process: an alert about a workflow or a partition must not be split by them."""
-OF_ONE_PROCESS = {"TrayStreamDown", "TrayReloadFailed"}
+OF_ONE_PROCESS = {"TrayStreamDown", "TrayWorkerFailing", "TrayReloadFailed"}
 
 
 def test_the_configuration_is_valid() -> None:
@@ -96,7 +95,7 @@ def test_runbooks_name_what_exists() -> None:
     """Panels, metrics and sections that a runbook points at are there."""
     titles = {panel.title for panel in all_panels()} | {panel.board for panel in all_panels()}
     assert set(re.findall(r"(?<!\*)\*([A-Z][^*]+)\*(?!\*)", RUNBOOKS)) <= titles
-    assert set(re.findall(r"`(tray_\w+)", RUNBOOKS)) <= {metric.name for metric in CATALOGUE}
+    assert set(re.findall(r"`(tray_\w+)", RUNBOOKS)) <= {metric.name for metric in ALL_METRICS}
     assert set(re.findall(r"\]\(#(\w+)\)", RUNBOOKS)) <= {name.lower() for name in SECTIONS}
 
 
