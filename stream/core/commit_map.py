@@ -104,6 +104,20 @@ def join(first: list[Range], second: list[Range]) -> list[Range]:
     return first + second
 
 
+def common(first: Sequence[Range], second: Sequence[Range]) -> list[Range]:
+    """What lies in both of two lists of ranges."""
+    found, left, right = [], 0, 0
+    while left < len(first) and right < len(second):
+        low, high = max(first[left][0], second[right][0]), min(first[left][1], second[right][1])
+        if low < high:
+            found.append((low, high))
+        if first[left][1] < second[right][1]:
+            left += 1
+        else:
+            right += 1
+    return found
+
+
 def _keep_longest(commit_map: CommitMap, count: int) -> CommitMap:
     every = [(end - start, workflow, (start, end)) for workflow, rs in commit_map.done.items() for start, end in rs]
     every.sort(key=lambda entry: -entry[0])

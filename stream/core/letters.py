@@ -21,7 +21,7 @@ OURS = frozenset(
     PREFIX + name
     for name in (
         *("reason", "detail", "group", "workflow", "status", "attempts"),
-        *("topic", "partition", "offset", "timestamp", "failed_at", "value"),
+        *("topic", "partition", "offset", "timestamp", "failed_at", "value", "replay"),
     )
 )
 """Headers that a letter has in addition to those of the event's record."""

@@ -14,6 +14,7 @@ from stream.core.commit_map import (
     CommitMap,
     Range,
     clip,
+    common,
     decode,
     encode,
     join,
@@ -119,3 +120,11 @@ def test_clip_and_join() -> None:
     assert join([(1, 4)], [(4, 6), (8, 9)]) == [(1, 6), (8, 9)]
     assert join([(1, 3)], [(4, 6)]) == [(1, 3), (4, 6)]
     assert join([], [(4, 6)]) == [(4, 6)]
+
+
+@given(st.sets(st.integers(0, 60)), st.sets(st.integers(0, 60)))
+def test_what_lies_in_both(first: set[int], second: set[int]) -> None:
+    """As with sets of offsets."""
+    ranges = common(ranges_without(set(range(61)) - first, 0, 61), ranges_without(set(range(61)) - second, 0, 61))
+    assert {offset for low, high in ranges for offset in range(low, high)} == first & second
+    assert all(low < high for low, high in ranges)

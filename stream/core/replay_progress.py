@@ -1,0 +1,114 @@
+"""What a replay's commits say besides the offset: the range, what was asked for, which run wrote it, what is done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+FORM = "r1."
+_LONGEST_PART = 60
+
+
+class BadProgressError(ValueError):
+    """The metadata was not written by a replay of ours."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a replay was asked for, by option, each as text; two runs of one name must agree on it."""
+
+    parts: Mapping[str, str]
+
+    @property
+    def digest(self) -> str:
+        """Hash of the whole."""
+        return _digest(json.dumps(dict(self.parts), sort_keys=True))
+
+    def differences(self, other: Asked) -> list[str]:
+        """Sentences about where `other` asks for something else."""
+        names = [name for name in {**self.parts, **other.parts} if self.parts.get(name) != other.parts.get(name)]
+        return [_difference(name, self.parts.get(name, ""), other.parts.get(name, "")) for name in names]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One partition of a replay. `first` and `until` are the range as the first run resolved it."""
+
+    run: str
+    """Which run wrote it: a later one takes over."""
+    first: int
+    until: int
+    asked: Asked
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A partition's part of the range."""
+
+    first: int
+    until: int
+    """Exclusive."""
+    at: int
+    """Where reading goes on; at the first run that is `first`."""
+    done_map: str = ""
+    """What an earlier run had done beyond `at`."""
+
+    @property
+    def left(self) -> int:
+        """Offsets to be read."""
+        return self.until - self.at
+
+
+def asked_for(**parts: str) -> Asked:
+    """What was asked for; long texts are kept as their hash, and so is what may name a person (`secret_…`)."""
+    kept = {}
+    for name, text in parts.items():
+        is_secret = name.startswith("secret_")
+        option = "--" + name.removeprefix("secret_").replace("_", "-")
+        hide = bool(text) and (is_secret or len(text.encode()) > _LONGEST_PART)
+        kept[option] = f"#{_digest(text)}" if hide else text
+    return Asked(kept)
+
+
+def write_progress(progress: Progress) -> str:
+    """What is put before the map of what is done beyond the offset."""
+    fields = {
+        "run": progress.run,
+        "range": [progress.first, progress.until],
+        "hash": progress.asked.digest,
+        "asked": progress.asked.parts,
+    }
+    return FORM + json.dumps(fields, separators=(",", ":")) + "\n"
+
+
+def read_progress(metadata: str) -> tuple[Progress, str]:
+    """The progress in a commit's metadata, and the map that follows.
+
+    Raises:
+        BadProgressError: another tool, or another version, wrote it.
+    """
+    head, newline, done_map = metadata.partition("\n")
+    try:
+        if not head.startswith(FORM) or not newline:
+            raise BadProgressError("of an unknown form")
+        fields = json.loads(head.removeprefix(FORM))
+        first, until = map(int, fields["range"])
+        asked = Asked({str(name): str(text) for name, text in fields["asked"].items()})
+        if asked.digest != fields["hash"]:
+            raise BadProgressError("damaged")
+        return Progress(str(fields["run"]), first, until, asked), done_map
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BadProgressError(str(error)) from error
+
+
+def _difference(name: str, before: str, now: str) -> str:
+    if before.startswith("#") and now.startswith("#"):
+        return f"{name} has other values"
+    was, is_ = ("some value" if text.startswith("#") else text or "not given" for text in (before, now))
+    return f"{name} was {was} and is {is_}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

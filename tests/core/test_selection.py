@@ -1,0 +1,58 @@
+"""Which events of a range are asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from stream.core.decode import Decoder
+from stream.core.model import Event, Record
+from stream.core.selection import Selection, Unselected
+from stream.validation.schemas import SchemaValidator
+
+DECODE = Decoder("strict", SchemaValidator()).decode
+
+
+def event(type_: str = "track", **fields: Any) -> Event:
+    """A decoded event."""
+    more = {"event": "Order Completed"} if type_ == "track" else {}
+    payload = {"type": type_, "userId": "u1", "messageId": "m1", **more, **fields}
+    found = DECODE(Record("t", 0, 1, 0, None, orjson.dumps(payload)))
+    assert isinstance(found, Event)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("selection", "asked", "other", "reason"),
+    [
+        (Selection(types=frozenset({"Track"})), event(), event("page"), Unselected.TYPE),
+        (Selection(events=("Order *",)), event(), event(event="Viewed"), Unselected.EVENT),
+        (Selection(events=("Order *",)), event(), event("page"), Unselected.EVENT),
+        (Selection(users=frozenset({"u1"})), event(), event(userId="u2"), Unselected.USER),
+        (Selection(users=frozenset({"17"})), event(userId=17), event(userId=18), Unselected.USER),
+        (Selection(users=frozenset({"a1"})), event(anonymousId="a1"), event(anonymousId="a2"), Unselected.USER),
+        (Selection(users=frozenset({"d"})), event("delete", userId=None, userID="d"), event("delete"), Unselected.USER),
+        (Selection(message_ids=frozenset({"m1", "m3"})), event(), event(messageId="m2"), Unselected.MESSAGE_ID),
+    ],
+)
+def test_each_option(selection: Selection, asked: Event, other: Event, reason: Unselected) -> None:
+    """What it asks for passes, what it does not names the option."""
+    assert selection.reason(asked) is None
+    assert selection.reason(other) is reason
+    assert not selection.is_everything
+
+
+def test_nothing_asked_for_is_everything() -> None:
+    """Without an option every event passes."""
+    assert Selection().is_everything
+    assert Selection().reason(event("page")) is None
+
+
+def test_all_options_must_agree() -> None:
+    """The first that says no is the reason."""
+    both = Selection(types=frozenset({"track"}), users=frozenset({"u1"}))
+    assert both.reason(event()) is None
+    assert both.reason(event("page", userId="u2")) is Unselected.TYPE
+    assert both.reason(event(userId="u2")) is Unselected.USER
