@@ -67,12 +67,7 @@ def consumer_config(policy: KafkaPolicy) -> Options:
     """Options of the consumer that is a member of the group. Settings take no strategy but cooperative-sticky."""
     max_poll_ms = int(policy.max_poll_interval_s * 1000)
     config: Options = {
-        **common_config(policy),
-        "fetch.wait.max.ms": 100,
-        "queued.max.messages.kbytes": policy.prefetch_kbytes,
-        "fetch.queue.backoff.ms": 50,
-        **policy.consumer_options,
-        **_guarantees(policy),
+        **range_reader_config(policy),
         "group.protocol": policy.group_protocol,
         "max.poll.interval.ms": max_poll_ms,
     }
@@ -99,6 +94,18 @@ def subscription(policy: KafkaPolicy) -> list[str]:
 def reader_config(policy: KafkaPolicy) -> Options:
     """Options of a consumer that only asks for offsets and never joins the group."""
     return {**common_config(policy), **policy.consumer_options, **_guarantees(policy)}
+
+
+def range_reader_config(policy: KafkaPolicy) -> Options:
+    """Options of a consumer that reads partitions which it was told, and never joins the group."""
+    return {
+        **common_config(policy),
+        "fetch.wait.max.ms": 100,
+        "queued.max.messages.kbytes": policy.prefetch_kbytes,
+        "fetch.queue.backoff.ms": 50,
+        **policy.consumer_options,
+        **_guarantees(policy),
+    }
 
 
 def producer_config(policy: KafkaPolicy) -> Options:

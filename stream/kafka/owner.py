@@ -80,16 +80,19 @@ class ConsumerOwner(threading.Thread):
 
     def begin(self, events: SourceEvents, on_ended: Callable[[StreamError | None], None]) -> None:
         """Start the thread. `on_ended` is called once, on the event loop, with what ended it, or None."""
+        self._on_ended = on_ended
+        self._wire(events)
+        self.start()
+
+    def _wire(self, events: SourceEvents) -> None:
         policy, assignment, post, journal = self._policy, self._assignment, self._post, self._journal
         self._events = events
-        self._on_ended = on_ended
-        begun = Begun(events, post, assignment)
-        self._arrivals = Arrivals(Starts(policy.start, journal), assignment, self._committer, begun.tell, journal)
+        self._begun = Begun(events, post, assignment)
+        self._arrivals = Arrivals(Starts(policy.start, journal), assignment, self._committer, self._begun.tell, journal)
         self._rebalance = Rebalance(
             events, post, assignment, self._committer, self._arrivals, policy.drain_timeout_s, self._serve
         )
-        self._loss = DataLossWatch(policy.on_data_loss == "skip", assignment, begun, events, post, journal)
-        self.start()
+        self._loss = DataLossWatch(policy.on_data_loss == "skip", assignment, self._begun, events, post, journal)
 
     # Commands: called on the event loop.
 
@@ -132,12 +135,7 @@ class ConsumerOwner(threading.Thread):
 
     def _own(self) -> None:
         try:
-            self._consumer.subscribe(
-                subscription(self._policy),
-                on_assign=self._guarded(self._on_assign),
-                on_revoke=self._guarded(self._on_revoke),
-                on_lost=self._guarded(self._rebalance.on_lost),
-            )
+            self._enter()
             while not self._is_over():
                 self._turn()
             self._assignment.drop(list(self._assignment.epochs))
@@ -147,11 +145,19 @@ class ConsumerOwner(threading.Thread):
         finally:
             self._leave()
 
+    def _enter(self) -> None:
+        """Join the group."""
+        self._consumer.subscribe(
+            subscription(self._policy),
+            on_assign=self._guarded(self._on_assign),
+            on_revoke=self._guarded(self._on_revoke),
+            on_lost=self._guarded(self._rebalance.on_lost),
+        )
+
     def _turn(self) -> None:
         self._serve()
         if not self._stop_asked:
-            self._arrivals.go_on(self._consumer)
-            self._loss.go_on(self._consumer)
+            self._go_on()
         if self._may_take():
             self._held_since = None
             if self._assignment.is_paused:
@@ -161,6 +167,11 @@ class ConsumerOwner(threading.Thread):
             self._hold_back()
         if self._failure is not None:
             raise self._failure
+
+    def _go_on(self) -> None:
+        """Between two polls: what waits for an answer of Kafka's."""
+        self._arrivals.go_on(self._consumer)
+        self._loss.go_on(self._consumer)
 
     def _may_take(self) -> bool:
         return self._intake_open and not self._stop_asked and self._handed - self._taken < MAX_IN_TRANSIT
@@ -197,7 +208,7 @@ class ConsumerOwner(threading.Thread):
             return
         # What is queued already comes along; a full consume() would wait for its batch to fill.
         messages = [first, *self._consumer.consume(BATCH - 1, 0)]
-        polled = sort_polled(messages, self._assignment.epochs)
+        polled = self._within(sort_polled(messages, self._assignment.epochs))
         if polled.batches or polled.ends:
             self._handed += 1
             self._post(self._deliver, polled)
@@ -206,6 +217,10 @@ class ConsumerOwner(threading.Thread):
             self._journal.warning("A record's headers are not UTF-8; it goes on without them.", **where)
         for message, error in polled.errors:
             self._on_message_error(message, error)
+
+    def _within(self, polled: Polled) -> Polled:
+        """The part of it that is to be told: here, all."""
+        return polled
 
     def _deliver(self, polled: Polled) -> None:
         """On the event loop."""

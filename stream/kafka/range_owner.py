@@ -1,0 +1,113 @@
+"""Reads ranges of partitions beside every consumer group: assigned, never joined, from an offset to another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from confluent_kafka import TopicPartition as KafkaPartition
+
+from stream.core.errors import StreamError
+from stream.core.model import CommitOutcome, CommitResult, TopicPartition
+from stream.core.ports import Journal, Offsets, SourceEvents
+from stream.kafka.batches import Polled
+from stream.kafka.client_config import KafkaPolicy, Options
+from stream.kafka.owner import ConsumerOwner
+from stream.kafka.progress import Kept, NothingKept, ProgressKeeper
+from stream.kafka.rebalance import Post
+from stream.kafka.starts import Start
+
+
+class RangeOwner(ConsumerOwner):
+    """A `Source` that reads each partition from its start to its end in `until`, and then no more of it.
+
+    The group of `policy` has no members; commits to it go through as long as it has none. Without `kept` nothing is
+    committed, and the engine is told all the same that it was.
+    """
+
+    def __init__(
+        self,
+        policy: KafkaPolicy,
+        config: Options,
+        starts: Sequence[Start],
+        until: Mapping[TopicPartition, int],
+        kept: Kept | None,
+        post: Post,
+        journal: Journal,
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(policy, config, post, journal, beat)
+        self._starts = starts
+        self._until = until
+        self._kept = kept
+        self._options = config
+        self._finished: set[TopicPartition] = set()
+        self._last: Offsets = {}
+
+    def commit(self, offsets: Offsets) -> None:
+        """Send a commit at once, or act as if."""
+        self._progress.commit(offsets)
+
+    # The thread.
+
+    def _wire(self, events: SourceEvents) -> None:
+        super()._wire(events)
+        self._progress: ProgressKeeper | NothingKept
+        if self._kept is None:
+            self._progress = NothingKept(self._tell_committed)
+        else:
+            self._progress = ProgressKeeper(self._options, self._kept, self._tell_committed, self._break)
+
+    def _enter(self) -> None:
+        self._assignment.grant(self._consumer, self._starts)
+        self._begun.tell(self._starts)
+
+    def _go_on(self) -> None:
+        self._loss.go_on(self._consumer)
+
+    def _leave(self) -> None:
+        self._progress.close()
+        super()._leave()
+
+    def _is_over(self) -> bool:
+        return super()._is_over() and (not self._progress.is_waiting or time.monotonic() >= self._close_at)
+
+    def _commit_for_stop(self, offsets: Offsets) -> None:
+        self._last = offsets
+        if offsets:
+            self._progress.commit(offsets)
+        super()._commit_for_stop({})
+
+    def _tell_committed(self, results: Sequence[CommitResult]) -> None:
+        """From any thread."""
+        self._post(self._events.on_committed, results)
+        again = {r.tp: self._last[r.tp] for r in results if r.outcome is CommitOutcome.RETRIED and r.tp in self._last}
+        if again:  # the engine has ended, and will not ask again
+            self._progress.commit(again)
+
+    def _break(self, error: StreamError) -> None:
+        """From the thread that keeps the progress."""
+        self._failure = self._failure or error
+
+    def _within(self, polled: Polled) -> Polled:
+        """What lies before the ends; a partition that comes to its end is not fetched any more."""
+        ended = {}
+        for batch in polled.batches:
+            until = self._until[batch.tp]
+            if batch.records[-1].offset >= until - 1:
+                batch.records = [record for record in batch.records if record.offset < until]
+                ended[batch.tp] = (batch.tp, batch.epoch, until)
+        polled.batches = [batch for batch in polled.batches if batch.records and batch.tp not in self._finished]
+        for tp, epoch, position in polled.ends:
+            if position >= self._until[tp]:
+                ended[tp] = (tp, epoch, self._until[tp])
+        polled.ends = [end for end in polled.ends if end[0] not in ended]
+        polled.ends += [end for end in ended.values() if end[0] not in self._finished]
+        self._finish([tp for tp in ended if tp not in self._finished])
+        return polled
+
+    def _finish(self, tps: Sequence[TopicPartition]) -> None:
+        """Fetched no more; they stay on the books, since their last commits are still to come."""
+        if tps:
+            self._finished |= set(tps)
+            self._consumer.incremental_unassign([KafkaPartition(*tp) for tp in tps])
