@@ -14,6 +14,7 @@ from stream.cli.audience import audience_app, trait_app
 from stream.cli.dead_letters import dead_letters_app
 from stream.cli.explain import EXPLAIN_HELP, explain
 from stream.cli.offsets import offsets_app
+from stream.cli.replay_command import REPLAY_HELP, replay
 from stream.cli.top import TOP_HELP, top
 
 RUN_HELP = """Read events from Kafka, deliver them to the workflows, commit what is done.
@@ -157,6 +158,7 @@ def check(
         run_check(loaded, probe, as_json)
 
 
+app.command(help=REPLAY_HELP)(replay)
 app.command(help=EXPLAIN_HELP)(explain)
 app.command(help=TOP_HELP)(top)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from stream.core.commit_map import Range
 from stream.core.filter import EventFilter
-from stream.core.model import Event, FilterReason, Invalid, Record, TopicPartition
+from stream.core.model import Event, FilterReason, Invalid, Record, TopicPartition, type_label
 from stream.core.selection import Selection
 from stream.core.tenure import WorkflowShare
 
@@ -74,11 +74,11 @@ class Sieve:
         if reason is not None:
             census.left_out[reason] += 1
             return False
-        census.selected[decoded.type_label] += 1
+        census.selected[type_label(decoded.type)] += 1
         return self._is_wanted(decoded)
 
     def _is_wanted(self, event: Event) -> bool:
-        census, names, route = self.census, self._workflows, self._filter.route(event)
+        census, names, route, label = self.census, self._workflows, self._filter.route(event), type_label(event.type)
         for workflow, reason in route.unwanted:
             census.unwanted[names[workflow]][reason] += 1
         shares = self._done.get(TopicPartition(event.record.topic, event.record.partition), ())
@@ -87,5 +87,5 @@ class Sieve:
             if workflow in done:
                 census.unwanted[names[workflow]][ALREADY_DONE] += 1
             else:
-                census.wanted[names[workflow]][event.type_label] += 1
+                census.wanted[names[workflow]][label] += 1
         return any(workflow not in done for workflow in route.wanted)
