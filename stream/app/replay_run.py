@@ -9,7 +9,7 @@ from typing import Any
 
 from stream.app.replay_plan import ReplayPlan
 from stream.app.replay_world import ReplayWorld
-from stream.core.errors import DataLossError, StreamError
+from stream.core.errors import DataLossError, StreamError, told
 from stream.core.model import Settlement
 from stream.core.moments import format_time
 from stream.core.ports import Journal
@@ -116,7 +116,7 @@ class ReplayRun:
             self._journal.warning("The event loop reports a fault of the network.", what=context["message"])
             return
         if self._fault is None:
-            self._fault = error if isinstance(error, StreamError) else StreamError(f"The engine broke: {error!r}.")
+            self._fault = error if isinstance(error, StreamError) else StreamError(f"The engine broke: {told(error)}.")
             if self._world.engine is not None:
                 self._world.engine.fail()
             self.request_stop()

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from stream.core.errors import RefusedError, SourceError, StreamError
+from stream.core.errors import RefusedError, SourceError, StreamError, told
 from stream.core.model import CommitOffset, CommitOutcome, CommitResult, TopicPartition
 from stream.core.ports import Offsets
 from stream.kafka.client_config import Options, open_client
@@ -108,7 +108,7 @@ class ProgressKeeper(threading.Thread):
         except StreamError as error:
             self._on_broken(error)
         except Exception as error:  # whatever it is, the reader must hear of it
-            self._on_broken(SourceError(f"The progress cannot be kept: {error!r}."))
+            self._on_broken(SourceError(f"The progress cannot be kept: {told(error)}."))
 
     def _next(self) -> dict[TopicPartition, CommitOffset] | None:
         """What is to be committed; nothing when it is only time to look; None: closed."""
