@@ -81,6 +81,7 @@ def graph(
         .min(0)
         .span(width)
         .height(8)
+        .color_scheme(dashboard.FieldColor().mode(model.FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
         .line_width(1.5)
         .fill_opacity(35 if stacked else 8)
         .show_points(looks.VisibilityMode.NEVER)

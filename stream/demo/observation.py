@@ -24,6 +24,7 @@ from stream.testing.topics import create_topic
 SHIPPED = Path(__file__).resolve().parents[2] / "grafana"
 """Dashboards and rules; there in a checkout, not in an installed package."""
 PARTITIONS = 6
+RETENTION_MS = str(60 * 60 * 1000)
 STOP_WITHIN_S = 30.0
 SETTINGS = """
 isolation = "{isolation}"
@@ -78,7 +79,7 @@ class Observation:
         self._stack = ExitStack()
         with ExitStack() as unwind:  # what has started ends again if a later part does not start
             unwind.callback(self._stack.close)
-            create_topic(bootstrap, plan.topic, PARTITIONS)
+            create_topic(bootstrap, plan.topic, PARTITIONS, {"retention.ms": RETENTION_MS})
             self.receiver = self._stack.enter_context(FaultReceiver(keeps_log=False))
             self.port = free_port()
             self.processor = self._stack.enter_context(self._start_processor())
