@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
 from stream.app.offset_watch import OffsetWatch, Ranges
 from stream.app.world import World
 from stream.core.errors import StreamError
+from stream.core.model import Settlement
 from stream.core.ports import Journal
 from stream.kafka.client_config import Options
 
@@ -56,8 +58,16 @@ class EngineRun:
         stats = self.world.engine.stats
         if self._ranges is not None:
             await self._watch.until_end(self._ranges)
-            letters = stats.dead_letter_writes["ok"]
-            self._journal.info("The end of the topics is reached.", group=stats.group, dead_letters=letters)
+            ends: Counter[str] = Counter()
+            for (_, settlement), count in stats.settled.items():
+                ends[settlement] += count
+            self._journal.info(
+                "The end of the topics is reached.",
+                group=stats.group,
+                delivered=ends[Settlement.DELIVERED],
+                filtered=ends[Settlement.FILTERED],
+                dead_letters=stats.dead_letter_writes["ok"],
+            )
         else:
             await self._watch.until_all_halted()
         self.has_lost = bool(self.world.engine.halted())

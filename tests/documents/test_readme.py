@@ -44,6 +44,7 @@ def test_the_quick_start_delivers(
         ["bash", "-e", "-c", commands], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "delivered=1 filtered=0 dead_letters=0" in done.stderr
     (arrival,) = receiver.arrivals("/workflow")
     assert arrival.body == b'{"type":"identify","userId":"u"}'
     assert len(arrival.headers["x-signature"]) == 40
