@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -42,19 +43,27 @@ def go_tool(tool: GoTool) -> str:
     if not built.exists():
         if shutil.which("go") is None:
             pytest.skip(f"NOT CHECKED: neither {tool.name} nor Go is on PATH.")
-        _build(tool, built)
+        _build_once(tool, built)
     return str(built)
 
 
-def _build(tool: GoTool, path: Path) -> None:
+def _build_once(tool: GoTool, path: Path) -> None:
+    """Helm takes minutes the first time: of several processes of one test run, one builds and the others wait."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    with (path.parent / f"{tool.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            _build(tool, path)
+
+
+def _build(tool: GoTool, path: Path) -> None:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix="building-") as scratch:
         command = ["go", "install", f"{tool.package}@{tool.version}"]
         env = {**os.environ, "GOBIN": scratch}
         done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=BUILD_TIMEOUT_S, check=False)
         if done.returncode != 0:
             pytest.skip(f"NOT CHECKED: {tool.name} could not be built: {done.stderr.strip()[-500:]}")
-        (Path(scratch) / tool.binary).replace(path)  # whole or absent, also when two processes build at once
+        (Path(scratch) / tool.binary).replace(path)  # whole or absent, also when this process is killed
 
 
 def uv() -> str:

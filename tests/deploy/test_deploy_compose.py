@@ -32,6 +32,8 @@ OURS = sorted(name for name, service in SERVICES.items() if service["image"] == 
 LASTING = sorted(name for name in SERVICES if name != "topics")
 SETTINGS = ROOT / "deploy" / "compose" / "stream.toml"
 
+POLL_S = 0.05
+
 KAFKA_EXAMPLE = {
     "KAFKA_NODE_ID": "1",
     "KAFKA_LISTENER_SECURITY_PROTOCOL_MAP": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PLAINTEXT_HOST:PLAINTEXT",
@@ -203,7 +205,7 @@ def wait_for(condition: Callable[[], bool], what: str, limit_s: float = 60.0) ->
     deadline = time.monotonic() + limit_s
     while not condition():
         assert time.monotonic() < deadline, what
-        time.sleep(0.05)  # then the condition is looked at again
+        time.sleep(POLL_S)  # then the condition is looked at again
 
 
 def test_the_stack_runs(built: Path, apache_kafka: Broker, topic_name: str, tmp_path: Path) -> None:
