@@ -18,6 +18,9 @@ from grafana_support import (
     promtool,
     rules,
 )
+from typer.testing import CliRunner
+
+from stream.cli.app import app
 
 RUNBOOKS = (GRAFANA / "RUNBOOKS.md").read_text()
 README = (GRAFANA.parent / "README.md").read_text()
@@ -97,6 +100,17 @@ def test_runbooks_name_what_exists() -> None:
     assert set(re.findall(r"(?<!\*)\*([A-Z][^*]+)\*(?!\*)", RUNBOOKS)) <= titles
     assert set(re.findall(r"`(tray_\w+)", RUNBOOKS)) <= {metric.name for metric in ALL_METRICS}
     assert set(re.findall(r"\]\(#(\w+)\)", RUNBOOKS)) <= {name.lower() for name in SECTIONS}
+
+
+@pytest.mark.parametrize("command", sorted(set(re.findall(r"`tray-stream ([^`]+)`", RUNBOOKS))))
+def test_runbooks_tell_commands_that_exist(command: str) -> None:
+    """The help of each knows the options that the runbook gives it."""
+    words = re.match(r"[a-z-]+( [a-z-]+)*", command.split(" --")[0])
+    assert words is not None
+    told = CliRunner().invoke(app, [*words[0].split(), "--help"], env={"COLUMNS": "200"})
+    assert told.exit_code == 0, told.output
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", told.output)
+    assert [option for option in re.findall(r"--[a-z-]+", command) if option not in plain] == []
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.get("alert") or rule.get("record"))
