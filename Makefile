@@ -7,10 +7,10 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 BIN := .venv/bin
 STAMP := .venv/.synced
 
-.PHONY: help demo observe test check format simulate bench docs dashboards pictures schemas clean
+.PHONY: help demo observe test check format simulate bench bench-engine profile docs dashboards pictures schemas clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 demo: $(STAMP)  ## the main job on an embedded broker, in half a minute
 	@$(BIN)/tray-stream demo
@@ -34,10 +34,17 @@ format: $(STAMP)  ## rewrite the files in the project's format
 simulate: $(STAMP)  ## the engine in thousands of broken worlds: make simulate SEEDS=10000
 	$(BIN)/python -m stream.testing.simulate --seeds $(or $(SEEDS),10000)
 
-bench: $(STAMP)  ## what the engine costs an event, with many others waiting too, and a scrape
+bench: $(STAMP)  ## speed on real Kafka in one sitting; ALL=1, ONLY=name, EVENTS=n, ROUNDS=n, JSON=file
+	@UV=$(UV) $(BIN)/python tests/bench/bench.py $(if $(ALL),--all) $(if $(ONLY),--only $(ONLY)) \
+	  $(if $(EVENTS),--events $(EVENTS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(JSON),--json $(JSON))
+
+bench-engine: $(STAMP)  ## what the engine alone costs an event, with many others waiting too, and a scrape
 	$(BIN)/python tests/bench/engine_cost.py
 	$(BIN)/python tests/bench/waiting_events.py
 	$(BIN)/python tests/bench/scrape_cost.py
+
+profile: $(STAMP)  ## where the time goes on a bench run: top lists and a flame graph (py-spy)
+	@$(BIN)/python tests/bench/bench_profile.py $(if $(EVENTS),--events $(EVENTS)) $(SETTINGS)
 
 docs: $(STAMP)  ## write the generated parts of README and ARCHITECTURE
 	$(BIN)/python tests/documents/generated.py

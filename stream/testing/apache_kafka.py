@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -73,12 +73,20 @@ class ApacheKafka:
 
     Ports are chosen once, so clients find it again after `restart`. `properties` are added to, or replace,
     the server's; they are written at each start and may be changed in between. The broker ends with this
-    object, with this interpreter, and also when this interpreter is killed.
+    object, with this interpreter, and also when this interpreter is killed. `java_options` are by default those
+    that start fast; without them Java compiles what is hot well, for benches.
     """
 
-    def __init__(self, directory: Path | str, properties: Mapping[str, str] | None = None, heap: str = "512m") -> None:
+    def __init__(
+        self,
+        directory: Path | str,
+        properties: Mapping[str, str] | None = None,
+        heap: str = "512m",
+        java_options: Sequence[str] = _QUICK_START,
+    ) -> None:
         self.directory = Path(directory)
         self.heap = heap
+        self.java_options = java_options
         self.port, self.controller_port = _free_ports(2)
         self.bootstrap = f"127.0.0.1:{self.port}"
         self.log_file = self.directory / "broker.log"
@@ -175,7 +183,7 @@ class ApacheKafka:
     def _java(self) -> list[str]:
         java = require_program("java", "run Apache Kafka")
         log4j = f"-Dlog4j2.configurationFile={self.directory / 'log4j2.xml'}"
-        return [java, *_QUICK_START, log4j, "-cp", f"{kafka_jars()}/*"]
+        return [java, *self.java_options, log4j, "-cp", f"{kafka_jars()}/*"]
 
     def _write_configuration(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
