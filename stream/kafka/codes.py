@@ -7,11 +7,12 @@ from confluent_kafka import KafkaError, KafkaException
 from stream.core.errors import RefusedError, SourceError
 from stream.core.model import CommitOutcome
 
-_COMMIT_LATER = frozenset(
+NO_COORDINATOR_YET = frozenset(
+    {KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE}
+)
+"""The broker that keeps a group's offsets is coming up, or another takes over."""
+_COMMIT_LATER = NO_COORDINATOR_YET | frozenset(
     {
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.NOT_COORDINATOR,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
         KafkaError.REQUEST_TIMED_OUT,
         KafkaError.REBALANCE_IN_PROGRESS,
         KafkaError.STALE_MEMBER_EPOCH,

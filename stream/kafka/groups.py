@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, ConsumerGroupState, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
@@ -17,10 +18,12 @@ from stream.core.errors import SourceError
 from stream.core.migrate import Committed
 from stream.core.model import TopicPartition
 from stream.kafka.client_config import Options
-from stream.kafka.codes import as_source_error, kafka_error
+from stream.kafka.codes import NO_COORDINATOR_YET, as_source_error, kafka_error
 from stream.kafka.reader import committed
 
 TIMEOUT_S = 10.0
+AGAIN_AFTER_S = 0.2
+T = TypeVar("T")
 _IDLE = ("empty", "dead")
 
 
@@ -60,8 +63,9 @@ class Groups:
 
     def describe(self, group: str) -> GroupState:
         """What the group is doing."""
+        doing = f"describing the group {group}"
         try:
-            found = _result(self._admin.describe_consumer_groups([group])[group], f"describing the group {group}")
+            found = _coordinated(lambda: _result(self._admin.describe_consumer_groups([group])[group], doing))
         except SourceError as error:
             if isinstance(error.__cause__, KafkaException) and _is_unknown(error.__cause__):
                 return GroupState("dead")
@@ -80,22 +84,15 @@ class Groups:
     def committed(self, group: str, tps: Collection[TopicPartition]) -> dict[TopicPartition, Committed]:
         """What the group has committed, for those of the partitions where it has."""
         with self._outsider(group) as consumer:
-            found = committed(consumer, tps, TIMEOUT_S) if tps else {}
+            found = _coordinated(lambda: committed(consumer, tps, TIMEOUT_S)) if tps else {}
         return {tp: Committed(*commit) for tp, commit in found.items()}
 
     def write(self, group: str, commits: Mapping[TopicPartition, Committed]) -> None:
         """Set the group's offsets. Raises GroupActiveError when it has members, which Kafka holds to, too."""
         self.require_idle(group)
         wanted = [KafkaPartition(tp.topic, tp.partition, c.offset, c.metadata) for tp, c in commits.items()]
-        doing = f"writing the offsets of {group}"
         with self._outsider(group) as consumer:
-            try:
-                answers = consumer.commit(offsets=wanted, asynchronous=False) or []
-            except KafkaException as error:
-                raise as_source_error(error, doing) from error
-        for answer in answers:
-            if answer.error is not None:
-                raise as_source_error(answer.error, doing)
+            _coordinated(lambda: _commit(consumer, wanted, f"writing the offsets of {group}"))
 
     @contextmanager
     def _outsider(self, group: str) -> Iterator[Consumer]:
@@ -117,6 +114,30 @@ class Groups:
         except SourceError as error:
             if not (isinstance(error.__cause__, KafkaException) and _is_unknown(error.__cause__)):
                 raise
+
+
+def _commit(consumer: Consumer, wanted: list[KafkaPartition], doing: str) -> None:
+    try:
+        answers = consumer.commit(offsets=wanted, asynchronous=False) or []
+    except KafkaException as error:
+        raise as_source_error(error, doing) from error
+    for answer in answers:
+        if answer.error is not None:
+            raise as_source_error(answer.error, doing) from KafkaException(answer.error)
+
+
+def _coordinated(ask: Callable[[], T]) -> T:
+    """Ask again while the group's coordinator is on its way: a broker that comes up, or takes over, says so."""
+    give_up_at = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            return ask()
+        except SourceError as error:
+            cause = error.__cause__
+            is_on_its_way = isinstance(cause, KafkaException) and kafka_error(cause).code() in NO_COORDINATOR_YET
+            if not is_on_its_way or time.monotonic() > give_up_at:
+                raise
+        time.sleep(AGAIN_AFTER_S)
 
 
 def _result(future: Future[Any], doing: str) -> Any:

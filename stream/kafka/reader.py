@@ -126,5 +126,5 @@ def committed(
         raise as_source_error(error, doing) from error
     for answer in answers:
         if answer.error is not None:
-            raise as_source_error(answer.error, doing)
+            raise as_source_error(answer.error, doing) from KafkaException(answer.error)
     return {TopicPartition(a.topic, a.partition): (a.offset, a.metadata or "") for a in answers if a.offset >= 0}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -61,7 +61,24 @@ class RecordReader:
 
         What retention has removed in the meantime is left out.
         """
+        yield from self._read({tp: span for tp, span in spans.items() if span.end > span.start})
+
+    def first_of(
+        self, spans: Mapping[TopicPartition, Span], is_wanted: Callable[[Record], bool]
+    ) -> dict[TopicPartition, Record]:
+        """The first record in each span that is wanted; spans without one are missing from the answer."""
         left = {tp: span for tp, span in spans.items() if span.end > span.start}
+        found: dict[TopicPartition, Record] = {}
+        for records in self._read(left):
+            for record in records:
+                tp = TopicPartition(record.topic, record.partition)
+                if tp not in found and is_wanted(record):
+                    found[tp] = record
+                    left.pop(tp, None)
+        return found
+
+    def _read(self, left: dict[TopicPartition, Span]) -> Iterator[list[Record]]:
+        """Records until nothing is left; whoever takes them may take partitions off `left`, too."""
         if not left:
             return
         self._find_leaders({tp.topic for tp in left})

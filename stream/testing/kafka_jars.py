@@ -13,10 +13,15 @@ from stream.core.errors import StreamError
 KAFKA_VERSION = "4.3.1"
 DOWNLOAD_TIMEOUT_S = 900.0
 
-_POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
   <groupId>tray-stream</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
   <dependencies>
+{}
+  </dependencies>
+</project>
+"""
+_BROKER = f"""
     <dependency>
       <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{KAFKA_VERSION}</version>
     </dependency>
@@ -27,9 +32,14 @@ _POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
     <dependency>
       <groupId>org.apache.logging.log4j</groupId><artifactId>log4j-core</artifactId><version>2.24.3</version>
     </dependency>
-  </dependencies>
-</project>
 """
+_TOOLS = f"""
+    <dependency>
+      <groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>{KAFKA_VERSION}</version>
+      <exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>
+    </dependency>
+"""
+"""What the tools need beside their own jar is among the broker's."""
 
 
 class KafkaUnavailable(StreamError):  # noqa: N818 - a state of the machine, not a mistake of the caller
@@ -54,9 +64,22 @@ def kafka_jars(cache: Path | None = None, maven: str = "mvn") -> Path:
     Raises:
         KafkaUnavailable: Maven is missing or could not fetch them.
     """
-    jars = (cache or cache_directory()) / f"kafka-{KAFKA_VERSION}"
+    return _cached(f"kafka-{KAFKA_VERSION}", _BROKER, cache, maven)
+
+
+def kafka_tools_jars(cache: Path | None = None, maven: str = "mvn") -> Path:
+    """Directory of the jar with Kafka's own command line tools, to be used with those of `kafka_jars`.
+
+    Raises:
+        KafkaUnavailable: Maven is missing or could not fetch it.
+    """
+    return _cached(f"kafka-tools-{KAFKA_VERSION}", _TOOLS, cache, maven)
+
+
+def _cached(name: str, dependencies: str, cache: Path | None, maven: str) -> Path:
+    jars = (cache or cache_directory()) / name
     if not jars.is_dir():
-        _fetch(jars, require_program(maven, "fetch Apache Kafka"))
+        _fetch(jars, dependencies, require_program(maven, "fetch Apache Kafka"))
     return jars
 
 
@@ -66,12 +89,12 @@ def cache_directory() -> Path:
     return Path(base) / "tray-stream"
 
 
-def _fetch(jars: Path, maven: str) -> None:
+def _fetch(jars: Path, dependencies: str, maven: str) -> None:
     """Fill a folder beside `jars` and rename it, so that `jars` is either whole or absent."""
     jars.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=jars.parent, prefix="fetching-") as scratch:
         pom, fetched = Path(scratch) / "pom.xml", Path(scratch) / "jars"
-        pom.write_text(_POM)
+        pom.write_text(_POM.format(dependencies))
         goal = ["dependency:copy-dependencies", f"-DoutputDirectory={fetched}", "-DincludeScope=runtime"]
         _run([maven, "-q", "-B", "-f", str(pom), *goal])
         _move(fetched, jars)
