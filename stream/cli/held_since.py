@@ -1,0 +1,43 @@
+"""Since when workflows are held or fail, as the running processor of the same settings says, if one answers here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from stream.core.errors import ConfigError, StreamError
+from stream.settings.model import Settings
+from stream.watch.scrape import Scraper, endpoint
+
+EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - where a processor listens
+
+
+class Held(NamedTuple):
+    """What keeps a workflow back. Times are Unix time in seconds."""
+
+    events: int
+    """Events that end badly and are not given up."""
+    closed_since: float | None
+    """When its gate closed; None: it is open."""
+
+
+HeldByWorkflow = Mapping[tuple[str, str], Held]
+"""By group and workflow."""
+
+
+def held_since(settings: Settings) -> HeldByWorkflow:
+    """Nothing where no processor answers: offsets are Kafka's to tell, this is an extra."""
+    if not settings.http.port:
+        return {}
+    host = EVERYWHERE.get(settings.http.host, settings.http.host)
+    try:
+        seen = Scraper(endpoint(f"{host}:{settings.http.port}")).look()
+    except (StreamError, ConfigError):
+        return {}
+    found: dict[tuple[str, str], Held] = {}
+    for labels, events in seen.series("tray_held"):
+        key = labels.get("group", ""), labels.get("workflow", "")
+        since = seen.least("tray_gate_closed_since_timestamp_seconds", group=key[0], workflow=key[1])
+        before = found.get(key, Held(0, None))
+        found[key] = Held(before.events + int(events), since if since is not None else before.closed_since)
+    return {key: held for key, held in found.items() if held.events or held.closed_since is not None}
