@@ -12,10 +12,9 @@ from stream import __version__
 from stream.cli import options
 from stream.cli.audience import audience_app, trait_app
 from stream.cli.dead_letters import dead_letters_app
-from stream.cli.explain import EXPLAIN_HELP, explain
 from stream.cli.offsets import offsets_app
 from stream.cli.replay_command import REPLAY_HELP, replay
-from stream.cli.top import TOP_HELP, top
+from stream.cli.views import EXPLAIN_HELP, TOP_HELP, explain, top
 
 RUN_HELP = """Read events from Kafka, deliver them to the workflows, commit what is done.
 

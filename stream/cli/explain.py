@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import BinaryIO
 
 import typer
 
@@ -20,23 +20,6 @@ from stream.cli.explain_text import print_explanation
 from stream.core.errors import ConfigError, Problem, StreamError
 from stream.core.model import Place, Record
 from stream.settings.model import Settings
-
-EXPLAIN_HELP = """Say of one event what would become of it, step by step; nothing is sent.
-
-Shows whether it is valid, which workflow would receive it and which rule and setting decided, the request without
-what is secret, and its lane. Of an event on a topic also how far it has come in the consumer group, and its dead
-letters: why did this event not arrive?
-
-Examples:
-
-  tray-stream explain event.json
-
-  tail -1 events.jsonl | tray-stream explain - --body
-
-  tray-stream explain --topic segment-events --partition 3 --offset 41
-
-Without --body nothing of the event is printed but its type, a track event's name, and the messageId.
-"""
 
 MAX_BYTES = 64 * 1024 * 1024
 """More than any record; a longer file is read by the line."""
@@ -53,33 +36,15 @@ class Source:
     offset: int | None
 
 
-def explain(
-    file: Annotated[
-        str | None,
-        typer.Argument(metavar="[FILE]", help="File with the event as JSON; - is standard input.", show_default=False),
-    ] = None,
-    line: Annotated[
-        int | None,
-        typer.Option("--line", min=1, help="Line of the file, where it holds an event a line.", show_default=False),
-    ] = None,
-    topic: Annotated[str | None, typer.Option("--topic", help="Topic with the event.", show_default=False)] = None,
-    partition: Annotated[
-        int | None, typer.Option("--partition", min=0, help="Partition of the event.", show_default=False)
-    ] = None,
-    offset: Annotated[
-        int | None, typer.Option("--offset", min=0, help="Offset of the event.", show_default=False)
-    ] = None,
-    config: options.Config = None,
-    bootstrap_servers: options.Bootstrap = None,
-    group_id: options.Group = None,
-    body: Annotated[bool, typer.Option("--body", help="Print the body and the lane's name, too.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """Read the event, explain it, print the explanation."""
-    given = options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=None, group_id=group_id)
+def run_explain(given: options.Given, source: Source, with_body: bool, as_json: bool) -> None:
+    """Read the event, explain it, print the explanation.
+
+    Raises:
+        StreamError: there is no such event; ConfigError: what was asked for makes no sense.
+    """
     settings = options.load(given, topics_required=False).settings
-    record, standing = _read(settings, Source(file, line, topic, partition, offset))
-    explanation = Explainer(settings, body).explain(record, time.time())
+    record, standing = _read(settings, source)
+    explanation = Explainer(settings, with_body).explain(record, time.time())
     if as_json:
         typer.echo(json.dumps(_tree(record, explanation, standing), ensure_ascii=False))
     else:

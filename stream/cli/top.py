@@ -9,12 +9,10 @@ import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.live import Live
 
-from stream.cli import options
 from stream.cli.console import standard_output
 from stream.core.errors import ConfigError, Problem, StreamError
 from stream.settings.load import load_http
@@ -24,40 +22,18 @@ from stream.watch.reading import Reading
 from stream.watch.scrape import NoAnswerError, Scraper, endpoint
 from stream.watch.screen import Screen
 
-TOP_HELP = """Watch a running processor: rate, latency, gate, retries and dead letters of workflows, lag of partitions.
-
-Reads the metrics endpoint alone, by default the one that the settings name (http.listen).
-
-Examples:
-
-  tray-stream top
-
-  tray-stream top --url http://10.0.0.7:9464/metrics --interval 5s
-
-  tray-stream top --once --json
-
-With --once it looks twice, an interval apart, so that there are rates. Without a terminal it prints plain lines.
-"""
-
 LEAST_INTERVAL_S, MOST_INTERVAL_S = 0.1, 3600.0
 REDRAWN_PER_S = 2
 """Between two looks the ages grow, and the terminal may change its size."""
 PIPE_WIDTH, PIPE_HEIGHT = 160, 100_000
 
 
-def top(
-    config: options.Config = None,
-    url: Annotated[
-        str | None,
-        typer.Option("--url", help="The endpoint: http://host:port/metrics, or host:port.", show_default=False),
-    ] = None,
-    interval: Annotated[str, typer.Option("--interval", help="Time between two looks.")] = "2s",
-    once: Annotated[bool, typer.Option("--once", help="Print one view and end.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON; without --once an object a line, at every look.")
-    ] = False,
-) -> None:
-    """Look again and again until Ctrl-C."""
+def run_top(config: Path | None, url: str | None, interval: str, once: bool, as_json: bool) -> None:
+    """Look again and again until Ctrl-C, or twice with `once`.
+
+    Raises:
+        StreamError: with `once`, there is no answer; ConfigError: what was asked for makes no sense.
+    """
     interval_s = _seconds(interval)
     watch = _Watch(Scraper(endpoint(url or _own_endpoint(config))), interval_s)
     if once:

@@ -1,0 +1,88 @@
+"""The options of `explain` and `top`; each hands over to its own file."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from stream.cli import options
+
+EXPLAIN_HELP = """Say of one event what would become of it, step by step; nothing is sent.
+
+Shows whether it is valid, which workflow would receive it and which rule and setting decided, the request without
+what is secret, and its lane. Of an event on a topic also how far it has come in the consumer group, and its dead
+letters: why did this event not arrive?
+
+Examples:
+
+  tray-stream explain event.json
+
+  tail -1 events.jsonl | tray-stream explain - --body
+
+  tray-stream explain --topic segment-events --partition 3 --offset 41
+
+Without --body nothing of the event is printed but its type, a track event's name, and the messageId.
+"""
+
+TOP_HELP = """Watch a running processor: rate, latency, gate, retries and dead letters of workflows, lag of partitions.
+
+Reads the metrics endpoint alone, by default the one that the settings name (http.listen).
+
+Examples:
+
+  tray-stream top
+
+  tray-stream top --url http://10.0.0.7:9464/metrics --interval 5s
+
+  tray-stream top --once --json
+
+With --once it looks twice, an interval apart, so that there are rates. Without a terminal it prints plain lines.
+"""
+
+
+def explain(
+    file: Annotated[
+        str | None,
+        typer.Argument(metavar="[FILE]", help="File with the event as JSON; - is standard input.", show_default=False),
+    ] = None,
+    line: Annotated[
+        int | None,
+        typer.Option("--line", min=1, help="Line of the file, where it holds an event a line.", show_default=False),
+    ] = None,
+    topic: Annotated[str | None, typer.Option("--topic", help="Topic with the event.", show_default=False)] = None,
+    partition: Annotated[
+        int | None, typer.Option("--partition", min=0, help="Partition of the event.", show_default=False)
+    ] = None,
+    offset: Annotated[
+        int | None, typer.Option("--offset", min=0, help="Offset of the event.", show_default=False)
+    ] = None,
+    config: options.Config = None,
+    bootstrap_servers: options.Bootstrap = None,
+    group_id: options.Group = None,
+    body: Annotated[bool, typer.Option("--body", help="Print the body and the lane's name, too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """One event, explained."""
+    from stream.cli.explain import Source, run_explain
+
+    given = options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=None, group_id=group_id)
+    run_explain(given, Source(file, line, topic, partition, offset), body, as_json)
+
+
+def top(
+    config: options.Config = None,
+    url: Annotated[
+        str | None,
+        typer.Option("--url", help="The endpoint: http://host:port/metrics, or host:port.", show_default=False),
+    ] = None,
+    interval: Annotated[str, typer.Option("--interval", help="Time between two looks.")] = "2s",
+    once: Annotated[bool, typer.Option("--once", help="Print one view and end.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON; without --once an object a line, at every look.")
+    ] = False,
+) -> None:
+    """A running processor, watched."""
+    from stream.cli.top import run_top
+
+    run_top(config, url, interval, once, as_json)
