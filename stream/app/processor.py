@@ -117,7 +117,10 @@ class Processor:
             fresh = read().settings
         except ConfigError as error:
             self.stats.config_reloads["failed"] += 1
-            self.journal.error("The settings were not reloaded; nothing has changed.", problems=str(error))
+            problems = str(error)
+            self.journal.error(
+                "The settings were not reloaded; nothing has changed.", problems=problems, limit_key=problems
+            )
             return
         of_workflows = {policy.name: policy.give_up for policy in workflow_policies(fresh)}
         for run in self.runs:
@@ -196,6 +199,7 @@ class Processor:
         return EngineRun(world, reader_config(kafka), start.ranges, self.journal)
 
     def _conclude(self, error: StreamError | None) -> None:
+        self.journal.tell_suppressed(everything=True)
         if error is not None:
             raise error
         if any(run.has_lost for run in self.runs):
@@ -209,6 +213,7 @@ class Processor:
     async def _beat(self) -> None:
         while True:
             self.health.beat(LOOP)
+            self.journal.tell_suppressed()
             for run in self.runs:
                 run.world.flush_trace()
             await asyncio.sleep(BEAT_EVERY_S)

@@ -75,7 +75,7 @@ def build_world(
     `partitions` is how many the dead-letter topic has.
     """
     loop = asyncio.get_running_loop()
-    post = poster(loop)
+    post, journal = poster(loop), journal.bind(group=layout.group)
     letters = None
     if settings.dead_letter.enabled:
         letters = DeadLetterTopic(producer_config(kafka), settings.dead_letter_topic, kafka.group, partitions, post)

@@ -109,6 +109,8 @@ def run(
             "--workers", min=1, max=MAX_WORKERS, help="Processes that share the partitions; more than 1: supervised."
         ),
     ] = 1,
+    log_level: options.LogLevel = None,
+    log_format: options.LogFormat = None,
     worker: Annotated[str | None, typer.Option("--worker", hidden=True)] = None,
 ) -> None:
     """The processor."""
@@ -119,7 +121,14 @@ def run(
     if worker is not None:
         run_worker(worker)
         return
-    given = options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=topic, group_id=group_id)
+    given = options.Given(
+        config=config,
+        bootstrap_servers=bootstrap_servers,
+        topic=topic,
+        group_id=group_id,
+        log_level=log_level,
+        log_format=log_format,
+    )
     run_options = RunOptions(until_end=until_end, trace=trace, only=only, workers=workers)
     (run_processor if workers == 1 else run_supervised)(partial(options.load, given), run_options)
 

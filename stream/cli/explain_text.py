@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from rich.text import Text
 
@@ -12,6 +11,7 @@ from stream.app.explain import Decoded, Explanation, Lane, Request, Rule, Settin
 from stream.app.explain_place import GroupStanding, LetterStanding, Standing
 from stream.cli.console import standard_output
 from stream.core.model import Record
+from stream.core.moments import format_time
 from stream.core.printable import printable
 
 _LABEL = 16
@@ -37,7 +37,7 @@ def print_explanation(record: Record, explanation: Explanation, standing: Standi
 
 def _event(record: Record, decoded: Decoded, standing: Standing | None) -> Iterator[Text]:
     if standing is not None:
-        when = "no timestamp" if record.timestamp_ms < 0 else _time(record.timestamp_ms)
+        when = "no timestamp" if record.timestamp_ms < 0 else format_time(record.timestamp_ms)
         yield _row("event", f"{record.place}, {when}, {decoded.bytes} bytes", "bold")
     else:
         yield _row("event", f"{decoded.bytes} bytes", "bold")
@@ -140,7 +140,7 @@ def _letter(letter: LetterStanding) -> str:
     status = f", answer {letter.status}" if letter.status else ""
     attempts = f", {_count(letter.attempts, 'attempt')}" if letter.attempts else ""
     ended = f", {letter.ended} since" if letter.ended else ""
-    return f"{whose}: {letter.reason}{status}{attempts}, {_time(letter.failed_at_ms)}, at {letter.at}{ended}"
+    return f"{whose}: {letter.reason}{status}{attempts}, {format_time(letter.failed_at_ms)}, at {letter.at}{ended}"
 
 
 def _row(label: str, said: str, style: str = "", setting: Setting | None = None) -> Text:
@@ -156,8 +156,3 @@ def _value(value: object) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
-
-
-def _time(ms: int) -> str:
-    moment = datetime.fromtimestamp(ms / 1000, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import Annotated, TypedDict
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 import typer
 
@@ -26,6 +26,14 @@ Bootstrap = Annotated[
 ]
 Topic = Annotated[list[str] | None, typer.Option("--topic", help="Topic to read; may be repeated.", show_default=False)]
 Group = Annotated[str | None, typer.Option("--group-id", help="Consumer group.", show_default=False)]
+LogLevel = Annotated[
+    Literal["debug", "info", "warning", "error"] | None,
+    typer.Option("--log-level", help="Least level of the lines that are logged.", show_default=False),
+]
+LogFormat = Annotated[
+    Literal["text", "json"] | None,
+    typer.Option("--log-format", help="text: a sentence and key=value; json: one object a line.", show_default=False),
+]
 
 
 class Given(TypedDict):
@@ -35,6 +43,8 @@ class Given(TypedDict):
     bootstrap_servers: str | None
     topic: list[str] | None
     group_id: str | None
+    log_level: NotRequired[str | None]
+    log_format: NotRequired[str | None]
 
 
 def load(given: Given, *, workflows_required: bool = True, topics_required: bool = True) -> Loaded:
@@ -47,6 +57,8 @@ def load(given: Given, *, workflows_required: bool = True, topics_required: bool
         "kafka.bootstrap_servers": given["bootstrap_servers"],
         "kafka.topics": given["topic"] or None,
         "kafka.group_id": given["group_id"],
+        "log.level": given.get("log_level"),
+        "log.format": given.get("log_format"),
     }
     loaded = load_settings(
         given["config"],

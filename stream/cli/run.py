@@ -6,9 +6,11 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from stream.app.processor import Processor, RunOptions
+from stream.core.errors import StreamError
 from stream.settings.load import Loaded
 from stream.telemetry.logs import StructlogJournal, configure_logs, journal
 
@@ -23,8 +25,24 @@ def run_processor(read: Callable[[], Loaded], options: RunOptions) -> None:
     """
     loaded = read()
     log = prepare_log(loaded)
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+    with end_logged(loaded, log), asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_run(Processor(loaded.settings, log, options), read))
+
+
+@contextmanager
+def end_logged(loaded: Loaded, log: StructlogJournal) -> Iterator[None]:
+    """A log for machines has what ended the process as a line of its own kind, too.
+
+    Raises:
+        SystemExit: instead of a StreamError, with its exit code, once it is in such a log.
+    """
+    try:
+        yield
+    except StreamError as error:
+        if loaded.settings.log.format != "json":
+            raise
+        log.error(str(error), exit_code=error.exit_code)  # noqa: TRY400 - a journal: it has no exception()
+        sys.exit(error.exit_code)
 
 
 def prepare_log(loaded: Loaded, **more: object) -> StructlogJournal:

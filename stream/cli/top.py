@@ -7,7 +7,6 @@ import os
 import signal
 import time
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 
 import typer
@@ -15,6 +14,7 @@ from rich.live import Live
 
 from stream.cli.console import standard_output
 from stream.core.errors import ConfigError, Problem, StreamError
+from stream.core.moments import format_time
 from stream.settings.load import load_http
 from stream.settings.units import format_duration, parse_duration
 from stream.watch.history import History
@@ -141,7 +141,6 @@ def _seconds(interval: str) -> float:
 
 
 def _json(url: str, reading: Reading) -> str:
-    at = datetime.fromtimestamp(reading.wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    tree = {"url": url, "at": at, **asdict(reading)}
+    tree = {"url": url, "at": format_time(round(reading.wall * 1000)), **asdict(reading)}
     del tree["wall"]
     return json.dumps(tree, ensure_ascii=False)

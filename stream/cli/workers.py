@@ -14,7 +14,7 @@ from typing import cast
 from stream.app.processor import Processor, RunOptions
 from stream.app.shares import own_part
 from stream.app.world import poster
-from stream.cli.run import INTERRUPTED_TWICE, loop_factory, on_signal, prepare_log
+from stream.cli.run import INTERRUPTED_TWICE, end_logged, loop_factory, on_signal, prepare_log
 from stream.core.errors import ConfigError, StreamError
 from stream.settings.load import Loaded
 from stream.supervisor.life import open_connection
@@ -34,7 +34,7 @@ def run_supervised(read: Callable[[], Loaded], options: RunOptions) -> None:
     loaded = read()
     log = prepare_log(loaded, workers=options.workers)
     run = SupervisedRun(loaded, options, log)
-    with asyncio.Runner() as runner:
+    with end_logged(loaded, log), asyncio.Runner() as runner:
         code = runner.run(_supervise(run, read, log))
     if code:
         sys.exit(code)

@@ -8,6 +8,7 @@ from functools import partial
 from random import Random
 
 from stream.core.model import Answer, Reason, Settlement
+from stream.core.moments import format_time
 from stream.core.outcome import OutcomeTable, Verdict, retry_after_s
 from stream.core.pace import Turn
 from stream.core.ports import Answered, Journal, Scheduler
@@ -242,16 +243,25 @@ class Deliverer:
             delivery.is_probe = False
             delivery.attempts += 1
             gate.probe_over()
-        was_open, was_held = gate.is_open, gate.is_held
+        closed_since, was_held = gate.closed_since, gate.is_held
         gate.on_good(now, delivered)
-        if gate.is_open and not was_open:
-            self._journal.info("The workflow answers again; its gate is open.", workflow=line.policy.name)
+        if gate.is_open and closed_since is not None:
+            self._tell_open(line, now - closed_since)
             if was_held:
                 self._endings.end_flood_hold(line)
 
     def _pause_asked(self, answer: Answer) -> float:
         """Seconds that a Retry-After asks for, where it counts."""
         return retry_after_s(answer.retry_after, self._clock.wall()) if answer.status in _PUSH_BACK else 0.0
+
+    def _tell_open(self, line: Line, closed_s: float) -> None:
+        self._journal.info(
+            "The workflow answers again; its gate is open.",
+            workflow=line.policy.name,
+            closed_since=format_time(round((self._clock.wall() - closed_s) * 1000)),
+            closed_for_s=round(closed_s, 1),
+            limit_key="",
+        )
 
     def _tell_closed(self, line: Line, answer: Answer, now: float) -> None:
         self._journal.warning(

@@ -126,6 +126,12 @@ class Endings:
 
     def _trip_flood_guard(self, line: Line, delivery: Delivery, reason: Reason, answer: Answer, now: float) -> None:
         """What comes next would be a dead letter, too: it waits, and probes find out when that has changed."""
+        if not line.pace.gate.is_held:
+            self._journal.error(
+                "The workflow is held: dead letters in a row without a delivery. Probes find out when it takes events.",
+                workflow=line.policy.name,
+                dead_letters=line.letters_in_a_row,
+            )
         line.pace.gate.hold(now, self._rng.random())
         self._hold(line, delivery, reason, answer)
         self.requeue_probed(line, delivery)
@@ -144,15 +150,30 @@ class Endings:
             give_up=str(record.place),
         )
 
+    def remind(self, line: Line) -> None:
+        """Say again what is held, as long as anything is: how much, and which to give up first."""
+        if line.held:
+            self._journal.error(
+                "Events are held: they end badly and are not given up. To give one up, name it in the workflow's "
+                "give_up.",
+                workflow=line.policy.name,
+                held=len(line.held),
+                give_up=str(min(delivery.open_event.event.record.place for delivery in line.held)),
+            )
+
     def _write_letter(self, line: Line, delivery: Delivery, reason: Reason, detail: str, status: str) -> None:
         open_event = delivery.open_event
         letter = DeadLetter(open_event.event.record, reason, detail, line.policy.name, status, delivery.attempts)
-        self._letters.write(letter, open_event.tenure, partial(self._dead_lettered, line, delivery, reason))
+        self._letters.write(letter, open_event.tenure, partial(self._dead_lettered, line, delivery, reason, status))
 
-    def _dead_lettered(self, line: Line, delivery: Delivery, reason: Reason) -> None:
+    def _dead_lettered(self, line: Line, delivery: Delivery, reason: Reason, status: str) -> None:
         line.stats.dead_letters[reason] += 1
         delivery.open_event.settlement = Settlement.DEAD_LETTERED
-        self._steps.emit("dead_lettered", delivery.open_event.event.record, line.policy.name, reason=reason)
+        record, name = delivery.open_event.event.record, line.policy.name
+        self._steps.emit("dead_lettered", record, name, reason=reason)
+        self._journal.warning(
+            "An event became a dead letter.", workflow=name, reason=reason, status=status, place=str(record.place)
+        )
         self.finish(line, [delivery])
         self.pump(line)
 

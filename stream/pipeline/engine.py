@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 
 from stream.core.commit_map import name_hash
 from stream.core.model import (
+    CommitOffset,
     CommitResult,
     DataLoss,
     EnginePolicy,
@@ -83,7 +85,7 @@ class Engine:
         self._drains.on_ended = self._on_ended
         letters.on_idle = self._deliverer.on_idle = self._drains.on_idle
         self._intake = Intake(policy, edges.validator, self._ledger, self._deliverer, letters, stats, journal, steps)
-        self._overview = Overview(lines, self._ledger, self._intake, clock)
+        self._overview = Overview(lines, self._ledger, self._intake, endings, clock)
 
     def start(self) -> None:
         """Begin to commit on the interval."""
@@ -155,7 +157,18 @@ class Engine:
     def drain(self, tps: Sequence[TopicPartition], on_drained: OnDrained) -> None:
         """Wind these partitions up; `on_drained` is called once with what is to be committed."""
         self._edges.journal.info("Partitions are drained.", partitions=_listed(tps))
-        self._drains.begin(tps, on_drained)
+        self._drains.begin(tps, partial(self._drained, tps, self._edges.clock.monotonic(), on_drained))
+
+    def _drained(
+        self,
+        tps: Sequence[TopicPartition],
+        since: float,
+        on_drained: OnDrained,
+        offsets: Mapping[TopicPartition, CommitOffset],
+    ) -> None:
+        took_s = round(self._edges.clock.monotonic() - since, 1)
+        self._edges.journal.info("Partitions are given back.", partitions=_listed(tps), drained_in_s=took_s)
+        on_drained(offsets)
 
     def on_lost(self, tps: Sequence[TopicPartition]) -> None:
         self.stats.rebalances["lost"] += 1

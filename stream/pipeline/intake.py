@@ -156,14 +156,22 @@ class Intake:
 
     def _bury(self, tenure: Tenure, record: Record, reason: Reason, detail: str) -> None:
         letter = DeadLetter(record, reason, detail, workflow=self._letter_workflow(), status="", attempts=0)
-        self._letters.write(letter, tenure, partial(self._buried, tenure, record, reason))
+        self._letters.write(letter, tenure, partial(self._buried, tenure, letter))
 
     def _letter_workflow(self) -> str | None:
         """An invalid event has one letter: without a workflow when they share a group, else the group's own."""
         return self._policy.workflows[0].name if self._policy.is_isolated else None
 
-    def _buried(self, tenure: Tenure, record: Record, reason: Reason) -> None:
+    def _buried(self, tenure: Tenure, letter: DeadLetter) -> None:
+        record, reason = letter.record, letter.reason
         self._stats.invalid[reason] += 1
+        self._journal.warning(
+            "An invalid record became a dead letter.",
+            topic=record.topic,
+            reason=reason,
+            fault=letter.detail,
+            place=str(record.place),
+        )
         tenure.unrouted.discard(record.offset)
         self._steps.emit("dead_lettered", record, None, reason=reason)
         self._ledger.settle(tenure, [record], Settlement.DEAD_LETTERED)

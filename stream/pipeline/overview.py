@@ -1,4 +1,4 @@
-"""Once a second: gauges that would cost too much at every event, and the reminder of partitions that are held."""
+"""Once a second: gauges that would cost too much at every event, and the reminder of what is held."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from stream.core.ports import Cancel, Scheduler
 from stream.core.stats import WorkflowStats
+from stream.pipeline.endings import Endings
 from stream.pipeline.intake import Intake
 from stream.pipeline.ledger import Ledger
 from stream.pipeline.line import Line
@@ -17,10 +18,13 @@ REMIND_EVERY_S = 60.0
 class Overview:
     """Looks over the whole engine on its own timer."""
 
-    def __init__(self, lines: Sequence[Line], ledger: Ledger, intake: Intake, clock: Scheduler) -> None:
+    def __init__(
+        self, lines: Sequence[Line], ledger: Ledger, intake: Intake, endings: Endings, clock: Scheduler
+    ) -> None:
         self._lines = lines
         self._ledger = ledger
         self._intake = intake
+        self._endings = endings
         self._clock = clock
         self._timer: Cancel | None = None
         self._remind_at = 0.0
@@ -43,10 +47,15 @@ class Overview:
             _show_gate(line, line.stats, wall - now)
         if now >= self._remind_at:
             self._remind_at = now + REMIND_EVERY_S
-            for tenure in self._ledger.tenures.values():
-                if tenure.is_held:
-                    self._intake.tell_held(tenure)
+            self._remind()
         self.start()
+
+    def _remind(self) -> None:
+        for tenure in self._ledger.tenures.values():
+            if tenure.is_held:
+                self._intake.tell_held(tenure)
+        for line in self._lines:
+            self._endings.remind(line)
 
     def _oldest_open(self, workflow: int) -> float | None:
         pending = (tenure.shares[workflow].pending for tenure in self._ledger.tenures.values())

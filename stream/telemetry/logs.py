@@ -6,6 +6,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import Hashable, Mapping
+from functools import partial
 from threading import Lock
 from typing import Any, Literal, TextIO
 
@@ -20,7 +21,7 @@ from stream.telemetry.mask import HIDDEN
 Format = Literal["text", "json"]
 Level = Literal["debug", "info", "warning", "error"]
 
-IDENTIFYING = ("group", "workflow", "topic")
+IDENTIFYING = ("group", "workflow", "topic", "partition", "worker")
 """Fields that make two lines of one sentence different lines to the limiter."""
 LIMIT_KEY = "limit_key"
 """A field that is not written but tells lines apart as those do."""
@@ -52,9 +53,10 @@ class LineWriter:
 class StructlogJournal:
     """`ports.Journal` on structlog, with fields bound to each line. Never raises; any thread may write.
 
-    A warning that repeats is written once in ten seconds, and the next one carries `suppressed=n`. Lines are the same
-    when sentence, bound fields, group, workflow and topic are; a field `limit_key`, which is not written, tells
-    further lines apart.
+    A warning or an error that repeats is written once in ten seconds; the next one, or the last of those kept back as
+    soon as `tell_suppressed` finds its time come, carries `suppressed=n`. Lines are the same when sentence, bound
+    fields, group, workflow, topic, partition and worker are; a field `limit_key`, which is not written, tells further
+    lines apart. News (info) is limited where it has a `limit_key`.
     """
 
     def __init__(self, logger: Any, bound: dict[str, Any], clock: Clock, limiter: LineLimiter) -> None:
@@ -73,26 +75,44 @@ class StructlogJournal:
 
     def info(self, sentence: str, /, **fields: object) -> None:
         """Something a person may want to know."""
-        self._write("info", sentence, fields)
+        if LIMIT_KEY in fields:
+            self._limited("info", sentence, fields)
+        else:
+            self._write("info", sentence, fields)
 
     def warning(self, sentence: str, /, **fields: object) -> None:
-        """Something that needs a look; repeated ones are limited."""
-        with contextlib.suppress(Exception):
-            same = tuple(str(fields.get(name)) for name in (*IDENTIFYING, LIMIT_KEY))
-            self.limited("warning", (sentence, same), sentence, **fields)
+        """Something that needs a look."""
+        self._limited("warning", sentence, fields)
 
     def error(self, sentence: str, /, **fields: object) -> None:
-        """Something that was lost or has stopped; each one is written."""
-        self._write("error", sentence, fields)
+        """Something that was lost or has stopped."""
+        self._limited("error", sentence, fields)
 
     def limited(self, level: Level, key: Hashable, sentence: str, /, **fields: object) -> None:
         """Write a line of any level unless one of the same key was written within ten seconds."""
         with contextlib.suppress(Exception):
             bound = tuple(map(str, self._bound.values()))
-            suppressed = self._limiter.admit((key, bound), self._clock.monotonic())
+            later = partial(self._write_counted, level, sentence, fields)
+            suppressed = self._limiter.admit((key, bound), self._clock.monotonic(), later)
             if suppressed is not None:
-                more = {"suppressed": suppressed} if suppressed else {}
-                self._write(level, sentence, fields | more)
+                self._write_counted(level, sentence, fields, suppressed)
+
+    def tell_suppressed(self, everything: bool = False) -> None:
+        """Write the last of the lines kept back, where the time for one has come; `everything`: at the end.
+
+        Now and then: without it the count of a burst waits for the next line.
+        """
+        with contextlib.suppress(Exception):
+            for write in self._limiter.overdue(self._clock.monotonic(), everything):
+                write()
+
+    def _limited(self, level: Level, sentence: str, fields: dict[str, Any]) -> None:
+        with contextlib.suppress(Exception):
+            same = tuple(str(fields.get(name)) for name in (*IDENTIFYING, LIMIT_KEY))
+            self.limited(level, (sentence, same), sentence, **fields)
+
+    def _write_counted(self, level: Level, sentence: str, fields: dict[str, Any], suppressed: int) -> None:
+        self._write(level, sentence, fields | ({"suppressed": suppressed} if suppressed else {}))
 
     def _write(self, level: Level, sentence: str, fields: dict[str, Any]) -> None:
         named = {

@@ -127,13 +127,22 @@ class RecordingTrace:
 
 
 class SilentJournal:
-    """Fulfils `Journal`: keeps sentences for tests that ask."""
+    """Fulfils `Journal`: keeps sentences and their fields for tests that ask."""
 
     def __init__(self) -> None:
-        self.sentences: list[str] = []
+        self.lines: list[tuple[str, dict[str, object]]] = []
 
-    def info(self, sentence: str, /, **_fields: object) -> None:
+    @property
+    def sentences(self) -> list[str]:
+        """Without the fields."""
+        return [sentence for sentence, _ in self.lines]
+
+    def fields_of(self, text: str) -> list[dict[str, object]]:
+        """The fields of each line whose sentence holds `text`."""
+        return [fields for sentence, fields in self.lines if text in sentence]
+
+    def info(self, sentence: str, /, **fields: object) -> None:
         """Keep it."""
-        self.sentences.append(sentence)
+        self.lines.append((sentence, fields))
 
     warning = error = info

@@ -130,13 +130,43 @@ def test_a_repeated_warning_is_limited(out: io.StringIO, log: StructlogJournal, 
     ]
 
 
-def test_errors_and_news_are_never_limited(out: io.StringIO, log: StructlogJournal) -> None:
-    """A loss is told each time."""
+def test_a_repeated_error_is_limited_but_not_that_of_another_partition(
+    out: io.StringIO, log: StructlogJournal, clock: FixedClock
+) -> None:
+    """What stands still is told for each partition and worker; news only where it is asked for."""
     for _ in range(3):
-        log.error("Records lost.", limit_key="x")
+        for partition in (0, 1):
+            log.error("Records lost.", topic="seg", partition=partition, first=5)
         log.info("Assigned.")
-    assert out.getvalue().count("error Records lost.\n") == 3
-    assert out.getvalue().count("info Assigned.\n") == 3
+        log.info("The gate is open.", workflow="orders", limit_key="")
+    clock.at += 10
+    log.error("Records lost.", topic="seg", partition=0, first=5)
+    lines = [line.partition("Z ")[2] for line in out.getvalue().splitlines()]
+    assert lines.count("info Assigned.") == 3
+    assert lines.count("info The gate is open. workflow=orders") == 1
+    assert [line for line in lines if line.startswith("error")] == [
+        "error Records lost. topic=seg partition=0 first=5",
+        "error Records lost. topic=seg partition=1 first=5",
+        "error Records lost. topic=seg partition=0 first=5 suppressed=2",
+    ]
+
+
+def test_a_burst_ends_with_its_count(out: io.StringIO, log: StructlogJournal, clock: FixedClock) -> None:
+    """The last line that was kept back is written when its time has come, or at the end; nothing is told twice."""
+    for offset in range(5):
+        log.warning("An event became a dead letter.", workflow="orders", offset=offset)
+    log.tell_suppressed()
+    assert out.getvalue().count("\n") == 1
+    clock.at += 10
+    log.tell_suppressed()
+    log.tell_suppressed(everything=True)
+    log.warning("An event became a dead letter.", workflow="orders", offset=5)
+    log.tell_suppressed(everything=True)
+    assert [line.partition("letter. ")[2] for line in out.getvalue().splitlines()] == [
+        "workflow=orders offset=0",
+        "workflow=orders offset=4 suppressed=3",
+        "workflow=orders offset=5",
+    ]
 
 
 def test_the_limiter_forgets_what_was_quiet_longest() -> None:

@@ -1,0 +1,94 @@
+"""What the engine says in the log: a line for each change of state, with what is needed to act on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from stream.core.model import Answer, DeadLetterPolicy, EnginePolicy, WorkflowPolicy
+from stream.core.retry import RetryPolicy
+from stream.testing.engine_world import EngineWorld
+from stream.testing.scripted_workflow import statuses
+
+FREE = WorkflowPolicy("orders", concurrency=64)
+
+
+def test_a_gate_that_closes_and_opens() -> None:
+    """Once each, however many probes fail in between; the second line says since when and for how long."""
+    world = EngineWorld(workflows=[FREE])
+    for n in range(20):
+        world.put(f"u{n}")
+    world.workflows["orders"].script = statuses(then=503)
+    world.assign_all()
+    world.clock.jump(100)
+    closed = world.journal.fields_of("its gate is closed")
+    assert [(line["workflow"], line["answer"]) for line in closed] == [("orders", "503")]
+    world.workflows["orders"].script = statuses()
+    world.run()
+    (opened,) = world.journal.fields_of("its gate is open")
+    assert opened["workflow"] == "orders"
+    assert isinstance(opened["closed_for_s"], float)
+    assert opened["closed_for_s"] > 90
+    assert str(opened["closed_since"]).endswith("Z")
+
+
+def test_dead_letters() -> None:
+    """Where the event lies and why, of a workflow's and of an invalid one; nothing of what is in it."""
+    world = EngineWorld(workflows=[FREE])
+    world.put("ann")
+    world.broker.append(world.partitions[0], b'{"type":"track","userId":"secret-user"}')
+    world.workflows["orders"].script = statuses(then=400)
+    world.assign_all()
+    world.run()
+    assert world.journal.fields_of("An event became a dead letter.") == [
+        {"workflow": "orders", "reason": "rejected", "status": "400", "place": "events:0:0"}
+    ]
+    (invalid,) = world.journal.fields_of("An invalid record became a dead letter.")
+    assert invalid == {
+        "topic": "events",
+        "reason": "invalid_event",
+        "fault": "event is missing.",
+        "place": "events:0:1",
+    }
+
+
+def test_the_flood_guard_is_told_once() -> None:
+    """With how many dead letters there were."""
+    world = EngineWorld(workflows=[FREE], policy=EnginePolicy("tray", dead_letters=DeadLetterPolicy(max_consecutive=5)))
+    for n in range(30):
+        world.put(f"u{n}")
+    world.workflows["orders"].script = statuses(then=400)
+    world.assign_all()
+    world.clock.jump(50)
+    assert world.journal.fields_of("The workflow is held") == [{"workflow": "orders", "dead_letters": 5}]
+
+
+def test_what_is_held_is_told_every_minute() -> None:
+    """How much it is, and which to give up first, until nothing is held."""
+    world = EngineWorld(workflows=[replace(FREE, on_failure="hold")], retry=RetryPolicy(max_s=10, for_s=20))
+    for user in ("ann", "bob"):
+        world.put(user)
+    world.workflows["orders"].script = lambda _request: Answer(400)
+    world.assign_all()
+    world.clock.jump(150)
+    assert len(world.journal.fields_of("An event is held")) == 2
+    reminders = world.journal.fields_of("Events are held")
+    assert reminders[-1] == {"workflow": "orders", "held": 2, "give_up": "events:0:0"}
+    assert 2 <= len(reminders) <= 3
+    world.workflows["orders"].script = statuses()
+    world.run()
+    told = len(world.journal.fields_of("Events are held"))
+    world.clock.jump(150)
+    assert len(world.journal.fields_of("Events are held")) == told
+
+
+def test_partitions_that_come_and_go() -> None:
+    """Granted, drained, given back, with how long the drain took."""
+    world = EngineWorld(partitions=2, workflows=[FREE])
+    world.assign_all()
+    world.member.revoke(*world.partitions)
+    world.run()
+    assert world.journal.fields_of("Partitions assigned.") == [{"partitions": "events:0 events:1"}]
+    assert world.journal.fields_of("Partitions are drained.") == [{"partitions": "events:0 events:1"}]
+    assert world.journal.fields_of("Partitions are given back.") == [
+        {"partitions": "events:0 events:1", "drained_in_s": 0.0}
+    ]
