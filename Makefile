@@ -19,7 +19,7 @@ observe: $(STAMP)  ## Kafka, Prometheus, a load and failing workflows to watch, 
 	@$(BIN)/python -m stream.demo.observe $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE))
 
 test: check  ## everything: format, lint, types, unit, property and real-Kafka tests
-	$(BIN)/pytest --numprocesses $(or $(PROCESSES),4)
+	$(BIN)/pytest --numprocesses $(or $(PROCESSES),4) --dist loadgroup
 
 check: $(STAMP)  ## format, lint, strict types
 	$(BIN)/ruff format --check .

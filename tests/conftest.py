@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -17,11 +18,15 @@ from stream.testing.apache_kafka import ApacheKafka
 from stream.testing.kafka_jars import KAFKA_VERSION, KafkaUnavailable
 from stream.testing.mock_cluster import MockCluster
 from stream.testing.receiver import FaultReceiver
+from stream.testing.secured_kafka import SecuredKafka
 from stream.testing.topics import Broker
 
 GIVEN_BOOTSTRAP = os.environ.get("TRAY_TEST_BOOTSTRAP", "")
-KAFKA_FIXTURES = frozenset({"apache_kafka", "own_kafka"})
+KAFKA_FIXTURES = frozenset({"apache_kafka", "own_kafka", "secured_kafka"})
 UNAVAILABLE = "no Apache Kafka:"
+
+
+Kafka = TypeVar("Kafka", bound=ApacheKafka)
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,15 @@ def own_kafka(tmp_path: Path) -> Iterator[ApacheKafka]:
         yield kafka
 
 
+@pytest.fixture(scope="session")
+def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
+    """Apache Kafka that its clients have to log in to; tests that use it run one after the other."""
+    with started(SecuredKafka(tmp_path_factory.mktemp("secured"))) as kafka:
+        yield kafka
+
+
 @contextmanager
-def started(kafka: ApacheKafka) -> Iterator[ApacheKafka]:
+def started(kafka: Kafka) -> Iterator[Kafka]:
     """Run a broker; where none can be run, skip the test and say so at the end, or fail it in CI."""
     missing = ""
     try:
@@ -105,6 +117,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if KAFKA_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.kafka)
+        if "secured_kafka" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("secured_kafka"))  # one broker is enough for them all
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)  # around all others, so that these are the last lines

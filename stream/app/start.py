@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from stream.app.layout_check import check_layout
 from stream.app.offset_watch import Ranges
 from stream.app.policies import dead_letter_plan
+from stream.app.rights import require_rights
 from stream.core.errors import MissingTopicError, RefusedError, SourceError
 from stream.core.model import TopicPartition
 from stream.core.ports import Journal
@@ -44,6 +45,8 @@ async def ask_kafka(
     Raises:
         StreamError: the answer is no.
     """
+    if inspect_topics:
+        await until_answered(lambda: require_rights(settings, kafka, ASK_TIMEOUT_S), journal)
     ranges = await until_answered(lambda: read_ranges(kafka), journal) if until_end else None
     partitions, is_first_start = 0, False
     if settings.dead_letter.enabled:

@@ -28,6 +28,7 @@ _COMMIT_LATER = NO_COORDINATOR_YET | frozenset(
 _UNREACHABLE = frozenset(
     {KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE}
 )
+_CONNECTION = frozenset({KafkaError._SSL, KafkaError._TRANSPORT})
 _NOT_OURS = frozenset(
     {
         KafkaError.ILLEGAL_GENERATION,
@@ -65,9 +66,11 @@ def commit_outcome(error: KafkaError | None) -> CommitOutcome:
 
 
 def is_refused(error: KafkaError) -> bool:
-    """Whether Kafka said no to who we are or what we may, so that trying again as we are does not help."""
+    """Whether Kafka said no to who we are or what we may, or we to who it is: trying again as we are does not help."""
     if error.code() == KafkaError._FATAL:  # the client's last word; its text alone says why
         return any(KafkaError(code).str() in error.str() for code in _REFUSED)
+    if error.code() in _CONNECTION:  # mostly what may mend itself; a certificate that is refused does not
+        return "certificate" in error.str()
     return error.code() in _REFUSED
 
 
@@ -85,7 +88,8 @@ def kafka_error(error: KafkaException | KafkaError) -> KafkaError:
 def as_source_error(error: KafkaException | KafkaError, doing: str) -> SourceError:
     """Our error for Kafka's, with what we were doing when it came."""
     inner = kafka_error(error)
+    if is_refused(inner):
+        return RefusedError(f"Kafka, {doing}: {inner.str()} ({inner.name()}).")
     if inner.code() in _UNREACHABLE:
         return SourceError(f"Kafka cannot be reached, {doing} ({inner.name()}). Is kafka.bootstrap_servers right?")
-    kind = RefusedError if is_refused(inner) else SourceError
-    return kind(f"Kafka, {doing}: {inner.str()} ({inner.name()}).")
+    return SourceError(f"Kafka, {doing}: {inner.str()} ({inner.name()}).")

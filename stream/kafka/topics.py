@@ -14,6 +14,8 @@ from stream.kafka.client_config import Options, open_client, served
 from stream.kafka.codes import as_source_error, is_refused, is_transient, kafka_error
 
 TIMEOUT_S = 10.0
+SOON_S = 1.0
+"""When it is looked for a refusal for the first time."""
 HEADER_ROOM_BYTES = 64 * 1024
 LEAST_RETENTION_MS = 7 * 24 * 3600 * 1000
 
@@ -37,12 +39,22 @@ class Topics:
 
     def partition_counts(self, timeout_s: float = TIMEOUT_S) -> dict[str, int]:
         """Every topic of the cluster that we may see, and its number of partitions."""
+        soon = min(SOON_S, timeout_s)
         try:
-            topics = self._admin.list_topics(timeout=timeout_s).topics
+            topics = self._topics(soon) or self._topics(timeout_s - soon) or {}
         except KafkaException as error:
-            served(self._admin.poll, lambda: self._refusal is not None)
             raise as_source_error(self._refusal or error, "asking for its topics") from error
         return {name: len(metadata.partitions) for name, metadata in topics.items() if metadata.error is None}
+
+    def _topics(self, timeout_s: float) -> Any:
+        """None: there was no answer in time, and no refusal; the client itself would wait on after one."""
+        try:
+            return self._admin.list_topics(timeout=timeout_s).topics
+        except KafkaException:
+            is_refused = served(self._admin.poll, lambda: self._refusal is not None)
+            if is_refused or timeout_s != SOON_S:
+                raise
+            return None
 
     def ensure_dead_letters(self, plan: DeadLetterPlan, sources: Iterable[str]) -> int:
         """Partitions of the dead-letter topic, created if it is missing and may be.

@@ -76,7 +76,7 @@ class Commits:
         if result.error == TOO_LARGE:
             self._shorten_maps()
         elif result.outcome is CommitOutcome.FAILED:
-            self._journal.error("A commit failed; it is tried again.", **where, error=result.error)
+            self._journal.warning("A commit failed; it is tried again.", **where, error=result.error)
 
     def _note(self, tenure: Tenure, result: CommitResult, stored: bool) -> None:
         tenure.commits_under_way -= 1

@@ -41,7 +41,7 @@ class LetterDesk:
             self.on_idle(tenure)
 
     def _on_failed(self, letter: DeadLetter, tenure: Tenure, on_safe: Callable[[], None], error: str) -> None:
-        self._journal.error(
+        self._journal.warning(
             "A dead letter could not be written; its offset stays open and the write is tried again.",
             topic=tenure.tp.topic,
             partition=tenure.tp.partition,

@@ -155,7 +155,7 @@ class JournalBridge(logging.Handler):
         broker = said.partition(": ")[0]
         self._journal.limited(
             level,
-            (client, facility, broker),
+            (client.rstrip("0123456789"), facility, broker),  # the number only says how many clients there were
             "The Kafka client reports.",
             facility=facility,
             client=client,

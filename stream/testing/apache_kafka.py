@@ -87,7 +87,7 @@ class ApacheKafka:
         self.directory = Path(directory)
         self.heap = heap
         self.java_options = java_options
-        self.port, self.controller_port = _free_ports(2)
+        self.port, self.controller_port = free_ports(2)
         self.bootstrap = f"127.0.0.1:{self.port}"
         self.log_file = self.directory / "broker.log"
         self.properties = self._defaults() | dict(properties or {})
@@ -247,7 +247,8 @@ def _answers(admin: AdminClient) -> bool:
     return bool(metadata.brokers) and all(p.leader >= 0 for p in partitions)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback that nobody uses."""
     return list(islice(filter(_is_free, random.sample(_PORTS, len(_PORTS))), count))
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from confluent_kafka.admin import (
-    AclBinding,
     AclOperation,
-    AclPermissionType,
-    ResourcePatternType,
     ResourceType,
 )
-from kafka_support import QUIET, Member, admin_of, fill, policy_for
+from kafka_support import QUIET, Member, fill, policy_for
 
 from stream.app.check_kafka import check_kafka
 from stream.app.layout_check import Past, check_layout
@@ -31,73 +29,18 @@ from stream.kafka.dead_letters import DeadLetterTopic
 from stream.kafka.reader import OffsetReader
 from stream.kafka.topics import DeadLetterPlan, Topics
 from stream.settings.model import Settings
-from stream.testing.apache_kafka import ApacheKafka
-from stream.testing.kafka_jars import KafkaUnavailable
-
-USERS = {"admin": "admin-secret", "reader": "reader-secret"}
-LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+from stream.testing.secured_kafka import SecuredKafka
 
 
-class SaslKafka(ApacheKafka):
-    """Apache Kafka with a second listener, where clients need a password and rights."""
-
-    def __init__(self, directory: Any) -> None:
-        super().__init__(directory)
-        self.sasl_port = self.port + 1
-        accounts = " ".join(f'user_{name}="{password}"' for name, password in USERS.items())
-        self.properties |= {
-            "listeners": f"{self.properties['listeners']},SASL://127.0.0.1:{self.sasl_port}",
-            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL:SASL_PLAINTEXT",
-            "sasl.enabled.mechanisms": "PLAIN",
-            "listener.name.sasl.plain.sasl.jaas.config": f"{LOGIN} {accounts};",
-            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
-            "super.users": "User:ANONYMOUS;User:admin",
-            "allow.everyone.if.no.acl.found": "false",
-        }
-
-    def policy(self, *names: str, user: str, password: str = "", **more: Any) -> KafkaPolicy:
-        """A policy of a client that logs in."""
-        options = {
-            "security.protocol": "SASL_PLAINTEXT",
-            "sasl.mechanism": "PLAIN",
-            "sasl.username": user,
-            "sasl.password": password or USERS[user],
-        }
-        found = policy_for(self, *names, options=options, **more)
-        return KafkaPolicy(**{**vars(found), "bootstrap_servers": f"127.0.0.1:{self.sasl_port}"})
-
-    def allow(self, kind: ResourceType, name: str, *operations: AclOperation) -> None:
-        """Give the reader these rights."""
-        for operation in operations:
-            rule = AclBinding(
-                kind,
-                name,
-                ResourcePatternType.LITERAL,
-                "User:reader",
-                "*",
-                operation,
-                AclPermissionType.ALLOW,
-            )
-            with admin_of(self) as admin:
-                admin.create_acls([rule])[rule].result(20)
+def as_user(kafka: SecuredKafka, *names: str, user: str, password: str = "", **more: Any) -> KafkaPolicy:
+    """A policy of a client that logs in."""
+    found = policy_for(kafka, *names, options=kafka.plain(user, password), **more)
+    return replace(found, bootstrap_servers=kafka.sasl_bootstrap)
 
 
-@pytest.fixture(scope="module")
-def sasl_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SaslKafka]:
-    """One for this file; the plain listener is for its administration."""
-    kafka = SaslKafka(tmp_path_factory.mktemp("sasl"))
-    try:
-        kafka.start()
-    except KafkaUnavailable as missing:
-        pytest.skip(str(missing))
-    with kafka:
-        yield kafka
-
-
-@pytest.mark.kafka
-def test_a_wrong_password_ends_every_client_as_refused(sasl_kafka: SaslKafka) -> None:
+def test_a_wrong_password_ends_every_client_as_refused(secured_kafka: SecuredKafka) -> None:
     """Member, questions about topics, questions about offsets: the same exit code."""
-    policy = sasl_kafka.policy("events", user="reader", password="wrong")
+    policy = as_user(secured_kafka, "events", user="reader", password="wrong")
     with Member(policy) as member:
         error = member.wait_ended()
     assert isinstance(error, RefusedError)
@@ -108,53 +51,48 @@ def test_a_wrong_password_ends_every_client_as_refused(sasl_kafka: SaslKafka) ->
         reader.partitions(["events"], 2)
 
 
-@pytest.mark.kafka
-def test_the_right_password_and_rights_are_enough(sasl_kafka: SaslKafka, topic_name: str) -> None:
+def test_the_right_password_and_rights_are_enough(secured_kafka: SecuredKafka, topic_name: str) -> None:
     """Reading the topic and being in the group need no more than this."""
-    sasl_kafka.create_topic(topic_name)
-    fill(sasl_kafka, topic_name, 3)
-    sasl_kafka.allow(ResourceType.TOPIC, topic_name, AclOperation.READ, AclOperation.DESCRIBE)
-    sasl_kafka.allow(ResourceType.GROUP, topic_name, AclOperation.READ)
-    with Member(sasl_kafka.policy(topic_name, user="reader")) as member:
+    secured_kafka.create_topic(topic_name)
+    fill(secured_kafka, topic_name, 3)
+    secured_kafka.allow(ResourceType.TOPIC, topic_name, AclOperation.READ, AclOperation.DESCRIBE)
+    secured_kafka.allow(ResourceType.GROUP, topic_name, AclOperation.READ)
+    with Member(as_user(secured_kafka, topic_name, user="reader")) as member:
         member.wait_records(3)
     assert member.error is None
 
 
-@pytest.mark.kafka
 @pytest.mark.parametrize("missing", ["topic", "group"])
-def test_a_missing_right_ends_the_member_as_refused(sasl_kafka: SaslKafka, topic_name: str, missing: str) -> None:
+def test_a_missing_right_ends_the_member_as_refused(secured_kafka: SecuredKafka, topic_name: str, missing: str) -> None:
     """At the start, with the name of what was refused."""
-    sasl_kafka.create_topic(topic_name)
+    secured_kafka.create_topic(topic_name)
     if missing == "group":
-        sasl_kafka.allow(ResourceType.TOPIC, topic_name, AclOperation.READ, AclOperation.DESCRIBE)
+        secured_kafka.allow(ResourceType.TOPIC, topic_name, AclOperation.READ, AclOperation.DESCRIBE)
     else:
-        sasl_kafka.allow(ResourceType.GROUP, topic_name, AclOperation.READ)
-    with Member(sasl_kafka.policy(topic_name, user="reader")) as member:
+        secured_kafka.allow(ResourceType.GROUP, topic_name, AclOperation.READ)
+    with Member(as_user(secured_kafka, topic_name, user="reader")) as member:
         error = member.wait_ended()
     assert isinstance(error, RefusedError)
     assert f"{missing.upper()}_AUTHORIZATION_FAILED" in str(error)
 
 
-@pytest.mark.kafka
 def test_a_dead_letter_topic_that_may_not_be_created_is_refused_with_the_command(
-    sasl_kafka: SaslKafka, topic_name: str
+    secured_kafka: SecuredKafka, topic_name: str
 ) -> None:
     """Whoever may create it can paste the line."""
-    sasl_kafka.create_topic(topic_name, 3)
+    secured_kafka.create_topic(topic_name, 3)
     rights = AclOperation.READ, AclOperation.DESCRIBE, AclOperation.DESCRIBE_CONFIGS
-    sasl_kafka.allow(ResourceType.TOPIC, topic_name, *rights)
-    topics = Topics(common_config(sasl_kafka.policy(topic_name, user="reader")))
+    secured_kafka.allow(ResourceType.TOPIC, topic_name, *rights)
+    topics = Topics(common_config(as_user(secured_kafka, topic_name, user="reader")))
     with pytest.raises(RefusedError) as found:
         topics.ensure_dead_letters(DeadLetterPlan(f"{topic_name}.dl", True, 3600), [topic_name])
     assert f"--create --topic {topic_name}.dl --partitions 3 --config cleanup.policy=delete" in str(found.value)
 
 
-def settings_of(kafka: SaslKafka, topic: str, **more: Any) -> Settings:
+def settings_of(kafka: SecuredKafka, topic: str, **more: Any) -> Settings:
     """Settings of a reader that logs in, the group named as the topic."""
-    options = {**QUIET, "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN"}
-    options |= {"sasl.username": "reader", "sasl.password": USERS["reader"]}
-    servers = f"127.0.0.1:{kafka.sasl_port}"
-    table = {"bootstrap_servers": servers, "topics": [topic], "group_id": topic, "options": options}
+    options = {**QUIET, **kafka.plain("reader")}
+    table = {"bootstrap_servers": kafka.sasl_bootstrap, "topics": [topic], "group_id": topic, "options": options}
     workflow = {"name": "orders", "url": "https://hooks.example.com/wf"}
     return Settings.model_validate({"kafka": table, "workflow": [workflow], **more})
 
@@ -163,11 +101,10 @@ def findings_of(settings: Settings) -> dict[str, tuple[str, str]]:
     return {finding.what: (finding.verdict, finding.detail) for finding in check_kafka(settings)}
 
 
-@pytest.mark.kafka
-def test_check_finds_each_missing_right(sasl_kafka: SaslKafka, topic_name: str) -> None:
+def test_check_finds_each_missing_right(secured_kafka: SecuredKafka, topic_name: str) -> None:
     """With the command that grants it; nothing is created, and what is granted then is found."""
-    sasl_kafka.create_topic(topic_name, 2)
-    settings, letters = settings_of(sasl_kafka, topic_name), f"{topic_name}.dead-letters"
+    secured_kafka.create_topic(topic_name, 2)
+    settings, letters = settings_of(secured_kafka, topic_name), f"{topic_name}.dead-letters"
     found = findings_of(settings)
     for what, option in ((f"topic {topic_name}", f"--topic {topic_name}"), (f"group {topic_name}", "--group ")):
         assert found[what][0] == "refused"
@@ -175,12 +112,12 @@ def test_check_finds_each_missing_right(sasl_kafka: SaslKafka, topic_name: str) 
     assert found[f"dead-letter topic {letters}"][0] == "refused"
     assert f"--create --topic {letters} --partitions" in found[f"dead-letter topic {letters}"][1]
 
-    sasl_kafka.allow(ResourceType.TOPIC, topic_name, AclOperation.READ)
-    sasl_kafka.allow(ResourceType.GROUP, topic_name, AclOperation.READ)
-    sasl_kafka.allow(ResourceType.TOPIC, letters, AclOperation.CREATE, AclOperation.DESCRIBE)
+    secured_kafka.allow(ResourceType.TOPIC, topic_name, AclOperation.READ)
+    secured_kafka.allow(ResourceType.GROUP, topic_name, AclOperation.READ)
+    secured_kafka.allow(ResourceType.TOPIC, letters, AclOperation.CREATE, AclOperation.DESCRIBE)
     assert findings_of(settings)[f"dead-letter topic {letters}"] == ("ok", "missing: run creates it")
 
-    sasl_kafka.create_topic(letters, 2)
+    secured_kafka.create_topic(letters, 2)
     found = findings_of(settings)
     assert found[f"topic {topic_name}"] == ("ok", "2 partitions")
     assert found[f"group {topic_name}"] == ("ok", "nothing committed yet: starts at earliest")
@@ -189,15 +126,14 @@ def test_check_finds_each_missing_right(sasl_kafka: SaslKafka, topic_name: str) 
     assert f"--operation Write --topic {letters}" in found[f"dead-letter topic {letters}"][1]
 
 
-@pytest.mark.kafka
-def test_a_start_needs_only_the_groups_that_it_uses(sasl_kafka: SaslKafka, topic_name: str) -> None:
+def test_a_start_needs_only_the_groups_that_it_uses(secured_kafka: SecuredKafka, topic_name: str) -> None:
     """Sharing a group, workflows' own may be out of sight; with groups of their own all count."""
-    sasl_kafka.create_topic(topic_name)
-    sasl_kafka.allow(ResourceType.TOPIC, topic_name, AclOperation.READ)
-    sasl_kafka.allow(ResourceType.GROUP, topic_name, AclOperation.READ)
-    shared = settings_of(sasl_kafka, topic_name)
+    secured_kafka.create_topic(topic_name)
+    secured_kafka.allow(ResourceType.TOPIC, topic_name, AclOperation.READ)
+    secured_kafka.allow(ResourceType.GROUP, topic_name, AclOperation.READ)
+    shared = settings_of(secured_kafka, topic_name)
     assert check_layout(shared, kafka_policy(shared)) == Past(is_first_start=True, unseen=(f"{topic_name}.orders",))
-    isolated = settings_of(sasl_kafka, topic_name, isolation="workflow")
+    isolated = settings_of(secured_kafka, topic_name, isolation="workflow")
     with pytest.raises(RefusedError, match=rf"{topic_name}\.orders.*--operation Read --group"):
         check_layout(isolated, kafka_policy(isolated))
 
