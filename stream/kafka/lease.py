@@ -90,7 +90,7 @@ class Lease:
             self._consumer.close()
 
     def _await_nobody(self) -> None:
-        give_up_at = time.monotonic() + self._session_ms / 1000 + 2.0
+        give_up_at = time.monotonic() + self._session_ms / 1000 + 1.0
         while self._groups.describe(self._name).members:
             if time.monotonic() > give_up_at:
                 raise LeaseTakenError(self._refusal())

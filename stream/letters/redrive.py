@@ -28,6 +28,8 @@ LAST_MARKS_S = 30.0
 """How long the last markers may take; a letter without one would be sent again."""
 AT_ONCE = 500
 
+LOST = "Kafka heard nothing of this redrive for too long, so another may have begun by now. Run it again."
+
 Watch = Callable[[Sequence[LetterRun]], None]
 """Told now and then how far the workflows are."""
 
@@ -95,7 +97,8 @@ class Redrive:
             await self._finish()
             watcher.cancel()
             if not await marks.fewer_than(1, LAST_MARKS_S):
-                self._fail(SourceError(_unmarked(marks)))
+                before = f"{self._fault} " if self._fault else ""
+                self._fault = SourceError(before + _unmarked(marks))
             watch(self.runs)
         if self._fault is not None:
             raise self._fault
@@ -132,7 +135,7 @@ class Redrive:
             watch(self.runs)
             if self.lost.is_set():
                 self.lost.clear()
-                self._fail(SourceError("The lease was lost: another redrive may have begun. Run this one again."))
+                self._fail(SourceError(LOST))
             await asyncio.sleep(LOOK_EVERY_S)
 
     def _fail(self, error: BaseException) -> None:
