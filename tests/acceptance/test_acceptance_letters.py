@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 from acceptance_support import header_texts, ids_of, make_event, tracks
-from letters_support import LetterScene
+from letters_support import PARTITIONS, LetterScene
 
 from stream.core.model import DeadLetter, Reason
 from stream.letters.plan import SOURCE_GONE
@@ -220,6 +220,18 @@ def test_a_value_that_was_too_large_is_read_where_the_event_lies(scene: LetterSc
     assert scene.ids("/orders") == ["m-2"]
     [letter] = scene.told("show", str(gone.place))
     assert (letter["value_omitted"], letter["value"], letter["state"]) == (True, None, "open")
+
+
+def test_a_topic_for_small_records_only_is_marked_all_the_same(scene: LetterScene) -> None:
+    """Its limit is for a whole batch: markers that do not fit together are written one by one."""
+    tiny = LetterScene(scene.broker, f"{scene.topic}-tiny", scene.receiver, scene.directory)
+    tiny.broker.create_topic(tiny.topic, PARTITIONS)
+    tiny.broker.create_topic(tiny.dead_letters, PARTITIONS, {"max.message.bytes": "1300"})
+    tiny.configure(tiny.workflow("orders"))
+    for number in range(12):
+        tiny.bury([make_event(number)])
+    assert tiny.redrive()["redriven"] == 12
+    assert tiny.told("list")["open"] == 0
 
 
 def test_letters_of_others_are_left(scene: LetterScene) -> None:
