@@ -10,7 +10,7 @@ from typing import Literal
 from stream.app.policies import Layout, layouts
 from stream.app.start import source_topics
 from stream.core.commit_map import BadMapError, decode, name_hash
-from stream.core.errors import MissingTopicError, SourceError, StreamError
+from stream.core.errors import MissingTopicError, RefusedError, SourceError, StreamError
 from stream.core.letter_book import LetterBook
 from stream.core.letters import Identity, Letter
 from stream.core.migrate import Committed
@@ -27,9 +27,9 @@ LETTERS_WITHIN_S = 5.0
 CLOCKS_APART_MS = 3_600_000
 """A letter is younger than its event; by how much the clocks of their writers may contradict that."""
 
-Progress = Literal["passed", "done", "open", "not_started"]
+Progress = Literal["passed", "done", "open", "not_started", "unknown"]
 """`passed`: below the committed offset. `done`: beyond it, and the commit's map has it. `open`: neither.
-`not_started`: the group has committed nothing on the partition."""
+`not_started`: the group has committed nothing on the partition. `unknown`: Kafka does not let us see the group."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class GroupStanding:
 
     group: str
     state: str
+    """In Kafka's words; `unseen`: Kafka does not let us see the group."""
     members: int
     committed: int | None
     map: Literal["ours", "none", "ignored"]
@@ -122,8 +123,13 @@ class PlaceReader:
     def _groups(self, place: Place) -> Iterator[GroupStanding]:
         groups, tp = Groups(common_config(self._policy)), TopicPartition(place.topic, place.partition)
         for layout in layouts(self._settings, is_first_start=False):
-            found = groups.describe(layout.group)
-            commit = groups.committed(layout.group, [tp]).get(tp)
+            try:
+                found = groups.describe(layout.group)
+                commit = groups.committed(layout.group, [tp]).get(tp)
+            except RefusedError:
+                unknown: dict[str, Progress] = {workflow.name: "unknown" for workflow in layout.workflows}
+                yield GroupStanding(layout.group, "unseen", 0, None, "none", unknown)
+                continue
             kind, workflows = _progress(layout, commit, place.offset)
             offset = commit.offset if commit else None
             yield GroupStanding(layout.group, found.word, len(found.members), offset, kind, workflows)

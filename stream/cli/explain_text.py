@@ -20,7 +20,9 @@ _OUTCOMES = {
     "done": "done with it (delivered, or a dead letter), ahead of the committed offset",
     "open": "not done with it: it waits, or is being tried again; tray-stream top shows the workflow",
     "not_started": "has not read it",
+    "unknown": "not known",
 }
+_NOBODY = "not done with it, and nobody reads"
 
 
 def print_explanation(record: Record, explanation: Explanation, standing: Standing | None) -> None:
@@ -119,20 +121,28 @@ def _standing(record: Record, standing: Standing, unwanting: set[str]) -> Iterat
 
 
 def _group(offset: int, group: GroupStanding, unwanting: set[str]) -> Iterator[Text]:
+    if group.state == "unseen":
+        yield _row("group", f"{group.group}: Kafka does not let us see it", "yellow")
+        return
     members = _count(group.members, "member")
-    style = "" if group.members else "red"
-    yield _row("group", f"{group.group}: {group.state}, {members}" + ("" if group.members else ": nobody reads"), style)
-    if group.committed is None:
-        yield _row("committed", "nothing on this partition")
-    elif offset < group.committed:
-        yield _row("committed", f"{group.committed}: this event is before it")
-    else:
-        yield _row("committed", f"{group.committed}: this event is {offset - group.committed} behind it")
+    nobody = "" if group.members else ": nobody reads"
+    yield _row("group", f"{group.group}: {group.state}, {members}{nobody}", "red" if nobody else "")
+    yield _row("committed", _committed(offset, group.committed))
     if group.map == "ignored":
         yield _row("", "the commit's metadata is not ours: what is done beyond it is not known", "yellow")
     for name, progress in group.workflows.items():
         if name not in unwanting:
-            yield _row("", f"{name}: {_OUTCOMES[progress]}", "" if progress in ("passed", "done") else "yellow")
+            said = _NOBODY if nobody and progress == "open" else _OUTCOMES[progress]
+            yield _row("", f"{name}: {said}", "" if progress in ("passed", "done") else "yellow")
+
+
+def _committed(offset: int, committed: int | None) -> str:
+    if committed is None:
+        return "nothing on this partition"
+    if offset < committed:
+        return f"{committed}: this event is before it"
+    ahead = offset - committed
+    return f"{committed}: this event is {_count(ahead, 'offset')} behind it" if ahead else f"{committed}: this event"
 
 
 def _letter(letter: LetterStanding) -> str:

@@ -14,9 +14,11 @@ from confluent_kafka.admin import (
 from kafka_support import QUIET, Member, fill, policy_for
 
 from stream.app.check_kafka import check_kafka
+from stream.app.explain_place import PlaceReader
 from stream.app.layout_check import Past, check_layout
 from stream.app.policies import kafka_policy
 from stream.core.errors import ConfigError, RefusedError
+from stream.core.model import Place
 from stream.kafka.client_config import (
     KafkaPolicy,
     common_config,
@@ -136,6 +138,19 @@ def test_a_start_needs_only_the_groups_that_it_uses(secured_kafka: SecuredKafka,
     isolated = settings_of(secured_kafka, topic_name, isolation="workflow")
     with pytest.raises(RefusedError, match=rf"{topic_name}\.orders.*--operation Read --group"):
         check_layout(isolated, kafka_policy(isolated))
+
+
+def test_explain_tells_which_groups_it_may_not_see(secured_kafka: SecuredKafka, topic_name: str) -> None:
+    """And says all the rest."""
+    secured_kafka.create_topic(topic_name)
+    fill(secured_kafka, topic_name, 1)
+    secured_kafka.allow(ResourceType.TOPIC, topic_name, AclOperation.READ)
+    secured_kafka.allow(ResourceType.GROUP, topic_name, AclOperation.READ)
+    settings = settings_of(secured_kafka, topic_name, isolation="workflow")
+    record, standing = PlaceReader(settings, kafka_policy(settings)).read(Place(topic_name, 0, 0))
+    assert (record.offset, standing.first, standing.end) == (0, 0, 1)
+    (group,) = standing.groups
+    assert (group.group, group.state, group.workflows) == (f"{topic_name}.orders", "unseen", {"orders": "unknown"})
 
 
 def nowhere(**more: Any) -> KafkaPolicy:
