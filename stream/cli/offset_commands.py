@@ -15,6 +15,7 @@ from stream.app.offset_groups import chosen_groups
 from stream.app.offset_reset import Reset, execute_reset, plan_reset
 from stream.app.offset_show import show_offsets
 from stream.app.policies import kafka_policy
+from stream.app.replay_request import parse_topics
 from stream.cli import offset_report as report
 from stream.cli import options
 from stream.cli.console import standard_output
@@ -38,6 +39,22 @@ class Asked(NamedTuple):
     workflows: tuple[str, ...]
 
 
+def asked(given: options.Given, topics: list[str] | None, workflows: list[str] | None) -> Asked:
+    """What `--topic t:0,1` and `--workflow` say.
+
+    Raises:
+        ConfigError: a topic cannot be read.
+    """
+    partitions = parse_topics(topics or ())
+    named = options.Given(
+        config=given["config"],
+        bootstrap_servers=given["bootstrap_servers"],
+        topic=list(partitions) or None,
+        group_id=given["group_id"],
+    )
+    return Asked(named, partitions, tuple(workflows or ()))
+
+
 @dataclass(frozen=True)
 class Words:
     """The words of kafka-consumer-groups, as they were given."""
@@ -52,11 +69,11 @@ class Words:
     from_file: Path | None
 
 
-def run_show(asked: Asked, as_json: bool) -> None:
+def run_show(of: Asked, as_json: bool) -> None:
     """Print how far each group is."""
-    settings, kafka = _opened(asked)
-    workflows = chosen_groups(settings, asked.workflows)
-    standings = show_offsets(kafka, Groups(common_config(kafka)), workflows, asked.partitions)
+    settings, kafka = _opened(of)
+    workflows = chosen_groups(settings, of.workflows)
+    standings = show_offsets(kafka, Groups(common_config(kafka)), workflows, of.partitions)
     held, now_ms = held_since(settings), int(time.time() * 1000)
     if as_json:
         typer.echo(json.dumps(report.standings_json(standings, held, now_ms), ensure_ascii=False))
@@ -64,12 +81,12 @@ def run_show(asked: Asked, as_json: bool) -> None:
         report.print_standings(standard_output(), standings, held, now_ms)
 
 
-def run_reset(asked: Asked, words: Words, *, execute: bool, export: bool, as_json: bool) -> None:
+def run_reset(of: Asked, words: Words, *, execute: bool, export: bool, as_json: bool) -> None:
     """Show what would be written, or write it."""
     target, rows = read_target(words, int(time.time() * 1000))
-    settings, kafka = _opened(asked)
+    settings, kafka = _opened(of)
     groups = Groups(common_config(kafka))
-    reset = plan_reset(kafka, groups, chosen_groups(settings, asked.workflows), asked.partitions, target, rows)
+    reset = plan_reset(kafka, groups, chosen_groups(settings, of.workflows), of.partitions, target, rows)
     if execute:
         execute_reset(reset, groups)
     if as_json:
@@ -133,6 +150,6 @@ def _tell(reset: Reset, *, executed: bool) -> None:
     typer.echo("Nothing was written. Add --execute to write it.", err=True)
 
 
-def _opened(asked: Asked) -> tuple[Settings, KafkaPolicy]:
-    settings = options.load(asked.given, workflows_required=False).settings
+def _opened(of: Asked) -> tuple[Settings, KafkaPolicy]:
+    settings = options.load(of.given, workflows_required=False).settings
     return settings, kafka_policy(settings, logger=options.SILENT)

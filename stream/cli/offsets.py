@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from stream.app.layout_check import partitions_of
-from stream.app.migration import Migration, execute_migration, plan_migration
-from stream.app.policies import kafka_policy
-from stream.app.replay_request import parse_topics
 from stream.cli import options
-from stream.cli.offset_commands import Asked, Words, run_reset, run_show
-from stream.kafka.client_config import common_config
-from stream.kafka.groups import Groups
 
 MIGRATE_HELP = """Carry offsets, and what is done beyond them, over to the other layout of consumer groups.
 
@@ -100,7 +90,9 @@ def show(
     group_id: options.Group = None,
 ) -> None:
     """How far each group is."""
-    run_show(_asked(topic, workflow, config, bootstrap_servers, group_id), as_json)
+    from stream.cli.offset_commands import asked, run_show
+
+    run_show(asked(_given(config, bootstrap_servers, group_id), topic, workflow), as_json)
 
 
 @offsets_app.command(help=RESET_HELP)
@@ -144,24 +136,17 @@ def reset(
     group_id: options.Group = None,
 ) -> None:
     """Offsets, set from outside."""
+    from stream.cli.offset_commands import Words, asked, run_reset
+
     options.require_one("--execute", execute, "--dry-run", dry_run)
     options.require_one("--export", export, "--json", as_json)
     words = Words(to_earliest, to_latest, to_current, to_offset, to_datetime, by_duration, shift_by, from_file)
-    asked = _asked(topic, workflow, config, bootstrap_servers, group_id)
-    run_reset(asked, words, execute=execute, export=export, as_json=as_json)
+    of = asked(_given(config, bootstrap_servers, group_id), topic, workflow)
+    run_reset(of, words, execute=execute, export=export, as_json=as_json)
 
 
-def _asked(
-    topic: Partitions,
-    workflow: OfWorkflow,
-    config: options.Config,
-    bootstrap_servers: options.Bootstrap,
-    group_id: options.Group,
-) -> Asked:
-    partitions = parse_topics(topic or ())
-    names = list(partitions) or None
-    given = options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=names, group_id=group_id)
-    return Asked(given, partitions, tuple(workflow or ()))
+def _given(config: options.Config, bootstrap_servers: options.Bootstrap, group_id: options.Group) -> options.Given:
+    return options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=None, group_id=group_id)
 
 
 @offsets_app.command(help=MIGRATE_HELP)
@@ -175,36 +160,7 @@ def migrate(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show, and with --execute write, the other layout's offsets."""
+    from stream.cli.offset_migrate import run_migrate
+
     given = options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=topic, group_id=group_id)
-    settings = options.load(given).settings
-    kafka = kafka_policy(settings, logger=options.SILENT)
-    groups = Groups(common_config(kafka))
-    migration = plan_migration(settings, groups, partitions_of(kafka), to)
-    if as_json:
-        typer.echo(json.dumps(_rows(migration)))
-    else:
-        _print(migration)
-    if execute:
-        execute_migration(migration, groups)
-        typer.echo(f"Written. Deleted: {', '.join(migration.forget)}.", err=True)
-    elif migration.write:
-        typer.echo("Nothing was written. Add --execute to write it.", err=True)
-
-
-def _rows(migration: Migration) -> list[dict[str, object]]:
-    return [
-        {"group": group, "topic": tp.topic, "partition": tp.partition, "offset": commit.offset}
-        for group, commits in migration.write.items()
-        for tp, commit in sorted(commits.items())
-    ]
-
-
-def _print(migration: Migration) -> None:
-    rows = _rows(migration)
-    if not rows:
-        typer.echo("The other layout has committed nothing: there is nothing to carry over.")
-        return
-    table = Table("group", "topic", "partition", "new offset", box=None, pad_edge=False)
-    for row in rows:
-        table.add_row(*map(str, row.values()))
-    Console().print(table)
+    run_migrate(given, to, execute=execute, as_json=as_json)
