@@ -59,7 +59,7 @@ schemas: $(STAMP)  ## write schemas/config.schema.json from the settings model
 	$(BIN)/python -m stream.settings.publish schemas/config.schema.json
 
 $(STAMP): pyproject.toml uv.lock Makefile $(if $(filter .uv/bin/uv,$(UV)),.uv/bin/uv)
-	$(UV) sync --locked --all-extras --quiet
+	$(UV) sync --locked --all-extras --quiet --python "$${UV_PYTHON:-$$($(PYTHON) .ci/fastest_python.py)}"
 	@touch $@
 
 .uv/bin/uv:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import orjson
 
-from stream.core.model import CUSTOM_TYPE, SEGMENT_TYPES, Event, Invalid, Reason, Record
+from stream.core.model import CUSTOM_TYPE, SEGMENT_TYPES, Event, Invalid, Reason, Record, type_label
 from stream.core.ports import Validator
 
 Mode = Literal["strict", "lenient", "off"]
@@ -25,7 +25,7 @@ _LONGEST_INTEGER = 4_000
 _EXACT_BELOW = 2.0**53
 _LANE_FIELDS = ("userId", "anonymousId", "groupId")
 _DELETE_LANE_FIELDS = ("userId", "userID")
-_KNOWN_TYPES = {name: name for name in SEGMENT_TYPES}
+_KNOWN_TYPES = frozenset(SEGMENT_TYPES)
 
 
 class Decoder:
@@ -36,7 +36,8 @@ class Decoder:
     """
 
     def __init__(self, mode: Mode, validator: Validator) -> None:
-        self._mode = mode
+        self._is_strict = mode == "strict"
+        self._is_off = mode == "off"
         self._fault = validator.fault
 
     def decode(self, record: Record) -> Event | Invalid | None:
@@ -44,27 +45,24 @@ class Decoder:
         body = record.value
         if body is None:
             return None
-        if body.startswith(b"\x00"):
-            body = body[_FRAMING_BYTES:]
         try:
             payload = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
+        except orjson.JSONDecodeError:
+            if body.startswith(b"\x00"):
+                body = body[_FRAMING_BYTES:]
             try:
-                payload = _parse_leniently(body)
-            except (ValueError, RecursionError):
+                payload = _parse_again(body)
+            except (ValueError, RecursionError) as error:
                 return Invalid(Reason.INVALID_JSON, f"The value is not JSON: {error}.")
         if payload.__class__ is not dict:
             return Invalid(Reason.INVALID_EVENT, "The value is not a JSON object.")
-        return self._event(record, body, payload)
-
-    def _event(self, record: Record, body: bytes, payload: dict[str, Any]) -> Event | Invalid:
-        raw_type = payload.get("type")
-        known = _KNOWN_TYPES.get(raw_type) if raw_type.__class__ is str else None
-        type_ = known or normal_type(raw_type) or UNKNOWN_TYPE
-        if self._mode != "off":
-            fault = self._fault(type_ if self._mode == "strict" else CUSTOM_TYPE, payload)
+        type_ = payload.get("type")
+        if type_.__class__ is not str or type_ not in _KNOWN_TYPES:
+            type_ = normal_type(type_) or UNKNOWN_TYPE
+        if not self._is_off:
+            fault = self._fault(type_ if self._is_strict else CUSTOM_TYPE, payload)
             if fault is not None:
-                return Invalid(Reason.INVALID_EVENT, fault, _KNOWN_TYPES.get(type_, CUSTOM_TYPE))
+                return Invalid(Reason.INVALID_EVENT, fault, type_label(type_))
         user = payload.get("userId")
         if user.__class__ is not str or not user:
             user = _first_id(payload, body, _DELETE_LANE_FIELDS if type_ == "delete" else _LANE_FIELDS)
@@ -79,11 +77,21 @@ def normal_type(raw: object) -> str:
     return raw.strip(ASCII_WHITESPACE).lower() if isinstance(raw, str) else ""
 
 
-def _parse_leniently(body: bytes) -> Any:
-    """Parse what JSON's grammar allows and orjson refuses: lone surrogates, numbers beyond a double.
+def _parse_again(body: bytes) -> Any:
+    """Parse what was framed, and what JSON's grammar allows and orjson refuses: lone surrogates, huge numbers.
 
-    Raises: ValueError when it is not JSON, RecursionError when it is nested too deeply.
+    Raises: ValueError, with what orjson says, when it is not JSON; RecursionError when it is nested too deeply.
     """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        try:
+            return _parse_leniently(body)
+        except ValueError:
+            raise error from None
+
+
+def _parse_leniently(body: bytes) -> Any:
     return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, parse_int=_integer)
 
 

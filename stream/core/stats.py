@@ -5,7 +5,7 @@ One owner writes (the engine, on the event loop), any thread may read: a reader 
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable
 
@@ -47,10 +47,15 @@ class Histogram:
 
     def observe_all(self, values: Iterable[float]) -> None:
         """Count several observations."""
-        counts, bounds = self.counts, self.bounds
-        for value in values:
-            counts[bisect_left(bounds, value)] += 1
-            self.total += value
+        ordered, counts, below = sorted(values), self.counts, 0
+        for index, bound in enumerate(self.bounds):
+            at_most = bisect_right(ordered, bound, below)
+            counts[index] += at_most - below
+            below = at_most
+            if below == len(ordered):
+                break
+        counts[-1] += len(ordered) - below
+        self.total += sum(ordered)
 
 
 class WorkflowStats:
