@@ -88,7 +88,7 @@ def test_a_shared_group_goes_on_until_the_open_limit(scene: Scene) -> None:
         assert len(got(scene, "well")) < 3000
         assert program.metrics().total("tray_open_events") < 400 + 4 * 1000
         outage.heal()
-        wait_until(lambda: len(got(scene, "dead")) >= 3000, "all arrived", 120)
+        wait_until(lambda: all(len(got(scene, name)) >= 3000 for name in ("well", "dead")), "all arrived", 120)
         assert program.stop() == 0
     for name in ("well", "dead"):
         assert missing(ids_of(tracks(range(3000))), got(scene, name)) == []
