@@ -38,6 +38,7 @@ COMMIT_INTERVAL_S = 0.02
 """Of a progress that is kept: what was sent since the last commit is sent again after a crash."""
 MAX_OPEN_EVENTS = 4_000
 """Likewise: the further apart the open events lie, the longer it takes to say what is done between them."""
+# Below half of `max_open_events` the engine stops no partition, which would cost what was fetched ahead of it.
 
 
 @dataclass
@@ -110,6 +111,7 @@ def sending_world(parts: ReplayParts, kept: Kept | None, dead_letter_partitions:
     stats = EngineStats(kafka.group, parts.request.topics, parts.request.workflows)
     engine, sieve = Engine(policy, delivery_rules(settings), edges, stats), _sieve(parts)
     events = SiftedEvents(sieve, engine, _starts(parts))
+    owner.has_room = lambda: stats.open_events.total() < MAX_OPEN_EVENTS
     return ReplayWorld(owner, events, sieve, engine, topic, tuple(senders))
 
 
@@ -117,8 +119,8 @@ def _owner(parts: ReplayParts, kept: Kept | None) -> RangeOwner:
     left = {tp: stretch for tp, stretch in parts.plan.stretches.items() if stretch.left}
     starts = [Start(tp, stretch.at, stretch.done_map) for tp, stretch in left.items()]
     until = {tp: stretch.until for tp, stretch in left.items()}
-    post = poster(asyncio.get_running_loop())
-    return RangeOwner(parts.kafka, range_reader_config(parts.kafka), starts, until, kept, post, parts.journal)
+    loop, config = asyncio.get_running_loop(), range_reader_config(parts.kafka)
+    return RangeOwner(parts.kafka, config, starts, until, kept, poster(loop), loop.call_later, parts.journal)
 
 
 def _starts(parts: ReplayParts) -> dict[TopicPartition, int]:
@@ -143,15 +145,11 @@ def _engine_policy(parts: ReplayParts, kept: Kept | None) -> EnginePolicy:
     policy = replace(policy, workflows=tuple(_replaying(workflow, parts.request) for workflow in policy.workflows))
     if kept is None:
         return policy
-    limits, heading = policy.limits, max(map(len, kept.headings.values()), default=0)
+    room = policy.limits.metadata_max_bytes - max(map(len, kept.headings.values()), default=0)
     return replace(
         policy,
         commit_interval_s=min(policy.commit_interval_s, COMMIT_INTERVAL_S),
-        limits=replace(
-            limits,
-            max_open_events=min(limits.max_open_events, MAX_OPEN_EVENTS),
-            metadata_max_bytes=max(0, limits.metadata_max_bytes - heading),
-        ),
+        limits=replace(policy.limits, metadata_max_bytes=max(0, room)),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from confluent_kafka import TopicPartition as KafkaPartition
@@ -16,6 +17,12 @@ from stream.kafka.owner import ConsumerOwner
 from stream.kafka.progress import Kept, NothingKept, ProgressKeeper
 from stream.kafka.rebalance import Post
 from stream.kafka.starts import Start
+
+LOOK_AGAIN_S = 0.005
+"""Between two looks whether there is room."""
+
+Later = Callable[[float, Callable[[], None]], object]
+"""Runs a function on the event loop after some seconds."""
 
 
 class RangeOwner(ConsumerOwner):
@@ -33,20 +40,38 @@ class RangeOwner(ConsumerOwner):
         until: Mapping[TopicPartition, int],
         kept: Kept | None,
         post: Post,
+        later: Later,
         journal: Journal,
-        beat: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__(policy, config, post, journal, beat)
+        super().__init__(policy, config, post, journal, beat=lambda: None)
+        self.has_room: Callable[[], bool] = lambda: True
+        """Asked on the event loop before each batch is told; what has no room waits, and nothing more is read."""
         self._starts = starts
         self._until = until
         self._kept = kept
         self._options = config
         self._finished: set[TopicPartition] = set()
         self._last: Offsets = {}
+        self._later = later
+        self._waiting: deque[Polled] = deque()
+        """Read, and not told yet; touched on the event loop alone."""
 
     def commit(self, offsets: Offsets) -> None:
         """Send a commit at once, or act as if."""
         self._progress.commit(offsets)
+
+    def _deliver(self, polled: Polled) -> None:
+        self._waiting.append(polled)
+        if len(self._waiting) == 1:
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        """Unlike the engine's own limits this pauses no partition, which would drop what was fetched ahead of it."""
+        while self._waiting and not self._stop_asked:
+            if not self.has_room():
+                self._later(LOOK_AGAIN_S, self._hand_on)
+                return
+            super()._deliver(self._waiting.popleft())
 
     # The thread.
 

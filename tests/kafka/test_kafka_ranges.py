@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 
 from kafka_support import Member, committed, delete_records, fill, policy_for
 
@@ -27,13 +28,18 @@ GONE: list[topics.Given] = [("k", b"gone", 0, None)] * 4
 class RangeReader(Member):
     """A reader of `ranges` (from, until) per partition number whose engine records."""
 
+    owner: RangeOwner
+
     def __init__(self, policy: KafkaPolicy, ranges: Mapping[int, tuple[int, int]], kept: Kept | None = None) -> None:
         super().__init__(policy, range_reader_config(policy))
         tps = {number: TopicPartition(policy.topics[0], number) for number in ranges}
         starts = [Start(tps[number], first) for number, (first, _) in ranges.items()]
         until = {tps[number]: end for number, (_, end) in ranges.items()}
-        config = range_reader_config(policy)
-        self.owner = RangeOwner(policy, config, starts, until, kept, self.loop.post, self.journal, self._beat)
+        config, post = range_reader_config(policy), self.loop.post
+        self.owner = RangeOwner(policy, config, starts, until, kept, post, self._later, self.journal)
+
+    def _later(self, seconds: float, function: Callable[[], None]) -> None:
+        threading.Timer(seconds, self.loop.post, [function]).start()
 
 
 def stretches(topic: str, ranges: Mapping[int, tuple[int, int]]) -> dict[TopicPartition, Stretch]:
@@ -54,6 +60,20 @@ def test_exactly_the_range_is_read(broker: Broker, topic_name: str) -> None:
         assert reader.source.offsets(0) == list(range(100, 2500))
         assert (reader.source.offsets(1), reader.source.offsets(2)) == ([0, 1, 2, 3, 4], [2])
     assert set(committed(broker, topic_name).values()) == {None}
+
+
+def test_what_has_no_room_waits(broker: Broker, topic_name: str) -> None:
+    """Each batch is told once there is room again, in order, and no record is left out."""
+    broker.create_topic(topic_name, 1)
+    fill(broker, topic_name, 6000)
+    room = threading.Event()
+    with RangeReader(policy_for(broker, topic_name), {0: (0, 6000)}) as reader:
+        reader.owner.has_room = lambda: room.is_set() or len(reader.source.batches) < 2
+        reader.wait(lambda: len(reader.source.batches) == 2)
+        assert not reader.loop.wait_for(lambda: len(reader.source.batches) > 2, 0.2)
+        room.set()
+        reader.wait(lambda: reader.source.ends)
+        assert reader.source.offsets(0) == list(range(6000))
 
 
 def test_a_range_ends_among_offsets_that_hold_no_record(apache_kafka: Broker, topic_name: str) -> None:
