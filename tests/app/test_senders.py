@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from stream.app.check_workflows import probe_workflows
 from stream.app.senders import Way, ways_to
 from stream.core.errors import ConfigError
 from stream.core.model import Answer, HttpRequest
+from stream.core.ports import Answered
 from stream.settings import load_settings
 from stream.settings.model import Settings
 from stream.testing.authority import Authority
@@ -79,15 +81,22 @@ def test_a_proxy_needs_the_general_sender(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def tell(answered: Sequence[Answered]) -> None:
+    """Give each answer to the future that its attempt is."""
+    for attempt, answer, _ in answered:
+        attempt.set_result(answer)
+
+
 def test_a_refused_address_is_told_once(tmp_path: Path) -> None:
     """However often it is tried; the line says what to do if the address is right."""
     journal = SilentJournal()
 
     async def main() -> None:
         sender = way(tmp_path, 'url = "http://169.254.169.254/latest"').open(journal)
+        sender.on_answers = tell
         for _ in range(3):
             answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-            sender.send(HttpRequest([], b"{}"), answered.set_result)
+            sender.send(HttpRequest([], b"{}"), answered)
             assert (await answered).code == "connect"
         await sender.close()
 
