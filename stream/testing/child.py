@@ -50,9 +50,19 @@ class Child:
         self.close()
 
     @property
+    def pid(self) -> int:
+        """Its process id; it leads its own process group."""
+        return self._process.pid
+
+    @property
     def is_running(self) -> bool:
         """Whether it has not ended."""
-        return self._process.poll() is None
+        return self.exit_code is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """Its exit code, negative the signal that ended it; None while it runs."""
+        return self._process.poll()
 
     @property
     def log(self) -> str:

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench_cores import load, machine, stay_off_the_programs_core
+from bench_cores import end_in_order, load, machine, stay_off_the_programs_core
 from bench_endpoint import Endpoints
 from bench_rows import HEAD, Row, cells, median_of, verdicts
 from bench_runs import Stage, rows_of
@@ -51,6 +51,7 @@ def main() -> None:
     given = parser.parse_args()
     variants = chosen(given.only, given.all)
     stay_off_the_programs_core()
+    end_in_order()
     if load() > BUSY:
         print(f"Others use this machine (load {load():.1f}): the rates will be too low.", file=sys.stderr)
     with tempfile.TemporaryDirectory(prefix="tray-bench-") as scratch:

@@ -7,12 +7,13 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 from typing import Any, Self
 
 import orjson
+
+from stream.testing.child import Child, free_port, wait_until_it
 
 HERE = Path(__file__).parent
 CERTIFICATE = "certificate.pem"
@@ -55,9 +56,9 @@ class Nginx:
         tls = _NGINX_TLS.format(port=self._tls_port, certificate=certificate) if certificate else ""
         path = directory / "nginx.conf"
         path.write_text(_NGINX.format(directory=directory, port=self._port, tls=tls))
-        self._process = subprocess.Popen(["nginx", "-c", path], stderr=subprocess.DEVNULL, start_new_session=True)
+        self._child = Child(["nginx", "-c", str(path)], directory / "output.log")
         self._asked = 0
-        wait_for_port(self._port)
+        wait_until_it(lambda: is_open(self._port), self._child, "nginx")
 
     def url(self, name: str = "w", tls: bool = False) -> str:
         """Where a workflow of this name is."""
@@ -73,8 +74,7 @@ class Nginx:
 
     def close(self) -> None:
         """End it."""
-        self._process.terminate()
-        self._process.wait(10)
+        self._child.stop()
 
 
 class OwnReceiver:
@@ -188,21 +188,7 @@ def fetch(url: str, certificate: Path | None = None) -> bytes:
         return body
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port: int = unused.getsockname()[1]
-        return port
-
-
-def wait_for_port(port: int, seconds: float = 10.0) -> None:
-    """Return once somebody listens."""
-    give_up_at = time.monotonic() + seconds
-    while True:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        if time.monotonic() > give_up_at:
-            raise SystemExit(f"Nothing listens on port {port}.")
-        time.sleep(0.05)
+def is_open(port: int) -> bool:
+    """Whether somebody listens on a port of the loopback."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -6,9 +6,6 @@ last tenth of the requests, so that neither its start nor its end counts. As pee
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +15,8 @@ from typing import NamedTuple, Protocol
 
 from bench_cores import programs_core
 from bench_usage import Usage, is_known, usage_of
+
+from stream.testing.child import Child
 
 STOP_WITHIN_S = 20.0
 FEW = 20_000
@@ -36,9 +35,8 @@ class Program:
     """A command line that posts events."""
 
     name: str
-    command: Sequence[str | Path]
+    command: Sequence[str]
     directory: Path
-    env: dict[str, str] | None = None
 
 
 class Measured(NamedTuple):
@@ -62,22 +60,13 @@ class Sample(NamedTuple):
 
 
 @contextmanager
-def running(program: Program) -> Iterator[subprocess.Popen[bytes]]:
+def running(program: Program) -> Iterator[Child]:
     """The program on its core; its output goes to a file beside its settings. Stopped in order at the end."""
-    with (program.directory / "output.log").open("ab") as log, programs_core():
-        process = subprocess.Popen(
-            list(map(str, program.command)),
-            cwd=program.directory,
-            env={**os.environ, **(program.env or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    try:
-        yield process
-    finally:
-        _stop(process)
+    with programs_core():
+        child = Child(program.command, program.directory / "output.log", program.directory)
+    with child:
+        yield child
+        child.stop(STOP_WITHIN_S)
 
 
 def measure(program: Program, endpoint: Counting, expect: int, timeout_s: float) -> Measured:
@@ -85,15 +74,15 @@ def measure(program: Program, endpoint: Counting, expect: int, timeout_s: float)
     before = endpoint.requests()
     pause_s = 0.002 if expect < FEW else 0.05
     samples: list[Sample] = []
-    with running(program) as process:
+    with running(program) as child:
         give_up_at = time.monotonic() + timeout_s
         while time.monotonic() < give_up_at:
             time.sleep(pause_s)
-            ended = process.poll() is not None
-            samples.append(Sample(time.monotonic(), endpoint.requests() - before, usage_of(process.pid)))
-            if ended or samples[-1].seen >= expect:
+            has_ended = not child.is_running
+            samples.append(Sample(time.monotonic(), endpoint.requests() - before, usage_of(child.pid)))
+            if has_ended or samples[-1].seen >= expect:
                 break
-    return judged(samples, expect, process.poll())
+        return judged(samples, expect, child.exit_code)
 
 
 def judged(samples: list[Sample], expect: int, exit_code: int | None) -> Measured:
@@ -107,13 +96,3 @@ def judged(samples: list[Sample], expect: int, exit_code: int | None) -> Measure
     done = last.seen - first.seen
     cpu_us = (last.used.cpu_s - first.used.cpu_s) / done * 1e6 if is_known() else 0.0
     return Measured(seen, done / (last.at - first.at), cpu_us, peak_mib, exit_code)
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(STOP_WITHIN_S)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

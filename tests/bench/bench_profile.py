@@ -16,7 +16,7 @@ from pathlib import Path
 
 import bench_programs as programs
 from bench import BIG_LOGS, EVENTS
-from bench_cores import programs_core, stay_off_the_programs_core
+from bench_cores import end_in_order, programs_core, stay_off_the_programs_core
 from bench_endpoint import Endpoints
 from bench_programs import Command
 from bench_topics import Shape, Topics
@@ -42,6 +42,7 @@ def main() -> None:
     CACHE.mkdir(exist_ok=True)
     stacks, graph = CACHE / "profile.folded", CACHE / "profile.svg"
     stay_off_the_programs_core()
+    end_in_order()
     with tempfile.TemporaryDirectory(prefix="tray-profile-") as scratch:
         record(Path(scratch), given.events, more, {"raw": stacks, "flamegraph": graph})
     print_top(stacks.read_text().splitlines())
@@ -56,7 +57,14 @@ def record(directory: Path, events: int, more: dict[str, str], output_by_format:
         workflow = {"url": endpoints.plain().url(), "max_in_flight": IN_FLIGHT, "concurrency": IN_FLIGHT, **more}
         for form, output in output_by_format.items():
             program = programs.product(directory, kafka.bootstrap, topic, [workflow])
-            spy: Command = [Path(sys.executable).parent / "py-spy", "record", "--format", form, "--output", output]
+            spy: Command = [
+                str(Path(sys.executable).parent / "py-spy"),
+                "record",
+                "--format",
+                form,
+                "--output",
+                str(output),
+            ]
             options = ["--rate", str(SAMPLES_PER_S), "--function", "--nonblocking", "--"]
             _run([*spy, *options, *program.command, "--until-end"], program.directory)
 

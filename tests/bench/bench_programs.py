@@ -20,7 +20,7 @@ SENDER_ALONE = "sender alone, no Kafka"
 PLAIN_LOOP = "confluent-kafka + httpx loop"
 AIOHTTP = "aiohttp, no Kafka"
 
-Command = list[str | Path]
+Command = list[str]
 
 
 def product(
@@ -40,14 +40,18 @@ def product(
 
 def sender_alone(directory: Path, url: str, count: int, in_flight: int, size: int, tls: Path | None = None) -> Program:
     """Our sender, requests only."""
-    command: Command = [sys.executable, HERE / "bench_sender_alone.py", *_requests(url, count, in_flight, size, tls)]
+    command: Command = [
+        sys.executable,
+        str(HERE / "bench_sender_alone.py"),
+        *_requests(url, count, in_flight, size, tls),
+    ]
     return Program(SENDER_ALONE, command, _folder(directory, "sender"))
 
 
 def plain_loop(directory: Path, bootstrap: str, topic: str, url: str) -> Program:
     """What most people write."""
     group = f"bench-{uuid.uuid4().hex[:8]}"
-    command: Command = [sys.executable, HERE / "bench_plain_loop.py", bootstrap, topic, group, url]
+    command: Command = [sys.executable, str(HERE / "bench_plain_loop.py"), bootstrap, topic, group, url]
     return Program(PLAIN_LOOP, command, _folder(directory, group))
 
 
@@ -57,8 +61,8 @@ def aiohttp(
     """aiohttp, requests only; None where it cannot be had."""
     if not UV:
         return None
-    uv: Command = [Path(UV).absolute(), "run", "--quiet", "--no-project", "--python", sys.executable]
-    command = [*uv, "--with", "aiohttp", "--with", "uvloop", "python", HERE / "bench_aiohttp.py"]
+    uv: Command = [str(Path(UV).absolute()), "run", "--quiet", "--no-project", "--python", sys.executable]
+    command = [*uv, "--with", "aiohttp", "--with", "uvloop", "python", str(HERE / "bench_aiohttp.py")]
     return Program(AIOHTTP, [*command, *_requests(url, count, in_flight, size, tls)], _folder(directory, "aiohttp"))
 
 

@@ -11,13 +11,15 @@ from typing import Any
 
 import bench_programs as programs
 import orjson
-from bench_endpoint import Endpoint, Endpoints, free_port
+from bench_endpoint import Endpoint, Endpoints
 from bench_measure import Measured, Program, measure, running
 from bench_rows import Row
 from bench_topics import Shape, Topics, event
 from bench_usage import usage_of
 from bench_variants import IN_FLIGHT, Variant
 from confluent_kafka import Producer
+
+from stream.testing.child import free_port
 
 SLOW_PROGRAM_EVENTS = 20_000
 """Of a program that is far slower: its rate shows after as many."""
@@ -99,7 +101,7 @@ def _latency(variant: Variant, stage: Stage) -> Iterator[Row]:
     endpoint = stage.endpoints.slow(0.0, is_recording=True)
     program = _product(variant, stage, topic, endpoint)
     producer = Producer({"bootstrap.servers": stage.topics.bootstrap, "linger.ms": 0})
-    with running(program) as process:
+    with running(program) as child:
         _produce_paced(producer, topic, WARM_UP_EVENTS, 0)
         give_up_at = time.monotonic() + 60
         while endpoint.requests() < WARM_UP_EVENTS and time.monotonic() < give_up_at:
@@ -107,7 +109,7 @@ def _latency(variant: Variant, stage: Stage) -> Iterator[Row]:
         sent = _produce_paced(producer, topic, int(LATENCY_RATE * LATENCY_S), WARM_UP_EVENTS)
         time.sleep(1.0)
         arrivals = endpoint.arrivals()
-        peak_mib = usage_of(process.pid).peak_kib / 1024
+        peak_mib = usage_of(child.pid).peak_kib / 1024
     waits = sorted(arrivals[name] - at for name, at in sent.items() if name in arrivals)
     if len(waits) < len(sent):
         yield Row(variant.name, variant.what, program.name, note=f"only {len(waits)} of {len(sent)} arrived")
@@ -141,11 +143,11 @@ def _memory(variant: Variant, stage: Stage) -> Iterator[Row]:
     workflows = [{"name": f"w{n}", "url": url} for n in range(variant.workflows)]
     program = programs.product(stage.directory, stage.topics.bootstrap, topic, workflows)
     peak_kib, give_up_at = 0, time.monotonic() + DEAD_FOR_S
-    with running(program) as process:
-        while time.monotonic() < give_up_at and process.poll() is None:
+    with running(program) as child:
+        while time.monotonic() < give_up_at and child.is_running:
             time.sleep(0.2)
-            peak_kib = max(peak_kib, usage_of(process.pid).peak_kib)
-        note = "" if process.poll() is None else f"ended with exit code {process.poll()}"
+            peak_kib = max(peak_kib, usage_of(child.pid).peak_kib)
+        note = "" if child.is_running else f"FAILED (exit {child.exit_code}, {program.directory.name})"
     yield Row(variant.name, variant.what, program.name, peak_mib=peak_kib / 1024, note=note)
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 import asyncio
 import ssl
 import sys
+from collections.abc import Sequence
 
 import orjson
 import uvloop
 from bench_topics import event, filler
 
-from stream.core.model import Answer, Event, Record, WorkflowPolicy
+from stream.app.garbage import collect_now_and_then
+from stream.core.model import Event, Record, WorkflowPolicy
+from stream.core.ports import Answered
 from stream.core.request import RequestBuilder
 from stream.webhook.choose import choose_sender
 
@@ -28,20 +31,26 @@ async def post(url: str, count: int, in_flight: int, size: int, tls: ssl.SSLCont
         Event(Record("t", 0, 0, 0, None, value), value, "track", "user-10000", "m-100000", {})
     )
     done = asyncio.get_running_loop().create_future()
-    left, answered = count - in_flight, 0
+    left, answered = count, 0
 
-    def on_answer(answer: Answer) -> None:
-        nonlocal left, answered
-        answered += answer.status == 200
+    def start(requests: int) -> None:
+        nonlocal left
+        left -= requests
+        for _ in range(requests):
+            sender.send(request, object())
+
+    def on_answers(answers: Sequence[Answered]) -> None:
+        nonlocal answered
+        answered += sum(answer.status == 200 for _, answer, _ in answers)
         if answered >= count:
             done.set_result(None)
-        elif left > 0:
-            left -= 1
-            sender.send(request, on_answer)
+        start(min(left, len(answers)))
 
-    for _ in range(in_flight):
-        sender.send(request, on_answer)
+    sender.on_answers = on_answers
+    collecting = asyncio.create_task(collect_now_and_then())  # as the product does
+    start(in_flight)
     await done
+    collecting.cancel()
     await sender.close()
 
 

@@ -86,7 +86,7 @@ def chosen(only: str, everything: bool) -> list[Variant]:
         SystemExit: there is none of such a name.
     """
     if only:
-        return [variant for name in only.split(",") for variant in _named(name)]
+        return [variant for name in only.split(",") if name for variant in _named(name)]
     return [variant for variant in VARIANTS if everything or variant.is_main]
 
 
