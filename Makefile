@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 BIN := .venv/bin
 STAMP := .venv/.synced
 
-.PHONY: help demo observe test check format simulate bench bench-engine profile docs dashboards pictures schemas clean
+.PHONY: help demo observe test check format simulate soak bench bench-engine profile docs dashboards pictures schemas clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -33,6 +33,10 @@ format: $(STAMP)  ## rewrite the files in the project's format
 
 simulate: $(STAMP)  ## the engine in thousands of broken worlds: make simulate SEEDS=10000
 	$(BIN)/python -m stream.testing.simulate --seeds $(or $(SEEDS),10000)
+
+soak: $(STAMP)  ## hours on real Kafka with faults by random seed, and a checker: make soak HOURS=1 (SEED, RATE)
+	@$(BIN)/python tests/soak/soak.py --hours $(or $(HOURS),1) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(RATE),--rate $(RATE)) $(if $(DIRECTORY),--directory $(DIRECTORY))
 
 bench: $(STAMP)  ## speed on real Kafka in one sitting; ALL=1, ONLY=name, EVENTS=n, ROUNDS=n, JSON=file
 	@UV=$(UV) $(BIN)/python tests/bench/bench.py $(if $(ALL),--all) $(if $(ONLY),--only $(ONLY)) \

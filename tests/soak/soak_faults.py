@@ -1,0 +1,164 @@
+"""The faults of a soak: which comes next and when is drawn from a seed; each is healed before the next but one."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from signal import SIGCONT, SIGSTOP
+from zlib import crc32
+
+from soak_load import WORKFLOWS
+from soak_members import SESSION_S, Member
+
+from stream.testing.apache_kafka import ApacheKafka
+from stream.testing.behaviours import Behaviour, always, flaky, resetting, retry_after, slow, when
+from stream.testing.receiver import FaultReceiver
+
+REFUND = b'"Order Refunded"'
+PAUSE_S = (20.0, 60.0)
+WORKFLOW_S = (10.0, 40.0)
+
+ABRUPT = frozenset({"kill", "stop_long", "broker_kill", "broker_restart"})
+"""After these, what was in flight or not committed yet is sent again."""
+
+
+def manners() -> dict[str, Behaviour]:
+    """How each workflow behaves while nothing in particular is wrong with it: one of them is flaky."""
+    return {
+        "everything": slow(0.005),
+        "orders": slow(0.01, when(lambda body: REFUND in body, 422, 200)),
+        "crm": slow(0.01, flaky(15)),
+    }
+
+
+def broken() -> dict[str, Behaviour]:
+    """How one may be broken for a while."""
+    return {
+        "down": always(503),
+        "slow": slow(1.0),
+        "throttled": retry_after(2),
+        "rejecting": when(lambda body: crc32(body) % 7 == 0, 422),
+        "resetting": when(lambda body: crc32(body) % 3 == 0, resetting()),
+        "unreachable": resetting(),
+    }
+
+
+@dataclass
+class Faults:
+    """Draws and does them until `stop` is set. `tell` is told of each in words."""
+
+    seed: int
+    kafka: ApacheKafka
+    steady: Member
+    mortal: Member
+    receiver: FaultReceiver
+    stop: threading.Event
+    tell: Callable[[str], None]
+    pause_s: tuple[float, float] = PAUSE_S
+    done: Counter[str] = field(default_factory=Counter)
+    unclean_exits: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._rng = random.Random(self.seed)
+        self._kinds: dict[str, tuple[int, Callable[[], None]]] = {
+            "kill": (4, self._kill),
+            "terminate": (3, self._terminate),
+            "stop_short": (2, self._stop_short),
+            "stop_long": (2, self._stop_long),
+            "reload": (2, self._reload),
+            "workflow": (9, self._break_workflow),
+            "broker_kill": (1, self._kill_broker),
+            "broker_restart": (1, self._restart_broker),
+            "broker_stop": (1, self._stop_broker),
+        }
+
+    def run(self) -> None:
+        """One after the other, until it is time to stop."""
+        names, weights = list(self._kinds), [weight for weight, _ in self._kinds.values()]
+        while not self.stop.wait(self._rng.uniform(*self.pause_s)):
+            name = self._rng.choices(names, weights)[0]
+            self.done[name] += 1
+            self._kinds[name][1]()
+
+    def heal(self) -> None:
+        """All members run and all workflows have their usual manners again."""
+        for name, behaviour in manners().items():
+            self.receiver.script(f"/{name}", behaviour)
+        for member in (self.steady, self.mortal):
+            member.start()
+
+    @property
+    def abrupt(self) -> int:
+        """How many there were after which events come again."""
+        return sum(self.done[name] for name in ABRUPT)
+
+    def _kill(self) -> None:
+        self.tell(f"kill -9 {self.mortal.name}")
+        self.mortal.kill()
+        self.stop.wait(self._rng.uniform(0.5, 15))
+        self.mortal.start()
+
+    def _terminate(self) -> None:
+        self.tell(f"SIGTERM {self.mortal.name}")
+        code = self.mortal.terminate()
+        if code != 0:
+            self.unclean_exits.append(code)
+        self.stop.wait(self._rng.uniform(0.5, 5))
+        self.mortal.start()
+
+    def _stop_short(self) -> None:
+        self._freeze(self._rng.choice((self.steady, self.mortal)), self._rng.uniform(1, SESSION_S / 2))
+
+    def _stop_long(self) -> None:
+        self._freeze(self.mortal, self._rng.uniform(SESSION_S + 2, 2 * SESSION_S))
+
+    def _freeze(self, member: Member, seconds: float) -> None:
+        self.tell(f"SIGSTOP {member.name} for {seconds:.0f} s")
+        if member.child is not None and member.is_running:
+            member.child.signal(SIGSTOP)
+            self.stop.wait(seconds)
+            member.child.signal(SIGCONT)
+
+    def _reload(self) -> None:
+        self.tell("SIGHUP both")
+        for member in (self.steady, self.mortal):
+            if member.is_running:
+                member.reload()
+
+    def _break_workflow(self) -> None:
+        name = self._rng.choice(WORKFLOWS)
+        how, behaviour = self._rng.choice(list(broken().items()))
+        seconds = self._rng.uniform(*_at_most(WORKFLOW_S, self.pause_s))
+        self.done[how] += 1
+        self.tell(f"{name} is {how} for {seconds:.0f} s")
+        self.receiver.script(f"/{name}", behaviour)
+        threading.Thread(target=self._mend, args=(name, seconds), daemon=True).start()
+
+    def _mend(self, name: str, seconds: float) -> None:
+        self.stop.wait(seconds)
+        self.receiver.script(f"/{name}", manners()[name])
+
+    def _kill_broker(self) -> None:
+        self.tell("kill -9 the broker")
+        self.kafka.kill()
+        self.stop.wait(self._rng.uniform(0, 5))
+        self.kafka.start(120)
+
+    def _restart_broker(self) -> None:
+        self.tell("restart the broker")
+        self.kafka.restart(120)
+
+    def _stop_broker(self) -> None:
+        seconds = self._rng.uniform(2, 6)
+        self.tell(f"SIGSTOP the broker for {seconds:.0f} s")
+        self.kafka.stop()
+        self.stop.wait(seconds)
+        self.kafka.resume()
+
+
+def _at_most(span: Sequence[float], pause_s: Sequence[float]) -> tuple[float, float]:
+    """The span, shortened where the pauses are short (a run of a few minutes)."""
+    return min(span[0], pause_s[0]), min(span[1], pause_s[1])

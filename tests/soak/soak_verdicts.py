@@ -1,0 +1,163 @@
+"""Judges a soak by its files alone: the topic, the dead letters, what the workflows got, and the samples."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from confluent_kafka import Message
+from soak_load import WORKFLOWS, is_invalid, is_wanted, number_in, user_of
+from soak_log import Request, read_requests
+
+from stream.core.letters import PREFIX
+from stream.testing.arrival import Arrival
+from stream.testing.checker import first_deliveries_in_order
+
+WARM_S = 600.0
+"""Memory at the end is held against memory after this long."""
+GROWTH = 1.1
+SHOWN_FAULTS = 20
+NAMED = PREFIX + "workflow"
+PEAK_S = 3
+"""Deliveries of so many seconds may lie between the last commit and a kill."""
+
+Sample = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One line of the end."""
+
+    name: str
+    is_kept: bool
+    figures: str
+
+    def __str__(self) -> str:
+        return f"{'PASS' if self.is_kept else 'FAIL'} soak {self.name} {self.figures}"
+
+
+class Topic:
+    """Where each numbered event lies: read once, kept in 12 bytes an event."""
+
+    def __init__(self, messages: Iterable[Message]) -> None:
+        self.offsets = array("q")
+        self.partitions = array("h")
+        self.copies = 0
+        for message, number in messages_with_numbers(messages):
+            self._put(number, message.partition() or 0, message.offset() or 0)
+
+    def __len__(self) -> int:
+        return sum(offset >= 0 for offset in self.offsets)
+
+    def numbers(self) -> Iterator[int]:
+        """Numbers of the events that Kafka has."""
+        return (number for number, offset in enumerate(self.offsets) if offset >= 0)
+
+    def _put(self, number: int, partition: int, offset: int) -> None:
+        while len(self.offsets) <= number:
+            self.offsets.append(-1)
+            self.partitions.append(-1)
+        self.copies += self.offsets[number] >= 0
+        self.offsets[number], self.partitions[number] = offset, partition
+
+
+def messages_with_numbers(messages: Iterable[Message]) -> Iterator[tuple[Message, int]]:
+    """Each message with its event's number."""
+    for message in messages:
+        number = number_in(message.value() or b"")
+        if number >= 0:
+            yield message, number
+
+
+def letters_of(messages: Iterable[Message]) -> dict[str, set[int]]:
+    """Numbers of the events that ended as dead letters, by workflow; "" for those of no workflow."""
+    found: dict[str, set[int]] = {}
+    for message, number in messages_with_numbers(messages):
+        workflow = dict(_texts(message)).get(NAMED, "")
+        found.setdefault(workflow, set()).add(number)
+    return found
+
+
+def judge_deliveries(
+    topic: Topic, letters: Mapping[str, set[int]], log: Path, abrupt: int, in_flight: int
+) -> list[Verdict]:
+    """No loss, nothing unexpected, order, and duplicates within their bound."""
+    per_second: Counter[int] = Counter()
+    lost, strange, disorder, again, delivered = 0, 0, [], 0, 0
+    for workflow in WORKFLOWS:
+        requests = [request for request in read_requests(log) if request.workflow == workflow]
+        requests.sort()
+        times = Counter(request.number for request in requests if 200 <= request.status < 300)
+        per_second.update(int(request.answered_at) for request in requests if 200 <= request.status < 300)
+        ended = letters.get(workflow, set())
+        lost += sum(is_wanted(workflow, n) and n not in times and n not in ended for n in topic.numbers())
+        strange += sum(not is_wanted(workflow, r.number) for r in requests)
+        again += times.total() - len(times)
+        delivered += times.total()
+        disorder += order_faults(requests, topic)
+    lost += sum(is_invalid(n) and n not in letters.get("", ()) for n in topic.numbers())
+    peak = max((sum(per_second[second + i] for i in range(PEAK_S)) for second in list(per_second)), default=0)
+    bound = abrupt * (in_flight + peak)
+    for fault in disorder[:SHOWN_FAULTS]:
+        print(fault)
+    return [
+        Verdict("loss", lost == 0 and len(topic) > 0, f"events={len(topic)} delivered={delivered} lost={lost}"),
+        Verdict("letters", True, " ".join(f"{name or 'invalid'}={len(found)}" for name, found in letters.items())),
+        Verdict("strangers", strange == 0, f"unexpected={strange}"),
+        Verdict("order", not disorder, f"broken={len(disorder)}"),
+        Verdict("duplicates", again <= bound, f"again={again} bound={bound} abrupt={abrupt} peak_3s={peak}"),
+    ]
+
+
+def order_faults(requests: Iterable[Request], topic: Topic) -> list[str]:
+    """Where one user's events came to one workflow out of order."""
+    numbers: dict[int, int] = {}
+
+    def arrivals() -> Iterator[Arrival]:
+        for request in requests:
+            numbers[0] = request.number
+            yield Arrival(request.at, request.workflow, {}, b"", request.status, request.answered_at)
+
+    return first_deliveries_in_order(arrivals(), lambda _: user_of(numbers[0]), lambda _: topic.offsets[numbers[0]])
+
+
+def judge_samples(samples: list[Sample], steady: str) -> list[Verdict]:
+    """Memory of the member that was never killed, descriptors, threads, lag and the longest standstill."""
+    mine = [sample for sample in samples if sample.get("member") == steady and "rss_kib" in sample]
+    if len(mine) < 3:
+        return [Verdict("samples", False, f"samples={len(mine)}")]
+    warm = [sample for sample in mine if sample["t"] >= WARM_S] or mine[len(mine) // 3 :]
+    begin, end = (statistics.median(s["rss_kib"] for s in part) / 1024 for part in (warm[:3], mine[-3:]))
+    is_judged = mine[-1]["t"] >= 2 * WARM_S
+    memory = f"from={begin:.1f}MiB to={end:.1f}MiB ratio={end / begin:.3f} at={warm[0]['t']:.0f}s..{mine[-1]['t']:.0f}s"
+    first, last = warm[0], mine[-1]
+    peaks = " ".join(f"{name}={first[name]}..{last[name]}(max {_top(mine, name)})" for name in ("fds", "threads"))
+    still = max((s["since_progress"] or 0.0 for s in samples if "since_progress" in s), default=0.0)
+    return [
+        Verdict(
+            "memory", not is_judged or end <= GROWTH * begin, memory + ("" if is_judged else " (short: not judged)")
+        ),
+        Verdict("handles", last["fds"] <= first["fds"] + 50 and last["threads"] <= first["threads"] + 5, peaks),
+        Verdict("progress", True, f"longest_standstill={still:.0f}s largest_lag={_top(samples, 'lag'):.0f}"),
+    ]
+
+
+def read_samples(path: Path) -> list[Sample]:
+    """The samples, one of each line."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def _top(samples: Iterable[Sample], name: str) -> float:
+    return max((sample[name] for sample in samples if sample.get(name) is not None), default=0)
+
+
+def _texts(message: Message) -> Iterator[tuple[str, str]]:
+    """A read message's headers as text."""
+    for name, value in cast(list[tuple[str, bytes | None]], message.headers() or []):
+        yield name, (value or b"").decode()
