@@ -48,6 +48,7 @@ class Soak:
         self.seed = seed
         self.seconds = seconds
         self._rate = rate
+        self._broken = ""
         self._began = time.monotonic()
         self._pace = min(1.0, seconds / SHORT)
         self._stop_faults, self._stop_samples = threading.Event(), threading.Event()
@@ -60,10 +61,10 @@ class Soak:
             self._set_up(stack)
             load = Load(self._kafka.bootstrap, TOPIC, self._rate)
             watcher = threading.Thread(target=self._watch, daemon=True)
-            breaker = threading.Thread(target=self._faults.run, daemon=True)
+            breaker = threading.Thread(target=self._break, daemon=True)
             for thread in (watcher, breaker):
                 thread.start()
-            time.sleep(self.seconds)
+            self._stop_faults.wait(self.seconds)
             self._stop_faults.set()
             breaker.join(180)
             self._say("no more faults; the load ends")
@@ -91,6 +92,15 @@ class Soak:
         print(f"{now:7.0f} s  {what}", file=sys.stderr, flush=True)
         self._samples.write(json.dumps({"t": now, "fault": what}) + "\n")
 
+    def _break(self) -> None:
+        """Do the faults. Where one cannot be done the soak ends early, and fails."""
+        try:
+            self._faults.run()
+        except Exception as error:
+            self._broken = f"{type(error).__name__}: {error}"
+            self._say(self._broken)
+            self._stop_faults.set()
+
     def _watch(self) -> None:
         while not self._stop_samples.wait(SAMPLE_S * self._pace):
             self._sample()
@@ -113,14 +123,21 @@ class Soak:
         left = sum(end - (committed.get(partition) or 0) for partition, end in ends.items())
         took = time.monotonic() - began
         self._sample()
-        return Verdict("recovery", left == 0, f"written={load.written} left={left} quiet={took:.1f}s")
+        is_written = load.failed == 0 and sum(ends.values()) == load.written
+        figures = f"written={load.written} failed={load.failed} left={left} quiet={took:.1f}s"
+        return Verdict("recovery", left == 0 and is_written, figures)
 
     def _end_members(self, watcher: threading.Thread) -> list[Verdict]:
         self._stop_samples.set()
         watcher.join()
-        codes = [member.terminate() for member in (self._steady, self._mortal)] + self._faults.unclean_exits
+        members = (self._steady, self._mortal)
+        codes = [member.terminate() for member in members] + self._faults.unclean_exits
+        unasked = sum(member.unasked_ends for member in members)
         done = " ".join(f"{name}={count}" for name, count in sorted(self._faults.done.items()))
-        return [Verdict("exits", not any(codes), f"codes={codes}"), Verdict("faults", True, done or "none")]
+        return [
+            Verdict("exits", not any(codes) and not unasked, f"codes={codes} unasked={unasked}"),
+            Verdict("faults", not self._broken, done + self._broken or "none"),
+        ]
 
     def _judge(self) -> list[Verdict]:
         bootstrap = self._kafka.bootstrap

@@ -117,16 +117,14 @@ class Faults:
 
     def _freeze(self, member: Member, seconds: float) -> None:
         self.tell(f"SIGSTOP {member.name} for {seconds:.0f} s")
-        if member.child is not None and member.is_running:
-            member.child.signal(SIGSTOP)
-            self.stop.wait(seconds)
-            member.child.signal(SIGCONT)
+        member.signal(SIGSTOP)
+        self.stop.wait(seconds)
+        member.signal(SIGCONT)
 
     def _reload(self) -> None:
         self.tell("SIGHUP both")
         for member in (self.steady, self.mortal):
-            if member.is_running:
-                member.reload()
+            member.reload()
 
     def _break_workflow(self) -> None:
         name = self._rng.choice(WORKFLOWS)

@@ -9,7 +9,7 @@ import time
 import urllib.request
 from collections.abc import Iterable
 from pathlib import Path
-from signal import SIGHUP, SIGKILL
+from signal import SIGHUP, Signals
 from typing import Any
 
 from soak_load import workflow_settings
@@ -38,14 +38,15 @@ class Member:
         self._reloads = 0
         self._progress, self._progressed_at = -1.0, time.monotonic()
         self.child: Child | None = None
+        self.unasked_ends = 0
+        """How often the process ended by itself."""
         directory.mkdir(parents=True, exist_ok=True)
 
     def start(self) -> None:
         """Start it, unless it runs."""
         if self.is_running:
             return
-        if self.child is not None:
-            self.child.close()
+        self._forget()
         self._configure()
         kept = {name: value for name, value in os.environ.items() if not name.startswith("TRAY_")}
         command = (sys.executable, "-m", "stream", "run")
@@ -57,34 +58,47 @@ class Member:
         """Whether the process is there, be it stopped or not."""
         return self.child is not None and self.child.is_running
 
+    def signal(self, number: Signals) -> None:
+        """Send it a signal; nothing happens when it has ended by itself."""
+        if self.child is not None and self.child.is_running:
+            self.child.signal(number)
+
     def kill(self) -> None:
         """SIGKILL."""
-        assert self.child is not None
-        self.child.signal(SIGKILL)
-        self.child.close()
+        self._forget()
 
     def terminate(self) -> int:
         """SIGTERM; the exit code."""
-        assert self.child is not None
-        return self.child.stop(60.0)
+        child = self.child
+        if child is None or not child.is_running:
+            self._forget()
+            return 0
+        code = child.stop(60.0)
+        self.child = None
+        return code
 
     def close(self) -> None:
-        """End it at once, if it was ever started."""
-        if self.child is not None:
-            self.child.close()
+        """End it at once, if it runs."""
+        self._forget()
 
     def reload(self) -> None:
         """SIGHUP, after a setting was changed."""
-        assert self.child is not None
         self._reloads += 1
         self._configure()
-        self.child.signal(SIGHUP)
+        self.signal(SIGHUP)
 
     def sample(self) -> Fields:
         """Its size, and what its metrics say; `since_progress` is None while they cannot be read."""
-        if self.child is None or not self.child.is_running:
+        child = self.child
+        if child is None or not child.is_running:
             return {"member": self.name, "is_running": False}
-        return {"member": self.name, "is_running": True, **usage(self.child.pid), **self._metrics()}
+        return {"member": self.name, "is_running": True, **usage(child.pid), **self._metrics()}
+
+    def _forget(self) -> None:
+        if self.child is not None:
+            self.unasked_ends += not self.child.is_running
+            self.child.close()
+            self.child = None
 
     def _metrics(self) -> Fields:
         found = scrape(self._port)

@@ -27,6 +27,9 @@ NAMED = PREFIX + "workflow"
 PEAK_S = 3
 """Deliveries of so many seconds may lie between the last commit and a kill."""
 
+STILL_S = 120.0
+"""Nobody may stand still longer than this; the broker's absences are shorter."""
+
 Sample = Mapping[str, Any]
 
 
@@ -144,7 +147,9 @@ def judge_samples(samples: list[Sample], steady: str) -> list[Verdict]:
             "memory", not is_judged or end <= GROWTH * begin, memory + ("" if is_judged else " (short: not judged)")
         ),
         Verdict("handles", last["fds"] <= first["fds"] + 50 and last["threads"] <= first["threads"] + 5, peaks),
-        Verdict("progress", True, f"longest_standstill={still:.0f}s largest_lag={_top(samples, 'lag'):.0f}"),
+        Verdict(
+            "progress", still <= STILL_S, f"longest_standstill={still:.0f}s largest_lag={_top(samples, 'lag'):.0f}"
+        ),
     ]
 
 
