@@ -28,6 +28,11 @@ class EngineRun:
         self._journal = journal
         self._tasks: list[asyncio.Task[None]] = []
 
+    @property
+    def group(self) -> str:
+        """Its consumer group."""
+        return self.world.engine.stats.group
+
     def begin(self, on_joined: Callable[[], None]) -> None:
         """Join the group and go on until stopped, at the end of `ranges` if there are any, or broken."""
         engine, owner = self.world.engine, self.world.owner
@@ -78,20 +83,6 @@ def _raise_fault(task: asyncio.Task[None]) -> None:
     """From a callback of the event loop, so that its exception handler hears of it."""
     if not task.cancelled() and (error := task.exception()) is not None:
         raise error
-
-
-async def first_error(runs: list[EngineRun]) -> StreamError | None:
-    """Wait until all have ended; the first that ends with an error stops the others."""
-    pending: set[asyncio.Future[StreamError | None]] = {run.ended for run in runs}
-    error: StreamError | None = None
-    while pending:
-        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-        found = next((found for future in done if (found := future.result()) is not None), None)
-        if found is not None and error is None:
-            error = found
-            for run in runs:
-                run.stop()
-    return error
 
 
 def joined_all(count: int, on_joined: Callable[[], None]) -> list[Callable[[], None]]:

@@ -110,13 +110,6 @@ def invalid_give_up(settings: Settings) -> frozenset[Place]:
     return _places(settings.validation.give_up)
 
 
-def without_give_up(settings: Settings) -> Settings:
-    """The settings that take effect at a start only."""
-    workflows = tuple(workflow.model_copy(update={"give_up": ()}) for workflow in settings.workflows)
-    validation = settings.validation.model_copy(update={"give_up": ()})
-    return settings.model_copy(update={"workflows": workflows, "validation": validation})
-
-
 def delivery_rules(settings: Settings) -> DeliveryRules:
     """What answers mean and when attempts are repeated."""
     retry = settings.retry

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import partial
@@ -12,22 +12,17 @@ from typing import Any
 
 from stream import __version__
 from stream.app.endpoint import OpenEndpoint, serve_http
-from stream.app.engine_run import EngineRun, first_error, joined_all
+from stream.app.engine_run import EngineRun
+from stream.app.engines import Engines
 from stream.app.garbage import collect_now_and_then
-from stream.app.policies import (
-    Layout,
-    invalid_give_up,
-    kafka_policy,
-    layouts,
-    without_give_up,
-    workflow_policies,
-)
-from stream.app.senders import ways_to
+from stream.app.policies import Layout, kafka_policy, layouts
+from stream.app.reload import EnginePlan, Plan, changed_keys, in_force, plan_engines
+from stream.app.senders import Way
 from stream.app.start import Start, ask_kafka, unless_stopped
 from stream.app.steady_stats import SteadyStats
 from stream.app.tracing import CLOSE_LIMIT_S, open_tracing
 from stream.app.world import build_world
-from stream.core.errors import ConfigError, DataLossError, Problem, StreamError, told
+from stream.core.errors import ConfigError, DataLossError, EngineInvariantError, Problem, StreamError, told
 from stream.core.stats import EngineStats
 from stream.kafka.client_config import reader_config
 from stream.settings.hidden import hidden_texts
@@ -74,25 +69,31 @@ class Processor:
     def __post_init__(self) -> None:
         HIDDEN.add(hidden_texts(self.settings))
         require_known(self.settings, self.options.only)
-        ways_to(self.settings, self.settings.workflows)  # a file of theirs that cannot be used ends the start at once
-        self._layouts = self._engines(is_first_start=False)
+        planned = self._engines_for(self.settings)  # a file that cannot be used ends the start at once
         topics = [topic for topic in self.settings.kafka.topics if not topic.startswith("^")]
-        self.all_stats = [
-            EngineStats(layout.group, topics, [workflow.name for workflow in layout.workflows])
-            for layout in self._layouts
-        ]
+        self.all_stats: list[EngineStats] = []
         self.health = Health(SystemClock())
+        self._engines = Engines(self.all_stats, topics, self._open)
+        self._engines.on_closed = lambda group: self.health.forget(_owner_name(group))
+        self._engines.match_stats(planned)
         self._logger = librdkafka_logger(self.journal)
         self._kafka = kafka_policy(self.settings, logger=self._logger)
-        self.runs: list[EngineRun] = []
-        """One for each engine, once Kafka has answered."""
+        self._answer: Start | None = None
+        """What Kafka said; from then on engines run."""
+        self._trace: TraceFile | None = None
         self._stop_asked = asyncio.Event()
         self._fault: StreamError | None = None
         self._tracing = open_tracing(self.settings)
 
-    def _engines(self, *, is_first_start: bool) -> list[Layout]:
+    def _engines_for(self, settings: Settings, *, is_first_start: bool = False) -> EnginePlan:
         options = self.options
-        return layouts(self.settings, is_first_start=is_first_start, only=options.only, workers=options.workers)
+        chosen = layouts(settings, is_first_start=is_first_start, only=options.only, workers=options.workers)
+        return plan_engines(settings, chosen)
+
+    @property
+    def runs(self) -> list[EngineRun]:
+        """One for each engine, once Kafka has answered."""
+        return self._engines.runs
 
     @property
     def stats(self) -> EngineStats:
@@ -108,27 +109,46 @@ class Processor:
         """Drain, commit, leave the groups; `run` returns when that is done. From the event loop."""
         self.health.stopping()
         self._stop_asked.set()
-        for run in self.runs:
-            run.stop()
+        self._engines.stop()
 
     def reload(self, read: Callable[[], Loaded]) -> None:
-        """Apply what may change while running: what is to be given up. From the event loop; never raises."""
+        """Take the settings as they are now, or none of them. From the event loop; never raises.
+
+        An event is sent wholly with the old ones or wholly with the new ones, and nothing in flight is dropped.
+        """
         try:
-            fresh = read().settings
+            plan = self._plan(read().settings)
         except ConfigError as error:
-            self.stats.config_reloads["failed"] += 1
-            problems = str(error)
-            self.journal.error(
-                "The settings were not reloaded; nothing has changed.", problems=problems, limit_key=problems
-            )
-            return
-        of_workflows = {policy.name: policy.give_up for policy in workflow_policies(fresh)}
-        for run in self.runs:
-            run.world.engine.set_give_up(of_workflows, invalid_give_up(fresh))
+            self._tell_not_reloaded(str(error))
+        except Exception as error:  # whatever it is: nothing has changed yet, and the run goes on
+            self._tell_not_reloaded(told(error))
+        else:
+            self._apply(plan)
+
+    def _plan(self, fresh: Settings) -> Plan:
+        require_known(fresh, self.options.only)
+        settings = in_force(self.settings, fresh)
+        return Plan(settings, self._engines_for(settings), changed_keys(self.settings, fresh))
+
+    def _apply(self, plan: Plan) -> None:
+        HIDDEN.add(hidden_texts(plan.settings))
+        self.settings = plan.settings
+        if self._answer is None:
+            self._engines.match_stats(plan.engines)
+        else:
+            self._engines.apply(plan.settings, plan.engines)
         self.stats.config_reloads["ok"] += 1
-        self.journal.info("The settings were reloaded: give_up is applied.")
-        if without_give_up(fresh) != without_give_up(self.settings):
-            self.journal.warning("Other settings have changed, too; they take effect after a restart.")
+        names = " ".join(workflow.name for layout, _ in plan.engines for workflow in layout.workflows)
+        self.journal.info("The settings were reloaded.", workflows=names)
+        if plan.waiting:
+            self.journal.warning(
+                "Some settings have changed that are read at start only; they need a restart and change nothing now.",
+                settings=" ".join(plan.waiting),
+            )
+
+    def _tell_not_reloaded(self, why: str) -> None:
+        self.stats.config_reloads["failed"] += 1
+        self.journal.error("The settings were not reloaded; nothing has changed.", problems=why, limit_key=why)
 
     async def run(self) -> None:
         """The whole life of the process.
@@ -164,23 +184,17 @@ class Processor:
 
     async def _run_engines(self, start: Start) -> None:
         asyncio.get_running_loop().set_exception_handler(self._on_exception)
-        chosen = self._engines(is_first_start=start.is_first_start)
-        pairs = zip(chosen, self.all_stats, strict=True)
-        trace = self._open_trace()
-        self.runs = [self._open(layout, stats, start, trace) for layout, stats in pairs]
-        for run, joined in zip(self.runs, joined_all(len(self.runs), self.health.joined), strict=True):
-            run.begin(joined)
+        self._answer, self._trace = start, self._open_trace()
+        planned = self._engines_for(self.settings, is_first_start=start.is_first_start)
+        self._engines.begin(planned, self.health.joined)
         if self._stop_asked.is_set():
             self.request_stop()
         self.on_started(self)
         try:
-            error = await first_error(self.runs)
+            error = await self._engines.until_ended()
         finally:
-            for run in self.runs:
-                self.health.forget(_owner_name(run.world.engine.stats.group))
-                await run.close()
-            if trace is not None:
-                trace.close()
+            if self._trace is not None:
+                self._trace.close()
         self._conclude(self._fault or error)
 
     def _open_trace(self) -> TraceFile | None:
@@ -188,13 +202,16 @@ class Processor:
             return None
         return TraceFile(self.options.trace, self._kafka.group, SystemClock(), self.journal)
 
-    def _open(self, layout: Layout, stats: EngineStats, start: Start, trace: TraceFile | None) -> EngineRun:
+    def _open(self, layout: Layout, ways: Sequence[Way], stats: EngineStats) -> EngineRun:
+        start = self._answer
+        if start is None:
+            raise EngineInvariantError("An engine was to begin before Kafka had answered.")
         kafka = kafka_policy(self.settings, layout, self._logger)
-        group_trace = None if trace is None else trace.for_group(layout.group)
+        trace = None if self._trace is None else self._trace.for_group(layout.group)
         beat = partial(self.health.beat, _owner_name(layout.group))
         spans = None if self._tracing is None else self._tracing.for_group(layout.group)
         world = build_world(
-            self.settings, layout, kafka, start.dead_letter_partitions, stats, self.journal, group_trace, beat, spans
+            self.settings, layout, ways, kafka, start.dead_letter_partitions, stats, self.journal, trace, beat, spans
         )
         return EngineRun(world, reader_config(kafka), start.ranges, self.journal)
 
@@ -202,7 +219,7 @@ class Processor:
         self.journal.tell_suppressed(everything=True)
         if error is not None:
             raise error
-        if any(run.has_lost for run in self.runs):
+        if self._engines.has_lost:
             raise DataLossError("Records that were not read are gone from the topic; see the error lines above.")
         self.journal.info("Stopped.")
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 from stream.app.loop_clock import LoopClock
 from stream.app.policies import Layout, delivery_rules, engine_policy
-from stream.app.senders import open_senders
+from stream.app.senders import Way
 from stream.core.errors import EngineInvariantError
 from stream.core.model import DeadLetter
-from stream.core.ports import Spans
+from stream.core.ports import Journal, Spans
 from stream.core.stats import EngineStats
 from stream.kafka.client_config import KafkaPolicy, consumer_config, producer_config
 from stream.kafka.dead_letters import DeadLetterTopic
@@ -34,8 +34,28 @@ class World:
     engine: Engine
     owner: ConsumerOwner
     letters: DeadLetterTopic | None
+    ways: Sequence[Way]
+    """To the engine's workflows, in their order."""
     senders: list[WebhookSender]
+    """Those that go these ways."""
     trace: GroupTrace | None
+    journal: Journal
+    retiring: dict[asyncio.Task[None], WebhookSender] = field(default_factory=dict)
+    """Senders of earlier settings that wait for their last answers."""
+
+    def reconfigure(self, settings: Settings, layout: Layout, ways: Sequence[Way]) -> None:
+        """Other settings from the next request on. A sender whose way did not change is kept with its connections."""
+        former = dict(zip(self.ways, self.senders, strict=True))
+        self.senders = [former.pop(way) if way in former else way.open(self.journal) for way in ways]
+        self.ways = ways
+        self.engine.reconfigure(engine_policy(settings, layout), delivery_rules(settings), self.senders)
+        for sender in former.values():
+            retirement = asyncio.create_task(sender.retire())
+            self.retiring[retirement] = sender
+            retirement.add_done_callback(self._retired)
+
+    def _retired(self, retirement: asyncio.Task[None]) -> None:
+        del self.retiring[retirement]
 
     def flush_trace(self) -> None:
         """Write what the trace has buffered."""
@@ -47,8 +67,10 @@ class World:
         self.engine.stop()
         if self.letters is not None:
             self.letters.close()
-        for sender in self.senders:
+        for sender in (*self.senders, *self.retiring.values()):
             await sender.close()
+        for retirement in list(self.retiring):
+            retirement.cancel()
 
 
 class NoDeadLetters:
@@ -62,6 +84,7 @@ class NoDeadLetters:
 def build_world(
     settings: Settings,
     layout: Layout,
+    ways: Sequence[Way],
     kafka: KafkaPolicy,
     partitions: int,
     stats: EngineStats,
@@ -72,14 +95,14 @@ def build_world(
 ) -> World:
     """The engine of one layout and its edges, on the running event loop; nothing is started yet.
 
-    `partitions` is how many the dead-letter topic has.
+    `ways` lead to the layout's workflows, in their order; `partitions` is how many the dead-letter topic has.
     """
     loop = asyncio.get_running_loop()
     post, journal = poster(loop), journal.bind(group=layout.group)
     letters = None
     if settings.dead_letter.enabled:
         letters = DeadLetterTopic(producer_config(kafka), settings.dead_letter_topic, kafka.group, partitions, post)
-    senders = open_senders(settings, layout.workflows, journal)
+    senders = [way.open(journal) for way in ways]
     owner = ConsumerOwner(kafka, consumer_config(kafka), post, journal, beat)
     edges = Edges(
         source=owner,
@@ -93,7 +116,7 @@ def build_world(
         spans=spans,
     )
     engine = Engine(engine_policy(settings, layout), delivery_rules(settings), edges, stats)
-    return World(engine, owner, letters, senders, trace)
+    return World(engine, owner, letters, ways, senders, trace, journal)
 
 
 def poster(loop: asyncio.AbstractEventLoop) -> Post:

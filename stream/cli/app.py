@@ -32,7 +32,7 @@ holds for all of them together. Metrics and health of all are on the one address
 log lines have worker=; --trace FILE writes FILE.0, FILE.1 and so on.
 
 Ends at SIGTERM or Ctrl-C: drains, commits, leaves the group. A second signal exits at once. SIGHUP reads the settings
-again and applies give_up; other changes take effect at the next start.
+again and applies workflows, secrets, filters, limits and retries to what runs; Kafka's take effect at the next start.
 """
 
 DEMO_HELP = """The main job on this machine alone: an embedded broker, sample events, three local workflows.

@@ -7,18 +7,20 @@ behind it wait in offset order. Every step costs the same however many events, l
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence, Set
 from operator import attrgetter
 
 from stream.core.model import Event
-from stream.core.tenure import Delivery, Tenure
+from stream.core.tenure import Delivery, Tenure, WorkflowShare
 
 _WHOLE_PARTITION = "partition"
+LaneRule = Callable[[Event], Hashable | None]
+"""Gives an event its lane within its partition; None: no lane, it waits for nobody."""
 
 
-def lane_of(ordering: str) -> Callable[[Event], Hashable | None]:
-    """The rule that gives an event its lane within its partition; None: no lane, it waits for nobody."""
-    rules: dict[str, Callable[[Event], Hashable | None]] = {
+def lane_of(ordering: str) -> LaneRule:
+    """The rule of one setting of `ordering`."""
+    rules: dict[str, LaneRule] = {
         "user": attrgetter("user"),
         "key": attrgetter("record.key"),
         "partition": lambda _event: _WHOLE_PARTITION,
@@ -101,6 +103,8 @@ class Dispatcher:
         It waited from its `queued_at` or its forerunner's start. A lane of a partition that stops is gone already.
         """
         for delivery in deliveries:
+            if delivery.share.shared and self._still_held(delivery):
+                continue
             lanes = delivery.share.lanes
             behind = lanes.pop(delivery.lane, None)
             if behind:
@@ -116,6 +120,68 @@ class Dispatcher:
         share.waiting = 0
         share.lanes.clear()
         share.crowded.clear()
+        share.shared.clear()
+
+    def rebuild(self, shares: Sequence[WorkflowShare], lane_of: LaneRule, max_lane_events: int) -> None:
+        """Put what is pending in these shares into the lanes of another rule; what ended meanwhile is gone.
+
+        What was ready, probed, in flight or in backoff stays so where its lane allows it. In flight and in backoff all
+        keep their lanes: what follows them there waits until the last of them is done.
+        """
+        self._max_lane_events = max_lane_events
+        queued = {*self._ready, *self._probed}
+        for share in shares:
+            queued.update(*filter(None, share.lanes.values()))
+        eligible: set[Delivery] = set()
+        for share in shares:
+            eligible |= self._relay(share, lane_of, queued)
+        self._probed = deque(delivery for delivery in self._probed if delivery in eligible)
+        first = [delivery for delivery in self._ready if delivery in eligible]
+        known = {*first, *self._probed}
+        self._ready = deque([*first, *(d for d in _by_offset(eligible) if d not in known)])
+        self.waiting = sum(share.waiting for share in shares)
+
+    def _relay(self, share: WorkflowShare, lane_of: LaneRule, queued: Set[Delivery]) -> set[Delivery]:
+        """Lay the lanes of one partition anew; those of `queued` that may start."""
+        share.lanes.clear()
+        share.crowded.clear()
+        share.shared.clear()
+        pending = sorted(share.pending.items())
+        share.waiting = sum(not (d.is_in_flight or d.is_ending) for _, d in pending)
+        for _, delivery in pending:
+            if delivery.is_ending and delivery.lane is None:  # given up: it holds nothing
+                continue
+            delivery.lane = lane_of(delivery.open_event.event)
+            if delivery not in queued and delivery.lane is not None:
+                self._hold(share, delivery.lane)
+        waiting = [delivery for _, delivery in pending if delivery in queued and not delivery.is_ending]
+        return {delivery for delivery in waiting if self._may_start(share, delivery)}
+
+    @staticmethod
+    def _hold(share: WorkflowShare, lane: Hashable) -> None:
+        if lane in share.lanes:
+            share.shared[lane] = share.shared.get(lane, 0) + 1
+        share.lanes[lane] = None
+
+    def _may_start(self, share: WorkflowShare, delivery: Delivery) -> bool:
+        if delivery.lane is None:
+            return True
+        if delivery.lane in share.lanes:
+            self._queue(delivery, delivery.lane)
+            return False
+        share.lanes[delivery.lane] = None
+        return True
+
+    @staticmethod
+    def _still_held(delivery: Delivery) -> bool:
+        """Others hold the lane of one that is done, too."""
+        shared = delivery.share.shared
+        left = shared.get(delivery.lane, 0)
+        if left > 1:
+            shared[delivery.lane] = left - 1
+        elif left:
+            del shared[delivery.lane]
+        return left > 0
 
     def _queue(self, delivery: Delivery, lane: Hashable) -> None:
         share = delivery.share
@@ -138,3 +204,7 @@ class Dispatcher:
         self.waiting -= len(taken)
         for delivery in taken:
             delivery.share.waiting -= 1
+
+
+def _by_offset(deliveries: Iterable[Delivery]) -> list[Delivery]:
+    return sorted(deliveries, key=attrgetter("open_event.event.record.offset"))

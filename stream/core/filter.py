@@ -17,7 +17,7 @@ _ALL_SPELLING = "All"
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where an event goes. Workflows are named by their position; each is in exactly one of the two."""
+    """Where an event goes. Workflows are named by their index; each is in exactly one of the two."""
 
     wanted: tuple[int, ...]
     unwanted: tuple[tuple[int, FilterReason], ...]
@@ -60,15 +60,18 @@ class WorkflowFilter:
 class EventFilter:
     """All workflows' filters at once: the parts that do not depend on the event are worked out ahead.
 
-    `route(event)` is `WorkflowFilter.reason(event)` of every workflow; its answers are shared values.
+    `route(event)` is `WorkflowFilter.reason(event)` of every workflow; its answers are shared values. `indexes` are
+    the workflows' own, by default their positions.
     """
 
-    def __init__(self, integration_name: str, workflows: Sequence[WorkflowPolicy]) -> None:
+    def __init__(
+        self, integration_name: str, workflows: Sequence[WorkflowPolicy], indexes: Sequence[int] | None = None
+    ) -> None:
         self._integration_name = integration_name
-        self._filters = [WorkflowFilter(policy, integration_name) for policy in workflows]
-        everyone = range(len(self._filters))
-        self._refused = {reason: Route((), tuple((index, reason) for index in everyone)) for reason in FilterReason}
-        types = set(SEGMENT_TYPES).union(*(filter_.named_types for filter_ in self._filters))
+        filters = [WorkflowFilter(policy, integration_name) for policy in workflows]
+        self._filters = dict(zip(indexes or range(len(filters)), filters, strict=True))
+        self._refused = {reason: _route(dict.fromkeys(self._filters, reason)) for reason in FilterReason}
+        types = set(SEGMENT_TYPES).union(*(filter_.named_types for filter_ in filters))
         self._by_type = {type_: self._route_of_type(type_) for type_ in types}
         self._any_other_type = self._route_of_type("")
         self._choosy = [i for i in self._by_type["track"].wanted if self._filters[i].checks_names]
@@ -85,14 +88,15 @@ class EventFilter:
         return self._by_type.get(event.type, self._any_other_type)
 
     def _route_of_type(self, type_: str) -> Route:
-        return _route([None if f.wants_type(type_) else FilterReason.TYPE for f in self._filters])
+        reasons = {i: None if f.wants_type(type_) else FilterReason.TYPE for i, f in self._filters.items()}
+        return _route(reasons)
 
     def _route_of_name(self, name: str) -> Route:
         misses = tuple([i for i in self._choosy if not self._filters[i].wants_name(name)])
         route = self._by_misses.get(misses)
         if route is None:
             reasons = dict(self._by_type["track"].unwanted) | dict.fromkeys(misses, FilterReason.EVENT)
-            route = _route([reasons.get(index) for index in range(len(self._filters))])
+            route = _route({index: reasons.get(index) for index in self._filters})
             self._by_misses[misses] = route
         return route
 
@@ -157,8 +161,8 @@ def _any_pattern(patterns: Iterable[str]) -> Any:
     return re.compile("|".join(map(fnmatch.translate, patterns))).match
 
 
-def _route(reasons: Sequence[FilterReason | None]) -> Route:
+def _route(reasons: Mapping[int, FilterReason | None]) -> Route:
     return Route(
-        wanted=tuple(index for index, reason in enumerate(reasons) if reason is None),
-        unwanted=tuple((index, reason) for index, reason in enumerate(reasons) if reason is not None),
+        wanted=tuple(index for index, reason in reasons.items() if reason is None),
+        unwanted=tuple((index, reason) for index, reason in reasons.items() if reason is not None),
     )

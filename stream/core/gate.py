@@ -57,6 +57,14 @@ class Gate:
         """Open, and no failure is remembered: a success would change nothing."""
         return self.closed_since is None and not self._failures
 
+    def set_policy(self, policy: GatePolicy) -> None:
+        """Other rules from now on; a gate that is closed stays so."""
+        self._policy = policy
+
+    def probe_soon(self, now: float) -> None:
+        """Something about the workflow was changed: whether it works now is found out without waiting."""
+        self.closed_until = min(self.closed_until, now)
+
     def open_time(self, now: float) -> float:
         """The clock that retry clocks run on: it stands still while the gate is closed."""
         closed = 0.0 if self.closed_since is None else now - self.closed_since

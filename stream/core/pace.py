@@ -44,6 +44,14 @@ class Pace:
         """When `turn`, which said WAIT, may say something else although no attempt ends before; None: never."""
         self._rate = None if workflow.rate_per_s is None else RateLimit(workflow.rate_per_s, now)
 
+    def reconfigure(self, old: WorkflowPolicy, new: WorkflowPolicy, gate: GatePolicy, now: float) -> None:
+        """Other rules from now on; what was learnt stays where its setting did not change."""
+        if (old.concurrency, old.max_in_flight) != (new.concurrency, new.max_in_flight):
+            self.concurrency = _concurrency(new)
+        if old.rate_per_s != new.rate_per_s:
+            self._rate = None if new.rate_per_s is None else RateLimit(new.rate_per_s, now)
+        self.gate.set_policy(_gate_policy(new, gate))
+
     def turn(self, in_flight: int, now: float) -> Turn:
         """What may be sent now; SEND and PROBE use up a token of the rate."""
         if in_flight >= self.concurrency.limit:

@@ -141,8 +141,11 @@ class Trace(Protocol):
 class Spans(Trace, Protocol):
     """Follows deliveries and their attempts as spans; told of each step as a trace is."""
 
-    def around(self, workflow: str, build: Build, sender: Sender) -> tuple[Build, Sender]:
-        """The same two of one workflow, with a span around each attempt."""
+    def around_build(self, workflow: str, build: Build) -> Build:
+        """The same, with a span for each request."""
+
+    def around_sender(self, sender: Sender) -> Sender:
+        """The same, which ends the spans of the requests it sends."""
 
 
 class Journal(Protocol):

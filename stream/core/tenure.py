@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from stream.core.commit_map import CommitMap, Range, clip, join, ranges_without
-from stream.core.model import Event, Record, Settlement, StartedPartition, TopicPartition
+from stream.core.model import Event, FilterReason, Record, Settlement, StartedPartition, TopicPartition
 from stream.core.tracker import PartitionTracker
 
 
@@ -28,12 +28,14 @@ class WorkflowShare:
 
     lanes: dict[Hashable, deque[Delivery] | None] = field(default_factory=dict)
     """Held lanes and the deliveries that wait in them; None while nobody waits."""
-    pending: dict[int, int] = field(default_factory=dict)
-    """Offsets that this workflow wants and is not done with, and the records' timestamps (ms)."""
+    pending: dict[int, Delivery] = field(default_factory=dict)
+    """What this workflow wants and is not done with, by offset."""
     waiting: int = 0
     """Deliveries offered and not in flight."""
     crowded: set[Hashable] = field(default_factory=set)
     """Lanes in which more wait than may."""
+    shared: dict[Hashable, int] = field(default_factory=dict)
+    """Lanes that several deliveries hold since the order was changed, and how many besides the first."""
     done_before: list[Range] = field(default_factory=list)
     """Offsets that the commit's map had as done when the tenure began."""
 
@@ -47,7 +49,7 @@ class WorkflowShare:
 
 @dataclass(slots=True, eq=False)
 class Tenure:
-    """One partition in one assignment epoch; `shares` has one entry per workflow, in the engine's order."""
+    """One partition in one assignment epoch; `shares` has one entry per workflow, by the engine's indexes."""
 
     tp: TopicPartition
     epoch: int
@@ -104,12 +106,14 @@ class Tenure:
         """Workflows (indexes) that are done with the offset by the map that it began with; asked for in order."""
         return {index for index, share in enumerate(self.shares) if share.was_done(offset)}
 
-    def done_map(self, hashes: Sequence[int]) -> CommitMap:
-        """What is done beyond the watermark; `hashes` of the workflows' names in the engine's order."""
+    def done_map(self, hashes: Sequence[int | None]) -> CommitMap:
+        """What is done beyond the watermark; `hashes` of the workflows' names by index, None: there is none."""
         base, end = self.tracker.watermark, self.tracker.next_expected
         done: dict[int, list[Range]] = {}
         if any(share.done_before for share in self.shares) or end > base:
             for workflow, share in zip(hashes, self.shares, strict=True):
+                if workflow is None:
+                    continue
                 missing: Mapping[int, object] | set[int] = share.pending
                 if self.unrouted:
                     missing = {*share.pending, *self.unrouted}
@@ -146,6 +150,20 @@ class Delivery:
     is_probe: bool = False
     is_held: bool = False
     """It ended badly and may not be given up."""
+    is_ending: bool = False
+    """Its dead letter is on its way."""
+    unwanted: FilterReason | None = None
+    """Why its workflow does not want it any more, though it is in flight: no attempt follows this one."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the workflow is done with the event."""
+        return self.share.pending.get(self.open_event.event.record.offset) is not self
+
+    @property
+    def is_in_flight(self) -> bool:
+        """Whether a request was sent and not answered yet."""
+        return self in self.open_event.tenure.in_flight
 
     @property
     def lane_identity(self) -> Hashable:

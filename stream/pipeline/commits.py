@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from stream.core.commit_map import encode
 from stream.core.model import CommitOffset, CommitOutcome, CommitResult
 from stream.core.ports import Cancel, Journal, Scheduler, Source, Trace
@@ -18,7 +20,7 @@ class Commits:
     def __init__(
         self,
         interval_s: float,
-        hashes: list[int],
+        hashes: Sequence[int | None],
         ledger: Ledger,
         source: Source,
         clock: Scheduler,

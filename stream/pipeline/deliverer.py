@@ -35,7 +35,7 @@ class Deliverer:
 
     def __init__(
         self,
-        lines: Sequence[Line],
+        lines: list[Line],
         rules: DeliveryRules,
         endings: Endings,
         clock: Scheduler,
@@ -44,8 +44,9 @@ class Deliverer:
         steps: Steps,
     ) -> None:
         self.lines = lines
+        """By the engine's indexes; one of a workflow that was removed stays until another takes its place."""
+        self.rules = rules
         self.on_idle: Callable[[Tenure], None] = lambda _tenure: None
-        self._rules = rules
         self._endings = endings
         self._clock = clock
         self._rng = rng
@@ -53,7 +54,11 @@ class Deliverer:
         self._steps = steps
         endings.pump = self.pump
         for line in lines:
-            line.sender.on_answers = partial(self._on_answers, line)
+            self.listen(line)
+
+    def listen(self, line: Line) -> None:
+        """Hear of the answers to its requests."""
+        line.sender.on_answers = partial(self._on_answers, line)
 
     # Offering and starting.
 
@@ -65,8 +70,8 @@ class Deliverer:
         deliveries = []
         for open_event in events:
             event = open_event.event
-            pending[event.record.offset] = event.record.timestamp_ms
-            deliveries.append(Delivery(open_event, workflow, share, lane_of(event), queued_at))
+            delivery = pending[event.record.offset] = Delivery(open_event, workflow, share, lane_of(event), queued_at)
+            deliveries.append(delivery)
         if line.policy.give_up:
             deliveries = [delivery for delivery in deliveries if not self._gave_up(line, delivery)]
         line.dispatcher.offer(deliveries)
@@ -107,8 +112,9 @@ class Deliverer:
     def _send(self, line: Line, deliveries: Sequence[Delivery], now: float, charge: int = 1) -> None:
         open_time = line.pace.gate.open_time(now)
         build, send = line.build, line.sender.send
+        may_give_up = bool(line.policy.give_up)
         for delivery in deliveries:
-            if delivery.is_held and self._endings.gave_up_held(line, delivery):
+            if may_give_up and self._endings.gave_up(line, delivery):
                 continue
             delivery.attempts += charge
             if delivery.clock_start < 0:
@@ -139,7 +145,7 @@ class Deliverer:
         """Give up the attempts in flight; their connections are closed and no answer of them counts."""
         for delivery in tenure.in_flight:
             line = self.lines[delivery.workflow]
-            line.sender.cancel(delivery)
+            line.cancel(delivery)
             if delivery.is_probe:
                 line.pace.gate.probe_over()
             line.dispatcher.land()
@@ -151,7 +157,7 @@ class Deliverer:
 
     def _on_answers(self, line: Line, answered: Sequence[Answered]) -> None:
         """What came since the last time. Deliveries are put on the books together, after what failed."""
-        now, verdict_of = self._clock.monotonic(), self._rules.outcomes.verdict
+        now, verdict_of = self._clock.monotonic(), self.rules.outcomes.verdict
         attempts, elapsed, pushed_back = line.stats.attempts, [], False
         draining: set[Tenure] = set()
         delivered: list[Delivery] = []
@@ -203,12 +209,22 @@ class Deliverer:
         self._endings.finish(line, deliveries)
 
     def _not_delivered(self, line: Line, delivery: Delivery, answer: Answer, verdict: Verdict, now: float) -> None:
-        if verdict is Verdict.REJECTED:
+        if delivery.unwanted is not None:
+            self._drop(line, delivery)
+        elif verdict is Verdict.REJECTED:
             self._rejected(line, delivery, answer, now)
         elif delivery.is_probe:
             self._probe_failed(line, delivery, self._pause_asked(answer), now)
         else:
             self._failed(line, delivery, answer, verdict, now)
+
+    def _drop(self, line: Line, delivery: Delivery) -> None:
+        """The settings changed while it was in flight: it is not tried again."""
+        if delivery.is_probe:
+            line.pace.gate.probe_over()
+        line.dispatcher.land()
+        self._endings.drop(line, [delivery])
+        line.dispatcher.release([delivery])
 
     def _rejected(self, line: Line, delivery: Delivery, answer: Answer, now: float) -> None:
         if delivery.is_probe and line.pace.gate.is_held:
@@ -218,7 +234,7 @@ class Deliverer:
         self._endings.end_badly(line, delivery, Reason.REJECTED, answer, now)
 
     def _failed(self, line: Line, delivery: Delivery, answer: Answer, verdict: Verdict, now: float) -> None:
-        gate, retry = line.pace.gate, self._rules.retry
+        gate, retry = line.pace.gate, self.rules.retry
         was_open = gate.is_open
         at_fault = verdict is Verdict.RETRY_WORKFLOW
         gate.on_failure(delivery.lane_identity, at_fault, self._pause_asked(answer), now, self._rng.random())

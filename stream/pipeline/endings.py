@@ -44,6 +44,24 @@ class Endings:
     def finish(self, line: Line, deliveries: Sequence[Delivery]) -> None:
         """The workflow is done with these events: lanes go on, and with its last workflow an offset settles."""
         line.dispatcher.release(deliveries)
+        self._close(line, deliveries)
+
+    def drop(self, line: Line, deliveries: Sequence[Delivery]) -> None:
+        """The settings changed and the workflow does not want these any more; their lanes are the caller's business."""
+        for delivery in deliveries:
+            reason, record = delivery.unwanted or FilterReason.REMOVED, delivery.open_event.event.record
+            self._steps.emit("filtered", record, line.policy.name, reason=reason)
+            if reason is FilterReason.REMOVED:
+                self._ledger.count_removed()
+            else:
+                line.stats.filtered[reason] += 1
+        self._close(line, deliveries)
+
+    def reconfigure(self, policy: DeadLetterPolicy, held_retry_s: float) -> None:
+        """Other rules from now on."""
+        self._policy, self._held_retry_s = policy, held_retry_s
+
+    def _close(self, line: Line, deliveries: Sequence[Delivery]) -> None:
         done: dict[tuple[Tenure, Settlement], list[Record]] = defaultdict(list)
         for delivery in deliveries:
             open_event = delivery.open_event
@@ -84,10 +102,13 @@ class Endings:
         self._steps.emit("filtered", record, line.policy.name, reason=FilterReason.GIVEN_UP)
         self.finish(line, [delivery])
 
-    def gave_up_held(self, line: Line, delivery: Delivery) -> bool:
-        """A held delivery is about to be tried again: whether the settings have named it since, and it ended."""
+    def gave_up(self, line: Line, delivery: Delivery) -> bool:
+        """A delivery was taken to be tried: whether the settings name it, and it ended instead."""
         if delivery.open_event.event.record.place not in line.policy.give_up:
             return False
+        if delivery.is_probe:
+            delivery.is_probe = False
+            line.pace.gate.probe_over()
         line.dispatcher.land()
         self._end_given_up(line, delivery)
         return True
@@ -111,12 +132,18 @@ class Endings:
     def end_flood_hold(self, line: Line) -> None:
         """A delivery succeeded: what the flood guard kept back is tried like any other event."""
         if line.policy.on_failure != "hold" and self._policy.enabled:
-            for delivery in line.held:
-                delivery.is_held = False
-            line.held.clear()
+            self.end_hold(line)
+
+    @staticmethod
+    def end_hold(line: Line) -> None:
+        """What is held is tried like any other event, and may be given up."""
+        for delivery in line.held:
+            delivery.is_held = False
+        line.held.clear()
 
     def _resume(self, line: Line, delivery: Delivery) -> None:
-        if delivery.open_event.tenure.phase is not Phase.ACTIVE:
+        is_due = delivery.open_event.tenure.phase is Phase.ACTIVE
+        if not is_due or delivery.is_over or delivery.is_ending:  # it may have ended when the settings changed
             return
         if line.pace.gate.is_open:
             line.dispatcher.resume(delivery)
@@ -163,6 +190,7 @@ class Endings:
 
     def _write_letter(self, line: Line, delivery: Delivery, reason: Reason, detail: str, status: str) -> None:
         open_event = delivery.open_event
+        delivery.is_ending = True
         letter = DeadLetter(open_event.event.record, reason, detail, line.policy.name, status, delivery.attempts)
         self._letters.write(letter, open_event.tenure, partial(self._dead_lettered, line, delivery, reason, status))
 

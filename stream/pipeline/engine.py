@@ -6,7 +6,7 @@ Everything here runs on the event loop; the owner of the Kafka consumer calls in
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from random import Random
 
@@ -16,7 +16,6 @@ from stream.core.model import (
     CommitResult,
     DataLoss,
     EnginePolicy,
-    Place,
     RecordBatch,
     StartedPartition,
     TopicPartition,
@@ -33,6 +32,7 @@ from stream.pipeline.ledger import Ledger
 from stream.pipeline.letters import LetterDesk
 from stream.pipeline.line import Line
 from stream.pipeline.overview import Overview
+from stream.pipeline.reconfiguration import Reconfiguration
 from stream.pipeline.restored import restore
 from stream.pipeline.steps import Steps, joined
 
@@ -64,11 +64,12 @@ class Engine:
         self._edges = edges
         self._trace = joined(edges.trace, edges.spans)
         clock, rng, journal, steps = edges.clock, edges.rng, edges.journal, Steps(self._trace)
-        self._hashes = [name_hash(workflow.name) for workflow in policy.workflows]
+        self._hashes: list[int | None] = [name_hash(workflow.name) for workflow in policy.workflows]
         self._ledger = Ledger(policy.limits, stats, edges.source)
         letters = LetterDesk(edges.dead_letters, clock, stats, journal)
         endings = Endings(policy.dead_letters, rules.retry.max_s, self._ledger, letters, clock, rng, journal, steps)
         lines = _lines(policy, edges, stats)
+        self._endings = endings
         self._deliverer = Deliverer(lines, rules, endings, clock, rng, journal, steps)
         self._commits = Commits(
             policy.commit_interval_s,
@@ -86,6 +87,10 @@ class Engine:
         letters.on_idle = self._deliverer.on_idle = self._drains.on_idle
         self._intake = Intake(policy, edges.validator, self._ledger, self._deliverer, letters, stats, journal, steps)
         self._overview = Overview(lines, self._ledger, self._intake, endings, clock)
+        self._reconfiguration = Reconfiguration(
+            policy, self._hashes, self._ledger, self._deliverer, endings, stats, clock, journal, edges.spans
+        )
+        self._overview.tidy = self._reconfiguration.tidy
 
     def start(self) -> None:
         """Begin to commit on the interval."""
@@ -113,12 +118,19 @@ class Engine:
         """Per owned partition the position below which nothing is open and nothing is left to read so far."""
         return {tp: tenure.tracker.watermark for tp, tenure in self._ledger.tenures.items()}
 
-    def set_give_up(self, of_workflows: Mapping[str, frozenset[Place]], invalid: frozenset[Place]) -> None:
-        """The settings name other events to be given up; held ones among them end when they are next tried."""
-        for line in self._deliverer.lines:
-            line.policy = replace(line.policy, give_up=of_workflows.get(line.policy.name, frozenset()))
-        freed = self._intake.set_give_up(invalid)
-        self._ledger.room.tell_source()
+    def reconfigure(self, policy: EnginePolicy, rules: DeliveryRules, senders: Sequence[Sender]) -> None:
+        """Other settings from the next step on; `senders` in the order of the policy's workflows.
+
+        What is in flight is answered under the settings that it was sent with; senders that are not among `senders`
+        any more may be closed once nothing of theirs is. Commit interval, drain timeout and group stay.
+        """
+        self._reconfiguration.change_lines(policy, senders)
+        self._deliverer.rules = rules
+        self._endings.reconfigure(policy.dead_letters, rules.retry.max_s)
+        freed = self._intake.reconfigure(policy, self._reconfiguration.indexes)
+        self._reconfiguration.sweep(self._intake.decode)
+        self._ledger.room.set_limits(policy.limits)
+        self._deliverer.pump_all()
         for tenure in freed:
             self._edges.source.rewind(tenure.tp, tenure.epoch, tenure.tracker.next_expected)
 
@@ -202,12 +214,12 @@ class Engine:
         self._trace.emit(word, **where, **fields)
 
 
-def _lines(policy: EnginePolicy, edges: Edges, stats: EngineStats) -> tuple[Line, ...]:
+def _lines(policy: EnginePolicy, edges: Edges, stats: EngineStats) -> list[Line]:
     workflows = zip(policy.workflows, edges.senders, strict=True)
-    return tuple(
+    return [
         Line.build_for(index, workflow, policy, sender, stats.workflows[workflow.name], edges.clock, edges.spans)
         for index, (workflow, sender) in enumerate(workflows)
-    )
+    ]
 
 
 def _listed(tps: Sequence[TopicPartition]) -> str:

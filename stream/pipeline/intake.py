@@ -14,7 +14,6 @@ from stream.core.model import (
     Event,
     FilterReason,
     Invalid,
-    Place,
     Reason,
     Record,
     RecordBatch,
@@ -45,8 +44,8 @@ class Intake:
         steps: Steps,
     ) -> None:
         self._policy = policy
-        self._may_give_up = policy.give_up
-        self._decode: Callable[[Record], Event | Invalid | None] = Decoder(policy.validation, validator).decode
+        self._validator = validator
+        self.decode: Callable[[Record], Event | Invalid | None] = Decoder(policy.validation, validator).decode
         self._routing = Routing(policy, ledger, deliverer, stats, steps)
         self._ledger = ledger
         self._deliverer = deliverer
@@ -61,7 +60,7 @@ class Intake:
         Records after one that holds its partition are not admitted: nothing is committed past them.
         """
         routed: list[Routed] = []
-        decode, route_of = self._decode, self._routing.route_of
+        decode, route_of = self.decode, self._routing.route_of
         for record in self._new(tenure, batch.records):
             if tenure.is_held:
                 break
@@ -96,27 +95,38 @@ class Intake:
         self._steps.emit("filtered", record, None, reason=FilterReason.TOMBSTONE)
         self._ledger.settle(tenure, [record], Settlement.FILTERED)
 
-    def set_give_up(self, places: frozenset[Place]) -> list[Tenure]:
-        """These invalid records are not held from now on; the partitions that go on because of it."""
-        self._may_give_up = places
-        freed = [
-            tenure
-            for tenure in self._ledger.tenures.values()
-            if tenure.held_record is not None and tenure.held_record.place in places
-        ]
-        for tenure in freed:
-            record, tenure.held_record = tenure.held_record, None
-            tenure.invalid_in_a_row = 0
-            if record is not None:
-                self._give_up(tenure, record, Invalid(Reason.INVALID_EVENT, tenure.held_because))
-        return freed
+    def reconfigure(self, policy: EnginePolicy, indexes: Sequence[int]) -> list[Tenure]:
+        """Other rules from the next record on; the partitions that are not held any more because of them.
+
+        `indexes` of the policy's workflows, in its order.
+        """
+        old, self._policy = self._policy, policy
+        self.decode = Decoder(policy.validation, self._validator).decode
+        self._routing.reconfigure(policy, indexes)
+        are_others = (old.validation, old.dead_letters) != (policy.validation, policy.dead_letters)
+        held = [tenure for tenure in self._ledger.tenures.values() if tenure.held_record is not None]
+        return [tenure for tenure in held if self._free(tenure, are_others)]
+
+    def _free(self, tenure: Tenure, are_others: bool) -> bool:
+        """End the hold of a partition when its record is named, or judge the record anew by other rules."""
+        record = tenure.held_record
+        if record is None or not (are_others or record.place in self._policy.give_up):
+            return False
+        tenure.held_record, tenure.invalid_in_a_row = None, 0
+        tenure.unrouted.discard(record.offset)
+        decoded = self.decode(record)
+        if isinstance(decoded, Event):
+            self._routing.take_admitted(tenure, decoded)
+        else:
+            self._route_invalid(tenure, record, decoded or Invalid(Reason.INVALID_EVENT, tenure.held_because))
+        return not tenure.is_held
 
     def _route_invalid(self, tenure: Tenure, record: Record, invalid: Invalid) -> None:
-        if tenure.has_map and len(tenure.done_before(record.offset)) == len(tenure.shares):
+        if self._routing.is_done_before(tenure, record.offset):
             self._ledger.settle(tenure, [record], Settlement.AVOIDED)
             return
         tenure.unrouted.add(record.offset)
-        if record.place in self._may_give_up:
+        if record.place in self._policy.give_up:
             self._give_up(tenure, record, invalid)
         elif self._may_bury(tenure):
             tenure.invalid_in_a_row += 1

@@ -35,6 +35,10 @@ class Ledger:
         """Show what would cost too much at every event to the metrics."""
         self._stats.held_records = sum(tenure.is_held for tenure in self.tenures.values())
 
+    def count_removed(self) -> None:
+        """An event waited for a workflow that is configured no more."""
+        self._stats.removed += 1
+
     def active(self, tp: TopicPartition, epoch: int) -> Tenure | None:
         """The tenure that records of this epoch belong to; None when it is draining or over."""
         tenure = self.tenures.get(tp)

@@ -24,7 +24,13 @@ class Line:
     lane_of: Callable[[Event], Hashable | None]
     build: Build
     sender: Sender
+    origin: Sender
+    """The sender as it was given, without spans around it."""
     stats: WorkflowStats
+    is_removed: bool = False
+    """Its workflow is configured no more; what is in flight is still answered."""
+    former: list[Sender] = field(default_factory=list)
+    """Senders of earlier settings; requests of theirs may be in flight."""
     held: set[Delivery] = field(default_factory=set)
     """Deliveries that ended badly and may not be given up."""
     letters_in_a_row: int = 0
@@ -44,18 +50,42 @@ class Line:
         spans: Spans | None = None,
     ) -> Line:
         """The line of the engine's workflow number `index`."""
-        build = request_builder(workflow, engine.user_agent, clock)
-        if spans is not None:
-            build, sender = spans.around(workflow.name, build, sender)
         return cls(
             policy=workflow,
             dispatcher=Dispatcher(index, engine.limits.max_lane_events),
             pace=Pace(workflow, engine.gate, clock.monotonic()),
             lane_of=lane_of(workflow.ordering),
-            build=build,
-            sender=sender,
+            build=request_builder(workflow, engine.user_agent, clock, spans),
+            sender=sender if spans is None else spans.around_sender(sender),
+            origin=sender,
             stats=stats,
         )
+
+    def reconfigure(
+        self, workflow: WorkflowPolicy, engine: EnginePolicy, sender: Sender, clock: Clock, spans: Spans | None
+    ) -> None:
+        """Other settings from the next request on. Its queue, its gate and what is in flight stay."""
+        old, now = self.policy, clock.monotonic()
+        if sender is not self.origin or _credentials(old) != _credentials(workflow):
+            self.pace.gate.probe_soon(now)
+        if sender is not self.origin:
+            self.former.append(self.sender)
+            self.origin, self.sender = sender, sender if spans is None else spans.around_sender(sender)
+        self.policy, self.is_removed = workflow, False
+        self.lane_of = lane_of(workflow.ordering)
+        self.build = request_builder(workflow, engine.user_agent, clock, spans)
+        self.pace.reconfigure(old, workflow, engine.gate, now)
+
+    def stop_waiting(self) -> None:
+        """Its timer is of no use any more."""
+        if self.wake is not None:
+            self.wake.cancel()
+            self.wake = None
+
+    def cancel(self, delivery: Delivery) -> None:
+        """Give its attempt up, whichever sender has it."""
+        for sender in (self.sender, *self.former):
+            sender.cancel(delivery)
 
     @property
     def is_calm(self) -> bool:
@@ -77,7 +107,13 @@ class Line:
         self.refresh_gauges()
 
 
-def request_builder(workflow: WorkflowPolicy, user_agent: str, clock: Clock) -> Build:
+def request_builder(workflow: WorkflowPolicy, user_agent: str, clock: Clock, spans: Spans | None = None) -> Build:
     """Builds the workflow's requests as they are to be sent now; the clock is asked only where that matters."""
     builder = RequestBuilder(workflow, user_agent)
-    return (lambda event: builder.build(event, clock.wall())) if builder.is_timed else builder.build
+    build: Build = (lambda event: builder.build(event, clock.wall())) if builder.is_timed else builder.build
+    return build if spans is None else spans.around_build(workflow.name, build)
+
+
+def _credentials(workflow: WorkflowPolicy) -> tuple[object, ...]:
+    """What a workflow may have refused us for."""
+    return workflow.headers, workflow.shared_secret, workflow.webhook_keys

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from stream.core.ports import Cancel, Scheduler
 from stream.core.stats import WorkflowStats
@@ -21,6 +21,8 @@ class Overview:
     def __init__(
         self, lines: Sequence[Line], ledger: Ledger, intake: Intake, endings: Endings, clock: Scheduler
     ) -> None:
+        self.tidy: Callable[[], None] = lambda: None
+        """Called each time, to forget what has been removed."""
         self._lines = lines
         self._ledger = ledger
         self._intake = intake
@@ -45,6 +47,7 @@ class Overview:
             line.refresh_gauges()
             line.stats.oldest_open_at = self._oldest_open(index)
             _show_gate(line, line.stats, wall - now)
+        self.tidy()
         if now >= self._remind_at:
             self._remind_at = now + REMIND_EVERY_S
             self._remind()
@@ -59,8 +62,8 @@ class Overview:
 
     def _oldest_open(self, workflow: int) -> float | None:
         pending = (tenure.shares[workflow].pending for tenure in self._ledger.tenures.values())
-        oldest = [offsets[min(offsets)] for offsets in pending if offsets]
-        known = [timestamp_ms for timestamp_ms in oldest if timestamp_ms >= 0]
+        oldest = [deliveries[min(deliveries)].open_event.event.record for deliveries in pending if deliveries]
+        known = [record.timestamp_ms for record in oldest if record.timestamp_ms >= 0]
         return min(known) / 1000 if known else None
 
 

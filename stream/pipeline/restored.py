@@ -11,7 +11,7 @@ from stream.core.stats import EngineStats
 
 
 def restore(
-    started: StartedPartition, hashes: Sequence[int], stats: EngineStats, journal: Journal
+    started: StartedPartition, hashes: Sequence[int | None], stats: EngineStats, journal: Journal
 ) -> list[list[Range]]:
     """Done ranges per workflow, in the order of `hashes`; empty for a workflow that the map does not name.
 
@@ -29,11 +29,11 @@ def restore(
                 reason=str(error),
             )
     _tell_removed(started, found, hashes, stats, journal)
-    return [list(found.done.get(workflow, ())) for workflow in hashes]
+    return [[] if workflow is None else list(found.done.get(workflow, ())) for workflow in hashes]
 
 
 def _tell_removed(
-    started: StartedPartition, found: CommitMap, hashes: Sequence[int], stats: EngineStats, journal: Journal
+    started: StartedPartition, found: CommitMap, hashes: Sequence[int | None], stats: EngineStats, journal: Journal
 ) -> None:
     """Events that waited for a workflow which is configured no more end here; said once, with count and range."""
     end = max((ranges[-1][1] for ranges in found.done.values() if ranges), default=found.base)

@@ -31,6 +31,14 @@ class Room:
         self._stats = stats
         self._source = source
 
+    def set_limits(self, limits: Limits) -> None:
+        """Other limits from now on."""
+        self._limits = limits
+        for tenure in list(self._tenures.values()):
+            self.after_settling(tenure)
+            self.after_intake(tenure)
+        self.tell_source()
+
     def after_intake(self, tenure: Tenure) -> None:
         """Records of this partition were admitted."""
         limits = self._limits

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
 from stream.core.filter import EventFilter, Route
-from stream.core.model import EnginePolicy, Event, Record, Settlement, type_label
+from stream.core.model import NO_PAYLOAD, EnginePolicy, Event, Record, Settlement, type_label
 from stream.core.stats import EngineStats
 from stream.core.tenure import OpenEvent, Tenure
 from stream.pipeline.deliverer import Deliverer
@@ -23,12 +23,22 @@ class Routing:
     def __init__(
         self, policy: EnginePolicy, ledger: Ledger, deliverer: Deliverer, stats: EngineStats, steps: Steps
     ) -> None:
-        self.route_of: Callable[[Event], Route] = EventFilter(policy.integration_name, policy.workflows).route
+        self.route_of: Callable[[Event], Route]
         """Where an event goes by the filters; needs its payload."""
+        self.reconfigure(policy, range(len(policy.workflows)))
         self._ledger = ledger
         self._deliverer = deliverer
         self._stats = stats
         self._steps = steps
+
+    def reconfigure(self, policy: EnginePolicy, indexes: Sequence[int]) -> None:
+        """Route by these filters; `indexes` of the policy's workflows, in its order."""
+        self.route_of = EventFilter(policy.integration_name, policy.workflows, indexes).route
+        self._all = frozenset(indexes)
+
+    def is_done_before(self, tenure: Tenure, offset: int) -> bool:
+        """Whether every workflow is done with the offset by the map that the tenure began with."""
+        return tenure.has_map and self._all <= tenure.done_before(offset)
 
     def take(self, tenure: Tenure, routed: Sequence[Routed]) -> None:
         """Admit these events, the partition's next, and offer each to the workflows that want it."""
@@ -38,6 +48,15 @@ class Routing:
         self._ledger.admit(tenure, [event.record for event, _ in routed])
         for type_, count in Counter([event.type for event, _ in routed]).items():
             self._stats.received[tenure.tp.topic, type_label(type_)] += count
+        self._send_on(tenure, routed)
+
+    def take_admitted(self, tenure: Tenure, event: Event) -> None:
+        """Offer an event that was admitted before, when it passed for none."""
+        route = self.route_of(event)
+        event.payload = NO_PAYLOAD
+        self._send_on(tenure, [(event, route)])
+
+    def _send_on(self, tenure: Tenure, routed: Sequence[Routed]) -> None:
         wanting: dict[int, list[OpenEvent]] = defaultdict(list)
         ended: dict[Settlement, list[Record]] = defaultdict(list)
         for event, route in routed:
@@ -71,9 +90,8 @@ class Routing:
             self._deliverer.lines[workflow].stats.deliveries["avoided"] += 1
         return tuple([workflow for workflow in wanted if workflow not in done])
 
-    @staticmethod
-    def _end(tenure: Tenure, offset: int, route: Route) -> Settlement:
+    def _end(self, tenure: Tenure, offset: int, route: Route) -> Settlement:
         """The end of an event that no workflow is to get now."""
-        if tenure.has_map and len(tenure.done_before(offset)) == len(tenure.shares):
+        if self.is_done_before(tenure, offset):
             return Settlement.AVOIDED
         return Settlement.DELIVERED if route.wanted else Settlement.FILTERED

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import orjson
 
@@ -55,10 +56,11 @@ class EngineWorld:
     def start(self) -> None:
         """A fresh process: a new member with a new engine, on the same broker and workflows."""
         self.member = MemoryMember(self.broker, GROUP, self.clock)
-        self.stats = EngineStats(GROUP, [TOPIC], self.workflows)
+        names = [workflow.name for workflow in self.policy.workflows]
+        self.stats = EngineStats(GROUP, [TOPIC], names)
         edges = Edges(
             source=self.member,
-            senders=list(self.workflows.values()),
+            senders=[self.workflows[name] for name in names],
             dead_letters=self.dead_letters,
             validator=_VALIDATOR,
             clock=self.clock,
@@ -70,6 +72,15 @@ class EngineWorld:
         self.engine = Engine(self.policy, self.rules, edges, self.stats)
         self.engine.start()
         self.member.begin(self.engine)
+
+    def reconfigure(self, *workflows: WorkflowPolicy, moved: Collection[str] = (), **changes: Any) -> None:
+        """Other settings for the running engine: these workflows, of which `moved` ones have other URLs."""
+        self.policy = replace(self.policy, workflows=workflows, **changes)
+        for workflow in workflows:
+            if workflow.name not in self.workflows or workflow.name in moved:
+                self.workflows[workflow.name] = ScriptedWorkflow(self.clock)
+        senders = [self.workflows[workflow.name] for workflow in workflows]
+        self.engine.reconfigure(self.policy, self.rules, senders)
 
     def crash_and_restart(self) -> None:
         """The process dies with everything in it; another takes its place."""

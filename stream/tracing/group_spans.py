@@ -50,9 +50,13 @@ class GroupSpans:
         """Deliveries that have begun and have not ended."""
         return sum(map(len, self._open.values()))
 
-    def around(self, workflow: str, build: Build, sender: Sender) -> tuple[Build, Sender]:
-        """The same two of one workflow, with a span around each attempt."""
-        return partial(self._build, workflow, build), TracedSender(sender)
+    def around_build(self, workflow: str, build: Build) -> Build:
+        """The same, with a span for each request."""
+        return partial(self._build, workflow, build)
+
+    def around_sender(self, sender: Sender) -> Sender:
+        """The same, which ends the spans of the requests it sends."""
+        return TracedSender(sender)
 
     def emit(self, event: str, /, **fields: object) -> None:
         """A step of an engine; those that end deliveries end their spans. Never raises."""

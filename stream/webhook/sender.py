@@ -70,6 +70,12 @@ class HttpxSender:
         if exchange is not None:
             exchange.cancel()
 
+    async def retire(self) -> None:
+        """Close once everything in flight was answered and told; nothing more is sent."""
+        while self._exchanges:
+            await asyncio.wait(self._exchanges.values())
+        await self.close()
+
     async def close(self) -> None:
         """Close every connection. Attempts that were not told yet never are."""
         exchanges = list(self._exchanges.values())

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -311,15 +311,21 @@ class Scene:
 
 
 def as_toml(tables: Mapping[str, Event], workflows: Iterable[Event]) -> str:
-    """A settings file; JSON's way to write text, numbers, lists and booleans is TOML's, too."""
+    """A settings file."""
     blocks = [_block(f"[{name}]", fields) for name, fields in tables.items()]
     blocks += [_block("[[workflow]]", fields) for fields in workflows]
     return "\n".join(blocks)
 
 
 def _block(head: str, fields: Event) -> str:
-    lines = (f"{json.dumps(name)} = {json.dumps(value)}" for name, value in fields.items())
-    return "\n".join((head, *lines, ""))
+    return "\n".join((head, *_entries(fields), ""))
+
+
+def _entries(fields: Event) -> Iterator[str]:
+    """JSON's way to write text, numbers, lists and booleans is TOML's, too."""
+    for name, value in fields.items():
+        text = f"{{ {', '.join(_entries(value))} }}" if isinstance(value, dict) else json.dumps(value)
+        yield f"{json.dumps(name)} = {text}"
 
 
 def make_event(number: int, type_: str = "track", users: int = 500, **more: Any) -> Event:

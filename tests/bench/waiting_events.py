@@ -23,7 +23,7 @@ def offer(dispatcher: Dispatcher, tenure: Tenure, offset: int, user: str) -> Del
     event = Event(Record("t", 0, offset, 0, None, b"{}"), b"{}", "track", user, None, {})
     delivery = Delivery(OpenEvent(event, tenure, 1), 0, tenure.shares[0], user, 0.0)
     tenure.tracker.admit([offset])
-    tenure.shares[0].pending[offset] = 0
+    tenure.shares[0].pending[offset] = delivery
     dispatcher.offer([delivery])
     return delivery
 

@@ -353,7 +353,7 @@ def test_a_held_event_can_be_given_up_while_running() -> None:
     world.assign_all()
     world.clock.jump(30)
     tried = len(world.workflows["orders"].arrivals)
-    world.engine.set_give_up({"orders": frozenset({Place("events", 0, 0)})}, frozenset())
+    world.reconfigure(replace(FREE, on_failure="hold", give_up=frozenset({Place("events", 0, 0)})))
     world.run()
     assert [letter.reason for letter in world.dead_letters.letters] == [Reason.GIVEN_UP]
     assert [arrival.key for arrival in world.workflows["orders"].arrivals[tried:]] == [behind]
@@ -370,7 +370,7 @@ def test_a_held_partition_goes_on_once_its_record_is_given_up_while_running() ->
     world.assign_all()
     world.clock.jump(30)
     assert (world.committed(), world.workflows["orders"].arrivals) == (2, [])
-    world.engine.set_give_up({}, frozenset({Place("events", 0, 2)}))
+    world.reconfigure(*world.policy.workflows, give_up=frozenset({Place("events", 0, 2)}))
     world.run()
     assert world.workflows["orders"].delivered() == good
     reasons = [letter.reason for letter in world.dead_letters.letters]

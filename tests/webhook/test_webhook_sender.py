@@ -405,6 +405,26 @@ def test_close_ends_what_is_in_flight_and_what_is_idle(make: MakeSender, run: Ru
     run(main())
 
 
+def test_a_sender_that_retires_waits_for_its_last_answers(make: MakeSender, run: Run) -> None:
+    """What was in flight is answered; then nothing is left open."""
+
+    async def main() -> None:
+        async with ScriptedServer(answering([OK], [Step.WAIT, OK])) as server:
+            sender = make(server.url(), timeout_s=10)
+            assert (await ask(sender)).status == 200
+            answer = ask(sender)
+            retired = asyncio.create_task(sender.retire())
+            await server.received(2)
+            await asyncio.sleep(0.1)  # as long as it takes to see that it does not end
+            assert not retired.done()
+            server.answered.set()
+            assert (await answer).status == 200
+            await asyncio.wait_for(retired, 5)
+            await server.disconnected.wait()
+
+    run(main())
+
+
 def test_close_while_connecting_ends_it(make: MakeSender, run: Run) -> None:
     """Nothing is left open."""
 

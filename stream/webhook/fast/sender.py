@@ -21,6 +21,7 @@ from stream.webhook.fast.resolver import Lookup, system_lookup
 from stream.webhook.target import parse_target
 
 KEEPALIVE_S = 30.0
+RETIRE_LOOK_S = 0.05
 
 
 class FastSender:
@@ -77,6 +78,12 @@ class FastSender:
             if connection.attempt is attempt:
                 connection.drop()
                 break
+
+    async def retire(self) -> None:
+        """Close once everything in flight was answered and told; nothing more is sent."""
+        while self._answered or any(c.attempt is not None for c in self._connections):  # noqa: ASYNC110 - rare, and an event would cost every answer
+            await asyncio.sleep(RETIRE_LOOK_S)
+        await self.close()
 
     async def close(self) -> None:
         """Close every connection. Attempts that were not told yet never are."""
