@@ -23,8 +23,8 @@ class Assignment:
         """Held, but not consumed: records were lost and `on_data_loss = "stop"`."""
         self.is_paused = False
         self._parked: set[TopicPartition] = set()
-        self._not_read: frozenset[TopicPartition] = frozenset()
-        """Partitions that the engine does not want to be read for now."""
+        self.not_read: frozenset[TopicPartition] = frozenset()
+        """Partitions that are paused, whatever `pause` and `resume` say of all."""
         self._next_epoch = count(1)
 
     def park(self, consumer: Consumer, tps: Sequence[TopicPartition]) -> None:
@@ -45,10 +45,10 @@ class Assignment:
 
     def set_not_read(self, consumer: Consumer, tps: Iterable[TopicPartition]) -> None:
         """Exactly these partitions are not to be read, whatever `pause` and `resume` say of all."""
-        earlier, self._not_read = self._not_read, frozenset(tps) & self.epochs.keys()
+        earlier, self.not_read = self.not_read, frozenset(tps) & self.epochs.keys()
         if not self.is_paused:
-            _set_paused(consumer, list(earlier - self._not_read), False)
-        _set_paused(consumer, list(self._not_read - earlier), True)
+            _set_paused(consumer, list(earlier - self.not_read), False)
+        _set_paused(consumer, list(self.not_read - earlier), True)
 
     def move(self, consumer: Consumer, positions: dict[TopicPartition, int]) -> None:
         """Read from these offsets. A seek would do for none: it is refused once a partition has come to a halt."""
@@ -73,7 +73,7 @@ class Assignment:
     def resume(self, consumer: Consumer) -> None:
         """Take records again."""
         self.is_paused = False
-        _set_paused(consumer, list(self.epochs.keys() - self._not_read), False)
+        _set_paused(consumer, list(self.epochs.keys() - self.not_read), False)
 
 
 def _set_paused(consumer: Consumer, tps: Sequence[TopicPartition], paused: bool) -> None:

@@ -63,6 +63,10 @@ class ConsumerOwner(threading.Thread):
         self._handed = 0
         self._taken = 0
         self._held_since: float | None = None
+        self._unwanted: frozenset[TopicPartition] = frozenset()
+        """What the engine does not want to be read; paused once that has lasted for `STALL_S`."""
+        self._unwanted_since: float | None = None
+        """Since when some of it is not paused yet, and nothing at all is taken."""
         self._stop_asked = False
         self._is_drained = False
         self._close_at = 0.0
@@ -107,7 +111,7 @@ class ConsumerOwner(threading.Thread):
 
     def set_stopped(self, tps: Collection[TopicPartition]) -> None:
         """Exactly these partitions are not read for now."""
-        self._commands.put(partial(self._set_not_read, frozenset(tps)))
+        self._commands.put(partial(self._set_unwanted, frozenset(tps)))
 
     def rewind(self, tp: TopicPartition, epoch: int, offset: int) -> None:
         """Read a partition from an earlier offset again."""
@@ -158,6 +162,7 @@ class ConsumerOwner(threading.Thread):
         self._serve()
         if not self._stop_asked:
             self._go_on()
+        self._pause_unwanted()
         if self._may_take():
             self._held_since = None
             if self._assignment.is_paused:
@@ -174,7 +179,9 @@ class ConsumerOwner(threading.Thread):
         self._loss.go_on(self._consumer)
 
     def _may_take(self) -> bool:
-        return self._intake_open and not self._stop_asked and self._handed - self._taken < MAX_IN_TRANSIT
+        if not self._intake_open or self._stop_asked or self._unwanted_since is not None:
+            return False
+        return self._handed - self._taken < MAX_IN_TRANSIT
 
     def _hold_back(self) -> None:
         now = time.monotonic()
@@ -250,8 +257,21 @@ class ConsumerOwner(threading.Thread):
         if self._assignment.epochs.get(tp) == epoch:
             self._assignment.move(self._consumer, {tp: offset})
 
-    def _set_not_read(self, tps: Collection[TopicPartition]) -> None:
-        self._assignment.set_not_read(self._consumer, tps)
+    def _set_unwanted(self, tps: frozenset[TopicPartition]) -> None:
+        """Resume what is wanted again; what is newly unwanted is mostly wanted again before it would be paused."""
+        self._unwanted = tps
+        paused = self._assignment.not_read
+        if not paused <= tps:
+            self._assignment.set_not_read(self._consumer, paused & tps)
+        if not tps & self._assignment.epochs.keys() - paused:
+            self._unwanted_since = None
+        elif self._unwanted_since is None:
+            self._unwanted_since = time.monotonic()
+
+    def _pause_unwanted(self) -> None:
+        if self._unwanted_since is not None and time.monotonic() - self._unwanted_since >= STALL_S:
+            self._assignment.set_not_read(self._consumer, self._unwanted)
+            self._unwanted_since = None
 
     def _commit_for_stop(self, offsets: Offsets) -> None:
         self._committer.commit(self._consumer, offsets)

@@ -7,6 +7,7 @@ import time
 
 from kafka_support import Member, fill, in_order, policy_for, skip_if_mock_refused, until
 
+from stream.core.model import TopicPartition
 from stream.kafka.owner import STALL_S
 from stream.testing.topics import Broker
 
@@ -131,3 +132,38 @@ def test_what_is_fetched_ahead_is_bounded(apache_kafka: Broker, topic_name: str)
 
 def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def test_a_partition_that_is_unwanted_for_a_moment_is_not_paused(broker: Broker, topic_name: str) -> None:
+    """Nothing at all is taken for that moment, so what was fetched ahead is kept."""
+    broker.create_topic(topic_name, 2)
+    fill(broker, topic_name, 200, (0, 1))
+    with Member(policy_for(broker, topic_name)) as member:
+        member.wait_records(200)
+        unwanted = TopicPartition(topic_name, 0)
+        member.owner.set_stopped([unwanted])
+        until(lambda: member.owner._unwanted)
+        assert not member.owner._may_take()
+        member.owner.set_stopped([])
+        fill(broker, topic_name, 200, (0, 1))
+        member.wait_records(400)
+        assert not member.owner._assignment.not_read
+        assert [member.source.offsets(p) for p in (0, 1)] == [list(range(200))] * 2
+
+
+def test_a_partition_that_stays_unwanted_is_paused_and_the_others_go_on(broker: Broker, topic_name: str) -> None:
+    """After a second; it is read from where it was left once it is wanted again."""
+    broker.create_topic(topic_name, 2)
+    fill(broker, topic_name, 200, (0, 1))
+    with Member(policy_for(broker, topic_name)) as member:
+        member.wait_records(200)
+        unwanted = TopicPartition(topic_name, 0)
+        member.owner.set_stopped([unwanted])
+        until(lambda: member.owner._unwanted)
+        fill(broker, topic_name, 200, (0, 1))
+        member.wait_records(300)
+        assert member.owner._assignment.not_read == {unwanted}
+        assert [len(member.source.offsets(p)) for p in (0, 1)] == [100, 200]
+        member.owner.set_stopped([])
+        member.wait_records(400)
+        assert [member.source.offsets(p) for p in (0, 1)] == [list(range(200))] * 2
