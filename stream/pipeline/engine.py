@@ -118,6 +118,10 @@ class Engine:
         """Per owned partition the position below which nothing is open and nothing is left to read so far."""
         return {tp: tenure.tracker.watermark for tp, tenure in self._ledger.tenures.items()}
 
+    def read_up_to(self) -> dict[TopicPartition, int]:
+        """Per owned partition the offset that is read next."""
+        return {tp: tenure.tracker.next_expected for tp, tenure in self._ledger.tenures.items()}
+
     def reconfigure(self, policy: EnginePolicy, rules: DeliveryRules, senders: Sequence[Sender]) -> None:
         """Other settings from the next step on; `senders` in the order of the policy's workflows.
 

@@ -6,10 +6,10 @@ is in stream.testing.verdicts; it looks at the broker and at the workflows, not 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
-from itertools import count, pairwise
+from itertools import count
 from random import Random
 
 import orjson
@@ -19,129 +19,30 @@ from stream.core.model import (
     DeadLetterPolicy,
     EnginePolicy,
     GatePolicy,
-    HttpRequest,
     Limits,
     TopicPartition,
     WorkflowPolicy,
 )
 from stream.core.outcome import OutcomeTable
-from stream.core.ports import Answered, Attempt
 from stream.core.retry import RetryPolicy
 from stream.core.stats import EngineStats
 from stream.pipeline.deliverer import DeliveryRules
 from stream.pipeline.engine import Edges, Engine
 from stream.testing.engine_world import GROUP, TOPIC, event
-from stream.testing.manual_clock import ManualClock, ManualTimer
+from stream.testing.manual_clock import ManualClock
 from stream.testing.memory_broker import MemoryBroker, MemoryMember
 from stream.testing.scripted_workflow import MemoryDeadLetters, RecordingTrace, SilentJournal
-from stream.testing.simulated_workflow import MOODS, SimArrival, SimWorkflow
+from stream.testing.simulated_process import Process, ProcessClock, SimSender
+from stream.testing.simulated_workflow import MOODS, SimWorkflow
 from stream.validation.schemas import SchemaValidator
 
 HEAL_S = 90.0
 LIMIT_S = 3600.0
 """After healing, everything is done within this; gates may be closed for an hour by then."""
 RETRY = RetryPolicy(initial_s=0.5, max_s=10.0, for_s=60.0)
+_RULES = DeliveryRules(OutcomeTable(), RETRY)
 _VALIDATOR = SchemaValidator()
 _USERS = 6
-
-
-class SimSender:
-    """Fulfils `Sender`: one process's way to one workflow."""
-
-    def __init__(self, simulation: Simulation, process: Process, workflow: SimWorkflow) -> None:
-        self.on_answers: Callable[[Sequence[Answered]], None] = lambda _answered: None
-        self._simulation = simulation
-        self._process = process
-        self._workflow = workflow
-        self._under_way: dict[int, ManualTimer] = {}
-
-    def send(self, request: HttpRequest, attempt: Attempt) -> None:
-        """The request arrives at once; its answer comes later, if the process still lives."""
-        tp, offset = place_of(request)
-        answer, latency_s = self._workflow.answer(offset)
-        clock = self._simulation.clock
-        pause = float(answer.retry_after) if answer.retry_after else 0.0
-        arrival = SimArrival(clock.monotonic(), self._process.number, tp, offset, answer.status, pause)
-        arrival.gate_was_closed = not self._process.gate_is_open(self._workflow.name)
-        self._workflow.arrivals.append(arrival)
-        told = partial(self._answer, arrival, (attempt, answer, latency_s))
-        self._under_way[id(attempt)] = clock.call_at(clock.monotonic() + latency_s, told)
-
-    def cancel(self, attempt: Attempt) -> None:
-        """The connection is closed: no answer comes."""
-        if (timer := self._under_way.pop(id(attempt), None)) is not None:
-            timer.cancel()
-
-    async def close(self) -> None:
-        """Nothing to close."""
-
-    def _answer(self, arrival: SimArrival, answered: Answered) -> None:
-        if self._process.is_dead:
-            return
-        del self._under_way[id(answered[0])]
-        now = arrival.answered_at = self._simulation.clock.monotonic()
-        self.on_answers([answered])
-        self._process.note_gate(self._workflow.name, now)
-
-
-class ProcessClock:
-    """Fulfils `Scheduler` for one process: its timers end with it."""
-
-    def __init__(self, clock: ManualClock, member: MemoryMember) -> None:
-        self._clock = clock
-        self._member = member
-
-    def monotonic(self) -> float:
-        """The simulation's time."""
-        return self._clock.monotonic()
-
-    def wall(self) -> float:
-        """The simulation's Unix time."""
-        return self._clock.wall()
-
-    def call_at(self, when: float, callback: Callable[[], None]) -> ManualTimer:
-        """Call back unless the process is dead by then."""
-        return self._clock.call_at(when, partial(self._unless_dead, callback))
-
-    def _unless_dead(self, callback: Callable[[], None]) -> None:
-        if not self._member.is_dead:
-            callback()
-
-
-@dataclass
-class Process:
-    """One process of the group."""
-
-    number: int
-    member: MemoryMember
-    stats: EngineStats
-    trace: RecordingTrace
-    engine: Engine
-    is_stopping: bool = False
-    gate_log: dict[str, list[tuple[float, bool]]] = field(default_factory=dict)
-    """Per workflow when its gate closed (False) and opened (True)."""
-
-    def note_gate(self, workflow: str, now: float) -> None:
-        """Keep a change of a gate; it only changes when an answer comes."""
-        log = self.gate_log.setdefault(workflow, [(0.0, True)])
-        if log[-1][1] != self.gate_is_open(workflow):
-            log.append((now, not log[-1][1]))
-
-    def open_time(self, workflow: str, start: float, end: float) -> float:
-        """Seconds of [start, end) in which the gate was open."""
-        log = [*self.gate_log.get(workflow, [(0.0, True)]), (float("inf"), True)]
-        return sum(
-            max(0.0, min(end, until) - max(start, since)) for (since, is_open), (until, _) in pairwise(log) if is_open
-        )
-
-    @property
-    def is_dead(self) -> bool:
-        """Whether it crashed or ended."""
-        return self.member.is_dead
-
-    def gate_is_open(self, workflow: str) -> bool:
-        """Whether it sends freely to that workflow."""
-        return self.engine.gate_is_open(workflow)
 
 
 class Simulation:
@@ -228,6 +129,7 @@ class Simulation:
             self._refuse_commits,
             self._refuse_letters,
             self._reconfigure,
+            self._reload,
         )
         fault = self.rng.choice(faults)
         self.log.append(f"{self.clock.monotonic():.3f} {fault.__name__}")
@@ -288,6 +190,22 @@ class Simulation:
         for _ in range(self.rng.randint(1, 2)):
             self._start_process()
 
+    def _reload(self) -> None:
+        """All processes get other workflows while they run."""
+        self.policy = self._changed_policy()
+        names = [policy.name for policy in self.policy.workflows]
+        for process in (process for process in self.processes if not process.is_dead):
+            known = process.senders
+            for name in names:
+                known.setdefault(name, SimSender(self, process, self.workflows[name]))
+            process.engine.reconfigure(self.policy, _RULES, [known[name] for name in names])
+
+    def _read_up_to(self, tp: TopicPartition) -> int:
+        """From where on a workflow takes part that is new now: its owner's next offset, or the committed one."""
+        owners = [process for process in self.processes if not process.is_dead and tp in process.engine.read_up_to()]
+        committed = self.broker.committed.get((GROUP, tp), 0)
+        return max([committed, *(owner.engine.read_up_to()[tp] for owner in owners)])
+
     def _heal(self) -> None:
         self.log.append(f"{self.clock.monotonic():.3f} heal")
         for workflow in self.workflows.values():
@@ -320,9 +238,10 @@ class Simulation:
         names = [policy.name for policy in self.policy.workflows]
         stats, trace = EngineStats(GROUP, [TOPIC], names), RecordingTrace()
         process = Process.__new__(Process)
+        senders = {name: SimSender(self, process, self.workflows[name]) for name in names}
         edges = Edges(
             source=member,
-            senders=[SimSender(self, process, self.workflows[name]) for name in names],
+            senders=list(senders.values()),
             dead_letters=self.letters,
             validator=_VALIDATOR,
             clock=ProcessClock(self.clock, member),
@@ -330,8 +249,8 @@ class Simulation:
             rng=self.rng,
             trace=trace,
         )
-        engine = Engine(self.policy, DeliveryRules(OutcomeTable(), RETRY), edges, stats)
-        process.__init__(next(self._numbers), member, stats, trace, engine)  # type: ignore[misc]  # senders know it
+        engine = Engine(self.policy, _RULES, edges, stats)
+        process.__init__(next(self._numbers), member, stats, trace, engine, senders)  # type: ignore[misc]  # they know it
         self.processes.append(process)
         engine.start()
         member.begin(engine)
@@ -353,7 +272,7 @@ class Simulation:
         rng = self.rng
         name = f"w{next(self._names)}"
         self.workflows[name] = SimWorkflow(name, rng)
-        self.joined_at[name] = {tp: self.broker.committed.get((GROUP, tp), 0) for tp in self.partitions}
+        self.joined_at[name] = {tp: self._read_up_to(tp) for tp in self.partitions}
         return WorkflowPolicy(
             name,
             types=rng.choice([None, None, frozenset({"track"}), frozenset({"identify", "page"})]),
@@ -384,9 +303,3 @@ class Simulation:
 
     def _after(self, seconds: float, callback: Callable[[], None]) -> None:
         self.clock.call_at(self.clock.monotonic() + seconds, callback)
-
-
-def place_of(request: HttpRequest) -> tuple[TopicPartition, int]:
-    """Where the event of a request lies, from its idempotency key."""
-    partition, offset = dict(request.headers)["idempotency-key"].split("-")
-    return TopicPartition(TOPIC, int(partition)), int(offset)

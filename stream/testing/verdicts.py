@@ -112,6 +112,8 @@ def _map_is_true(
                 event = facts.events.get((tp, claimed))
                 if event is None or not facts.wants(workflow, event):
                     continue
+                if claimed < facts.simulation.joined_at[workflow.name][tp]:
+                    continue
                 if facts.done_at((workflow.name, tp, claimed)) > at:
                     yield f"map: {at:.3f} at {offset} claims {claimed} for {workflow.name}, which is not done"
 
@@ -160,7 +162,8 @@ def order_is_kept(facts: Facts) -> Iterator[str]:
             first_sent.setdefault((arrival.tp, arrival.offset), arrival.at)
         for (tp, offset), at in first_sent.items():
             lane = _lane(policies[name], facts.events[tp, offset])
-            if lane is not None:
+            # What came before it took part it gets only after a crash, from the committed offset on.
+            if lane is not None and offset >= facts.simulation.joined_at[name][tp]:
                 lanes[tp, lane].append((offset, at))
         for (tp, _), sent in lanes.items():
             sent.sort()

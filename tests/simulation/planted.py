@@ -17,6 +17,7 @@ from stream.pipeline.deliverer import Deliverer
 from stream.pipeline.ledger import Ledger
 from stream.pipeline.letters import LetterDesk
 from stream.pipeline.line import Line
+from stream.pipeline.reconfiguration import Reconfiguration
 
 
 @contextmanager
@@ -133,9 +134,23 @@ def map_claims_what_is_open() -> Iterator[None]:
         yield
 
 
-def _everything(tenure: Tenure, hashes: list[int]) -> CommitMap:
+def _everything(tenure: Tenure, hashes: list[int | None]) -> CommitMap:
     base, end = tenure.tracker.watermark, tenure.tracker.next_expected
-    return CommitMap(base, {workflow: [(base, end)] for workflow in hashes} if end > base else {})
+    return CommitMap(base, {workflow: [(base, end)] for workflow in filter(None, hashes)} if end > base else {})
+
+
+@contextmanager
+def reload_hands_an_index_on_too_soon() -> Iterator[None]:
+    """A new workflow takes over the index of a removed one while requests to that one are in flight."""
+    with planted(Reconfiguration, "_is_spent", lambda _self, _index: True):
+        yield
+
+
+@contextmanager
+def reload_ends_what_is_in_flight() -> Iterator[None]:
+    """An event that is on its way to a removed workflow is settled at once, and again with its answer."""
+    with planted(Delivery, "is_in_flight", property(lambda _self: False)):
+        yield
 
 
 BUGS = (
@@ -148,4 +163,6 @@ BUGS = (
     retry_clock_runs_at_a_closed_gate,
     retry_after_ignored,
     map_claims_what_is_open,
+    reload_hands_an_index_on_too_soon,
+    reload_ends_what_is_in_flight,
 )
