@@ -7,7 +7,8 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 BIN := .venv/bin
 STAMP := .venv/.synced
 
-.PHONY: help demo observe test check format simulate soak bench bench-engine profile docs dashboards pictures schemas clean
+.PHONY: help demo observe test check format faults simulate soak bench bench-engine profile docs dashboards pictures \
+  schemas clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -30,6 +31,10 @@ check: $(STAMP)  ## format, lint, strict types
 format: $(STAMP)  ## rewrite the files in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+faults: $(STAMP)  ## the fault matrix on real Kafka; ROW=n, SEED=n, SEEDS=n, WRITE=1 writes MATRIX.md
+	@PYTHONPATH=tests/acceptance $(BIN)/python tests/faults/faults.py $(if $(ROW),--row $(ROW)) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WRITE),--write) $(if $(KEEP),--keep $(KEEP))
 
 simulate: $(STAMP)  ## the engine in thousands of broken worlds: make simulate SEEDS=10000
 	$(BIN)/python -m stream.testing.simulate --seeds $(or $(SEEDS),10000)

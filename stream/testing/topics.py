@@ -40,14 +40,16 @@ class Broker(Protocol):
         """Create a topic and wait until clients see it."""
 
 
-def create_topic(bootstrap: str, name: str, partitions: int = 1, config: Mapping[str, str] | None = None) -> None:
-    """Create a topic with one replica; return once its metadata say that each partition has a leader.
+def create_topic(
+    bootstrap: str, name: str, partitions: int = 1, config: Mapping[str, str] | None = None, replicas: int = 1
+) -> None:
+    """Create a topic; return once its metadata say that each partition has a leader.
 
     Raises:
         KafkaException: the broker refused, or the topic did not appear.
     """
     with AdminClient({"bootstrap.servers": bootstrap, "log_level": 0}) as admin:
-        wanted = NewTopic(name, partitions, 1, config=dict(config or {}))
+        wanted = NewTopic(name, partitions, replicas, config=dict(config or {}))
         admin.create_topics([wanted])[name].result(TIMEOUT_S)
         deadline = time.monotonic() + TIMEOUT_S
         while not _has_leaders(admin, name, partitions):

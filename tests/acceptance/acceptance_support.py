@@ -115,9 +115,11 @@ class Metrics:
 class Program:
     """A `tray-stream` process; killed at the end of the block if it still runs."""
 
-    def __init__(self, directory: Path, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, directory: Path, *arguments: str, env: Mapping[str, str] | None = None, entry: Sequence[str] = ENTRY
+    ) -> None:
         self._process = subprocess.Popen(
-            [*ENTRY, *arguments],
+            [*entry, *arguments],
             cwd=directory,
             env=environment(env or {}),
             stdin=subprocess.DEVNULL,
