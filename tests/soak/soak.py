@@ -41,10 +41,11 @@ SHORT = 600.0
 
 
 class Soak:
-    """One run in `directory`, from an empty broker to the verdicts."""
+    """One run in `directory` on a broker of its own, from an empty one to the verdicts."""
 
-    def __init__(self, directory: Path, seed: int, rate: float, seconds: float) -> None:
+    def __init__(self, directory: Path, kafka: ApacheKafka, seed: int, rate: float, seconds: float) -> None:
         self.directory = directory
+        self._kafka = kafka
         self.seed = seed
         self.seconds = seconds
         self._rate = rate
@@ -58,6 +59,7 @@ class Soak:
     def run(self) -> list[Verdict]:
         """Load and faults, then quiet, then the verdicts."""
         with ExitStack() as stack:
+            stack.callback(self._samples.close)
             self._set_up(stack)
             load = Load(self._kafka.bootstrap, TOPIC, self._rate)
             watcher = threading.Thread(target=self._watch, daemon=True)
@@ -74,7 +76,6 @@ class Soak:
             return verdicts + self._judge()
 
     def _set_up(self, stack: ExitStack) -> None:
-        self._kafka = stack.enter_context(ApacheKafka(self.directory / "kafka"))
         self._kafka.create_topic(TOPIC, PARTITIONS)
         self._receiver = stack.enter_context(LoggedReceiver(self.directory / "requests.bin"))
         urls = {name: self._receiver.url(f"/{name}") for name in WORKFLOWS}
@@ -113,11 +114,12 @@ class Soak:
             self._samples.write(json.dumps({"t": t, **sample}) + "\n")
 
     def _quiet(self, load: Load) -> Verdict:
-        """Wait until the group has committed everything."""
+        """Wait until both members are up and the group has committed everything."""
         began = time.monotonic()
         ends = topics.end_offsets(self._kafka.bootstrap, TOPIC)
         committed: dict[int, int | None] = {}
-        while time.monotonic() - began < QUIET_S and committed != ends:
+        members = (self._steady, self._mortal)
+        while time.monotonic() - began < QUIET_S and not (committed == ends and all(m.is_up for m in members)):
             time.sleep(0.2)
             committed = topics.committed_offsets(self._kafka.bootstrap, GROUP, TOPIC)
         left = sum(end - (committed.get(partition) or 0) for partition, end in ends.items())
@@ -172,8 +174,9 @@ def main() -> None:
     directory = given.directory or Path(tempfile.mkdtemp(prefix="tray-soak-"))
     directory.mkdir(parents=True, exist_ok=True)
     print(f"Soak of {given.hours:g} h, seed {seed}, {given.rate:g} events a second, in {directory}.", file=sys.stderr)
-    soak = Soak(directory.resolve(), seed, given.rate, given.hours * 3600)
-    verdicts = soak.run()
+    with ApacheKafka(directory / "kafka") as kafka:
+        soak = Soak(directory.resolve(), kafka, seed, given.rate, given.hours * 3600)
+        verdicts = soak.run()
     Console(highlight=False).print(soak.table)
     print(*verdicts, sep="\n", flush=True)
     is_kept = all(verdict.is_kept for verdict in verdicts)

@@ -15,7 +15,8 @@ from stream.testing.behaviours import Act, Reply
 from stream.testing.connection import Head
 from stream.testing.receiver import FaultReceiver
 
-_LINE = struct.Struct("<ddiHB")
+LINE = struct.Struct("<ddiHB")
+"""When it came and was answered, the event's number, the status, and which workflow."""
 _BLOCK = 10_000
 
 
@@ -58,12 +59,12 @@ class LoggedReceiver(FaultReceiver):
 
     def _write(self, arrival: Arrival, answered_at: float, status: int) -> None:
         workflow = WORKFLOWS.index(arrival.path[1:])
-        self._lines.write(_LINE.pack(arrival.at, answered_at, number_in(arrival.body), status, workflow))
+        self._lines.write(LINE.pack(arrival.at, answered_at, number_in(arrival.body), status, workflow))
 
 
 def read_requests(path: Path) -> Iterator[Request]:
     """The log, in the order of answers."""
     with path.open("rb") as log:
-        while block := log.read(_LINE.size * _BLOCK):
-            for at, answered_at, number, status, workflow in _LINE.iter_unpack(block):
+        while block := log.read(LINE.size * _BLOCK):
+            for at, answered_at, number, status, workflow in LINE.iter_unpack(block):
                 yield Request(at, answered_at, number, status, WORKFLOWS[workflow])

@@ -58,6 +58,11 @@ class Member:
         """Whether the process is there, be it stopped or not."""
         return self.child is not None and self.child.is_running
 
+    @property
+    def is_up(self) -> bool:
+        """Whether it runs and answers."""
+        return self.is_running and bool(scrape(self._port))
+
     def signal(self, number: Signals) -> None:
         """Send it a signal; nothing happens when it has ended by itself."""
         if self.child is not None and self.child.is_running:
