@@ -7,7 +7,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 BIN := .venv/bin
 STAMP := .venv/.synced
 
-.PHONY: help demo observe test check format faults simulate soak bench bench-engine profile docs dashboards pictures \
+.PHONY: help demo observe test check format faults simulate soak load bench bench-engine profile docs dashboards pictures \
   schemas clean
 
 help:  ## list the targets
@@ -42,6 +42,10 @@ simulate: $(STAMP)  ## the engine in thousands of broken worlds: make simulate S
 soak: $(STAMP)  ## hours on real Kafka with faults by random seed, and a checker: make soak HOURS=1 (SEED, RATE)
 	@$(BIN)/python tests/soak/soak.py --hours $(or $(HOURS),1) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(RATE),--rate $(RATE)) $(if $(DIRECTORY),--directory $(DIRECTORY))
+
+load: $(STAMP)  ## the rate at which lag stays flat, and twice as much: make load MINUTES=10 (WORKFLOWS=1,10, JSON)
+	@$(BIN)/python tests/bench/sustained_load.py $(if $(MINUTES),--minutes $(MINUTES)) \
+	  $(if $(WORKFLOWS),--workflows $(WORKFLOWS)) $(if $(JSON),--json $(JSON))
 
 bench: $(STAMP)  ## speed on real Kafka in one sitting; ALL=1, ONLY=name, EVENTS=n, ROUNDS=n, JSON=file
 	@UV=$(UV) $(BIN)/python tests/bench/bench.py $(if $(ALL),--all) $(if $(ONLY),--only $(ONLY)) \

@@ -41,3 +41,12 @@ def _peak_of(process: Path) -> int:
 def is_known() -> bool:
     """Whether this system tells."""
     return (PROC / str(os.getpid()) / "schedstat").exists()
+
+
+def resident_mib(pid: int) -> float:
+    """Memory that a process has at the moment, its children not counted; 0.0 where nothing is known."""
+    try:
+        pages = int((PROC / str(pid) / "statm").read_text().split()[1])
+    except OSError:
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
