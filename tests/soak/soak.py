@@ -23,11 +23,12 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from soak_deliveries import judge_deliveries
 from soak_faults import PAUSE_S, Faults
 from soak_load import WORKFLOWS, Load, read_all
 from soak_log import LoggedReceiver
-from soak_members import MAX_IN_FLIGHT, Member, usage
-from soak_verdicts import Sample, Topic, Verdict, judge_deliveries, judge_samples, letters_of, read_samples
+from soak_members import Member, usage
+from soak_verdicts import Sample, Topic, Verdict, judge_samples, letters_of, read_samples
 
 from stream.testing import topics
 from stream.testing.apache_kafka import ApacheKafka
@@ -146,8 +147,7 @@ class Soak:
         topic = Topic(read_all(bootstrap, TOPIC, topics.end_offsets(bootstrap, TOPIC)))
         letters = letters_of(read_all(bootstrap, LETTERS, topics.end_offsets(bootstrap, LETTERS)))
         self._receiver.close()
-        in_flight = 2 * len(WORKFLOWS) * MAX_IN_FLIGHT
-        found = judge_deliveries(topic, letters, self.directory / "requests.bin", self._faults.abrupt, in_flight)
+        found = judge_deliveries(topic, letters, self.directory / "requests.bin", self._faults.windows)
         samples = read_samples(self.directory / "samples.jsonl")
         self._fill_table([sample for sample in samples if "rss_kib" in sample])
         return [*found, *judge_samples(samples, "steady")]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from signal import SIGCONT, SIGSTOP
 from zlib import crc32
 
+from soak_deliveries import Window
 from soak_load import WORKFLOWS
 from soak_members import SESSION_S, Member
 
@@ -20,9 +23,6 @@ from stream.testing.receiver import FaultReceiver
 REFUND = b'"Order Refunded"'
 PAUSE_S = (20.0, 60.0)
 WORKFLOW_S = (10.0, 40.0)
-
-ABRUPT = frozenset({"kill", "stop_long", "broker_kill", "broker_restart"})
-"""After these, what was in flight or not committed yet is sent again."""
 
 
 def manners() -> dict[str, Behaviour]:
@@ -59,6 +59,8 @@ class Faults:
     tell: Callable[[str], None]
     pause_s: tuple[float, float] = PAUSE_S
     done: Counter[str] = field(default_factory=Counter)
+    windows: list[Window] = field(default_factory=list)
+    """The abrupt ones, and when they were."""
     unclean_exits: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -90,14 +92,17 @@ class Faults:
         for member in (self.steady, self.mortal):
             member.start()
 
-    @property
-    def abrupt(self) -> int:
-        """How many there were after which events come again."""
-        return sum(self.done[name] for name in ABRUPT)
+    @contextmanager
+    def _abrupt(self, name: str) -> Iterator[None]:
+        """What happens within is abrupt: events that were delivered shortly before may come again."""
+        start = time.monotonic()
+        yield
+        self.windows.append(Window(name, start, time.monotonic()))
 
     def _kill(self) -> None:
         self.tell(f"kill -9 {self.mortal.name}")
-        self.mortal.kill()
+        with self._abrupt("kill"):
+            self.mortal.kill()
         self.stop.wait(self._rng.uniform(0.5, 15))
         self.mortal.start()
 
@@ -113,7 +118,8 @@ class Faults:
         self._freeze(self._rng.choice((self.steady, self.mortal)), self._rng.uniform(1, SESSION_S / 2))
 
     def _stop_long(self) -> None:
-        self._freeze(self.mortal, self._rng.uniform(SESSION_S + 2, 2 * SESSION_S))
+        with self._abrupt("stop"):
+            self._freeze(self.mortal, self._rng.uniform(SESSION_S + 2, 2 * SESSION_S))
 
     def _freeze(self, member: Member, seconds: float) -> None:
         self.tell(f"SIGSTOP {member.name} for {seconds:.0f} s")
@@ -141,20 +147,23 @@ class Faults:
 
     def _kill_broker(self) -> None:
         self.tell("kill -9 the broker")
-        self.kafka.kill()
-        self.stop.wait(self._rng.uniform(0, 5))
-        self.kafka.start(120)
+        with self._abrupt("broker"):
+            self.kafka.kill()
+            self.stop.wait(self._rng.uniform(0, 5))
+            self.kafka.start(120)
 
     def _restart_broker(self) -> None:
         self.tell("restart the broker")
-        self.kafka.restart(120)
+        with self._abrupt("broker"):
+            self.kafka.restart(120)
 
     def _stop_broker(self) -> None:
         seconds = self._rng.uniform(2, 6)
         self.tell(f"SIGSTOP the broker for {seconds:.0f} s")
-        self.kafka.stop()
-        self.stop.wait(seconds)
-        self.kafka.resume()
+        with self._abrupt("broker"):
+            self.kafka.stop()
+            self.stop.wait(seconds)
+            self.kafka.resume()
 
 
 def _at_most(span: Sequence[float], pause_s: Sequence[float]) -> tuple[float, float]:

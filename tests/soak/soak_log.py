@@ -30,6 +30,11 @@ class Request(NamedTuple):
     status: int
     workflow: str
 
+    @property
+    def is_success(self) -> bool:
+        """Whether it was answered with a 2xx."""
+        return 200 <= self.status < 300
+
 
 class LoggedReceiver(FaultReceiver):
     """A receiver that keeps nothing in memory and a line for each request in `path`."""

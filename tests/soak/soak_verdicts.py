@@ -5,27 +5,20 @@ from __future__ import annotations
 import json
 import statistics
 from array import array
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from confluent_kafka import Message
-from soak_load import WORKFLOWS, is_invalid, is_wanted, number_in, user_of
-from soak_log import Request, read_requests
+from soak_load import number_in
 
 from stream.core.letters import PREFIX
-from stream.testing.arrival import Arrival
-from stream.testing.checker import first_deliveries_in_order
 
 WARM_S = 600.0
 """Memory at the end is held against memory after this long."""
 GROWTH = 1.1
-SHOWN_FAULTS = 20
 NAMED = PREFIX + "workflow"
-PEAK_S = 3
-"""Deliveries of so many seconds may lie between the last commit and a kill."""
 
 STILL_S = 120.0
 """Nobody may stand still longer than this; the broker's absences are shorter."""
@@ -89,49 +82,6 @@ def letters_of(messages: Iterable[Message]) -> dict[str, set[int]]:
         workflow = dict(_texts(message)).get(NAMED, "")
         found.setdefault(workflow, set()).add(number)
     return found
-
-
-def judge_deliveries(
-    topic: Topic, letters: Mapping[str, set[int]], log: Path, abrupt: int, in_flight: int
-) -> list[Verdict]:
-    """No loss, nothing unexpected, order, and duplicates within their bound."""
-    per_second: Counter[int] = Counter()
-    lost, strange, disorder, again, delivered = 0, 0, [], 0, 0
-    for workflow in WORKFLOWS:
-        requests = [request for request in read_requests(log) if request.workflow == workflow]
-        requests.sort()
-        times = Counter(request.number for request in requests if 200 <= request.status < 300)
-        per_second.update(int(request.answered_at) for request in requests if 200 <= request.status < 300)
-        ended = letters.get(workflow, set())
-        lost += sum(is_wanted(workflow, n) and n not in times and n not in ended for n in topic.numbers())
-        strange += sum(not is_wanted(workflow, r.number) for r in requests)
-        again += times.total() - len(times)
-        delivered += times.total()
-        disorder += order_faults(requests, topic)
-    lost += sum(is_invalid(n) and n not in letters.get("", ()) for n in topic.numbers())
-    peak = max((sum(per_second[second + i] for i in range(PEAK_S)) for second in list(per_second)), default=0)
-    bound = abrupt * (in_flight + peak)
-    for fault in disorder[:SHOWN_FAULTS]:
-        print(fault)
-    return [
-        Verdict("loss", lost == 0 and len(topic) > 0, f"events={len(topic)} delivered={delivered} lost={lost}"),
-        Verdict("letters", True, " ".join(f"{name or 'invalid'}={len(found)}" for name, found in letters.items())),
-        Verdict("strangers", strange == 0, f"unexpected={strange}"),
-        Verdict("order", not disorder, f"broken={len(disorder)}"),
-        Verdict("duplicates", again <= bound, f"again={again} bound={bound} abrupt={abrupt} peak_3s={peak}"),
-    ]
-
-
-def order_faults(requests: Iterable[Request], topic: Topic) -> list[str]:
-    """Where one user's events came to one workflow out of order."""
-    numbers: dict[int, int] = {}
-
-    def arrivals() -> Iterator[Arrival]:
-        for request in requests:
-            numbers[0] = request.number
-            yield Arrival(request.at, request.workflow, {}, b"", request.status, request.answered_at)
-
-    return first_deliveries_in_order(arrivals(), lambda _: user_of(numbers[0]), lambda _: topic.offsets[numbers[0]])
 
 
 def judge_samples(samples: Sequence[Sample], steady: str) -> list[Verdict]:

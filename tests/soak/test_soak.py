@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from soak import Soak
+from soak_deliveries import Window, judge_deliveries
 from soak_load import USERS, WORKFLOWS, is_invalid, is_wanted, number_in, user_of, value_of
 from soak_log import LINE
-from soak_verdicts import Topic, judge_deliveries, judge_samples
+from soak_verdicts import Topic, judge_samples
 
 from stream.testing.apache_kafka import ApacheKafka
 
@@ -63,10 +65,11 @@ def test_broken_order_is_found(tmp_path: Path) -> None:
 
 
 def test_duplicates_beyond_their_bound_are_found(tmp_path: Path) -> None:
-    """One that nothing explains is one too many; after a kill it is within the bound."""
+    """One that nothing explains is one too many; one that was delivered just before a kill is not."""
     again = [*requests(), ("everything", 0, 200)]
     assert failures(tmp_path, again) == ["duplicates"]
-    assert failures(tmp_path, again, abrupt=1) == []
+    assert failures(tmp_path, again, windows=[Window("kill", 2.0, 2.0)]) == []
+    assert failures(tmp_path, again, windows=[Window("kill", 20.0, 20.0)]) == ["duplicates"]
 
 
 def test_a_stranger_is_found(tmp_path: Path) -> None:
@@ -96,7 +99,7 @@ def failures(
     directory: Path,
     given: list[tuple[str, int, int]],
     letters: dict[str, set[int]] | None = None,
-    abrupt: int = 0,
+    windows: Sequence[Window] = (),
 ) -> list[str]:
     """Names of the verdicts that are broken."""
     topic = Topic(())
@@ -110,5 +113,5 @@ def failures(
         )
     )
     invalid = {"": {number for number in range(EVENTS) if is_invalid(number)}}
-    found = judge_deliveries(topic, {**invalid, **(letters or {})}, log, abrupt, in_flight=10)
+    found = judge_deliveries(topic, {**invalid, **(letters or {})}, log, windows)
     return [verdict.name for verdict in found if not verdict.is_kept]
