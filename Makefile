@@ -7,8 +7,8 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 BIN := .venv/bin
 STAMP := .venv/.synced
 
-.PHONY: help demo observe test check format faults simulate soak load bench bench-engine profile docs dashboards pictures \
-  schemas clean
+.PHONY: help demo observe test check format faults simulate fuzz audit soak load bench bench-engine profile docs \
+  dashboards pictures schemas clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ faults: $(STAMP)  ## the fault matrix on real Kafka; ROW=n, SEED=n, SEEDS=n, WRI
 simulate: $(STAMP)  ## the engine in thousands of broken worlds: make simulate SEEDS=10000
 	$(BIN)/python -m stream.testing.simulate --seeds $(or $(SEEDS),10000)
 
+audit: $(STAMP)  ## known vulnerabilities of the locked packages (asks pypi.org; AUDIT="-s osv" asks OSV)
+	@$(BIN)/python .ci/audit.py "$(UV)" $(BIN)/pip-audit $(AUDIT)
+
 soak: $(STAMP)  ## hours on real Kafka with faults by random seed, and a checker: make soak HOURS=1 (SEED, RATE)
 	@$(BIN)/python tests/soak/soak.py --hours $(or $(HOURS),1) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(RATE),--rate $(RATE)) $(if $(DIRECTORY),--directory $(DIRECTORY))
@@ -46,6 +49,9 @@ soak: $(STAMP)  ## hours on real Kafka with faults by random seed, and a checker
 load: $(STAMP)  ## the rate at which lag stays flat, and twice as much: make load MINUTES=10 (WORKFLOWS=1,10, JSON)
 	@$(BIN)/python tests/bench/sustained_load.py $(if $(MINUTES),--minutes $(MINUTES)) \
 	  $(if $(WORKFLOWS),--workflows $(WORKFLOWS)) $(if $(JSON),--json $(JSON))
+
+fuzz: $(STAMP)  ## 100,000 generated inputs for each of what reads from outside; FUZZ=1000 for fewer
+	FUZZ=$(or $(FUZZ),100000) $(BIN)/pytest -m fuzz --numprocesses $(or $(PROCESSES),4) --durations=0 --durations-min=1
 
 bench: $(STAMP)  ## speed on real Kafka in one sitting; ALL=1, ONLY=name, EVENTS=n, ROUNDS=n, JSON=file
 	@UV=$(UV) $(BIN)/python tests/bench/bench.py $(if $(ALL),--all) $(if $(ONLY),--only $(ONLY)) \

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import hypothesis
 import pytest
 
 from stream.testing import topics
@@ -21,6 +22,9 @@ from stream.testing.receiver import FaultReceiver
 from stream.testing.secured_kafka import SecuredKafka
 from stream.testing.topics import Broker
 
+if FUZZ := os.environ.get("FUZZ", ""):  # `make fuzz`: as many inputs for every test that does not say a number itself
+    hypothesis.settings.register_profile("fuzz", max_examples=int(FUZZ), deadline=None)
+    hypothesis.settings.load_profile("fuzz")
 GIVEN_BOOTSTRAP = os.environ.get("TRAY_TEST_BOOTSTRAP", "")
 KAFKA_FIXTURES = frozenset({"apache_kafka", "own_kafka", "secured_kafka"})
 UNAVAILABLE = "no Apache Kafka:"

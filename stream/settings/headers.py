@@ -24,9 +24,10 @@ _OF_THE_CONNECTION = (
     "host",
     "content-encoding",
     "content-type",
+    "accept-encoding",
     "expect",
 )
-_OF_THIS_PROGRAM = ("x-signature", "idempotency-key", "user-agent", "webhook-*", "x-tray-*")
+_OF_THIS_PROGRAM = ("x-signature", "idempotency-key", "user-agent", "traceparent", "webhook-*", "x-tray-*")
 
 
 def read_headers(raw: object) -> object:

@@ -206,7 +206,7 @@ def test_headers_are_taken_as_written(tmp_path: Path) -> None:
     [
         "Content-Length", "transfer-encoding", "Connection", "TE", "Trailer", "Trailers", "Upgrade",
         "Keep-Alive", "Proxy-Authorization", "Host", "Content-Encoding", "Content-Type", "Expect",
-        "X-Signature", "Idempotency-Key", "User-Agent", "webhook-id", "X-Tray-Replay",
+        "X-Signature", "Idempotency-Key", "User-Agent", "webhook-id", "X-Tray-Replay", "Traceparent", "Accept-Encoding",
     ],
 )  # fmt: skip
 def test_headers_that_are_set_already_are_refused(tmp_path: Path, name: str) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import dataclass
 
 from conformance_server import OK, SECRET_PATH, Script, Step
+
+from stream.webhook.excerpt import Excerpts
 
 CLOSE, RESET, HALF_CLOSE, HANG = Step.CLOSE, Step.RESET, Step.HALF_CLOSE, Step.HANG
 LARGE = 4 * 1024 * 1024
 """A body that no socket's buffers hold."""
 KIB_64 = 64 * 1024
+BOMB = gzip.compress(b"\0" * 10 * 1024 * 1024, mtime=0)[:KIB_64]
+"""Nobody asked for compression, and nobody unpacks it: its bytes are what they are."""
 
 
 @dataclass(frozen=True)
@@ -193,6 +198,11 @@ LENGTHS = [
     Case("a long body", [head("Content-Length: 200000") + b"x" * 200_000], LAST),
     Case("a long refusal", [answer("500 No", b"x" * 200_000)], Seen("500", reused=False, excerpt="x" * 256)),
     Case("a long body until the end", [UNTIL_CLOSE + b"x" * 200_000, CLOSE], LAST),
+    Case(
+        "a compressed refusal that would unpack to gigabytes",
+        [answer("500 No", BOMB, "Content-Encoding: gzip")],
+        Seen("500", excerpt=Excerpts("/").cut(BOMB)),
+    ),
     Case("a body of exactly the limit", [answer("200 OK", b"x" * KIB_64)], GOOD),
     Case("a body of one byte more", [answer("200 OK", b"x" * (KIB_64 + 1))], LAST),
     Case("a body without end", [CHUNKED, b"400\r\n" + b"y" * 1024 + b"\r\n", Step.REPEAT], LAST),

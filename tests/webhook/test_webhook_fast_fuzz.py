@@ -109,6 +109,7 @@ def split(data: bytes, cuts: list[int]) -> list[bytes]:
 CUTS = st.lists(st.integers(0, 2000), max_size=12)
 
 
+@pytest.mark.fuzz
 @settings(deadline=None)
 @given(answers(), CUTS)
 def test_a_valid_answer_is_understood_however_it_is_cut(valid: tuple[bytes, int, str, bool], cuts: list[int]) -> None:
@@ -149,6 +150,7 @@ PIECES = st.sampled_from(
 NOISE = st.lists(PIECES | st.binary(max_size=8), max_size=8).map(b"".join)
 
 
+@pytest.mark.fuzz
 @settings(deadline=None)
 @given(NOISE, CUTS, st.sampled_from([None, ConnectionResetError()]))
 def test_anything_at_all_has_exactly_one_result(noise: bytes, cuts: list[int], error: Exception | None) -> None:
@@ -165,6 +167,7 @@ def test_anything_at_all_has_exactly_one_result(noise: bytes, cuts: list[int], e
     assert pool.transport.is_aborted
 
 
+@pytest.mark.fuzz
 @settings(deadline=None)
 @given(NOISE, st.booleans())
 @example(OK, False)
