@@ -76,6 +76,8 @@ def _play_on(stage: Stage, at_once: int, turns: Sequence[Turn], folder: Path) ->
 
 def _play_one(staged: Staged, folder: Path, turn: Turn) -> Result:
     row, seed = turn
+    if row.stage is not Stage.SHARED:
+        staged.start()  # in case that the row before has failed and left it dead
     result = play(row, seed, staged, folder / f"row-{row.number}-seed-{seed}")
     print(result.line(), *(f"\n    {found}" for found in result.findings[:8]), flush=True)
     return result

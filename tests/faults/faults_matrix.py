@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import rows_broker as broker
+import rows_inside as inside
 import rows_members as members
 import rows_process as process
 import rows_surroundings as surroundings
@@ -66,8 +67,9 @@ ROWS: tuple[Row, ...] = (
     Row(
         10,
         "event loop blocked",
-        "the loop is kept busy",
+        "a planted sleep of 18 s in the event loop",
         "I8",
+        inside.loop_stands_still,
         elsewhere=(
             "acceptance/test_acceptance_process.py::test_a_scrape_is_answered_without_the_event_loop",
             "telemetry/test_telemetry_server.py::test_health_follows_the_heartbeats",
@@ -76,8 +78,9 @@ ROWS: tuple[Row, ...] = (
     Row(
         11,
         "max.poll.interval really exceeded",
-        "the consumer thread stands still",
+        "a planted sleep of 18 s in the consumer's thread",
         "I1 I3",
+        inside.consumer_stands_still,
         elsewhere=(
             "kafka/test_kafka_rebalance.py::test_lost_partitions_are_told_as_lost_and_come_back_in_a_new_epoch",
         ),
@@ -108,8 +111,9 @@ ROWS: tuple[Row, ...] = (
     Row(
         17,
         "callback raises",
-        "an error in the rebalance callback",
+        "a planted exception in the revoke callback",
         "I1",
+        inside.revoke_raises,
         elsewhere=("kafka/test_kafka_commits.py::test_a_callback_that_raises_ends_the_owner_and_commits_nothing_more",),
     ),
     Row(18, "one static id twice", "two processes with one group_instance_id", "I11", members.two_with_one_instance_id),
@@ -212,8 +216,9 @@ ROWS: tuple[Row, ...] = (
     Row(
         40,
         "certificates",
-        "expired, wrong host, self-signed, old protocol, swapped in the run",
+        "expired, then good, then another authority's, then good",
         "I10",
+        inside.certificates_change,
         elsewhere=(
             "webhook/test_webhook_tls.py::test_an_expired_certificate_is_refused",
             "webhook/test_webhook_tls.py::test_a_certificate_of_another_host_is_refused",
@@ -262,8 +267,9 @@ ROWS: tuple[Row, ...] = (
     Row(
         49,
         "clock jumps",
-        "the simulation's own clocks",
+        "a planted clock that is an hour late and an hour early in turn",
         "I8",
+        inside.wall_clock_jumps,
         elsewhere=(
             "simulation/test_simulation.py::test_no_seed_has_a_finding",
             "pipeline/test_engine_failures.py::test_a_retry_is_signed_anew",
@@ -271,9 +277,11 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(
         50,
-        "settings read again",
-        "SIGHUP with good and broken settings",
+        "settings and secrets change",
+        "SIGHUP with a broken file, then with a new secret beside the old one, under load",
         "I10",
+        inside.secrets_change,
+        is_fast=True,
         elsewhere=("acceptance/test_acceptance_engine.py::test_a_hold_ends_by_a_reload",),
     ),
 )

@@ -1,9 +1,11 @@
-"""Runs the program with one of the bugs of tests/simulation planted into it: `faults_planted.py BUG run …`."""
+"""Runs the program with a bug or a fault planted into it: `faults_planted.py NAME run …`."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
+
+from faults_hooks import HOOKS
 
 from stream.__main__ import main
 
@@ -11,6 +13,6 @@ if __name__ == "__main__":
     sys.path.append(str(Path(__file__).resolve().parents[1] / "simulation"))
     from planted import BUGS  # after its folder is known
 
-    bugs = {bug.__name__: bug for bug in BUGS}
-    with bugs[sys.argv[1]]():
+    named = {bug.__name__: bug for bug in (*BUGS, *HOOKS)}
+    with named[sys.argv[1]]():
         main(sys.argv[2:])

@@ -14,7 +14,13 @@ from stream.testing.apache_kafka import ApacheKafka, free_ports
 from stream.testing.secured_kafka import SecuredKafka
 from stream.testing.tcp_proxy import TcpProxy
 
-SOON_GIVEN_UP = {"replica.lag.time.max.ms": "2000", "controlled.shutdown.enable": "false"}
+SOON_IN_STEP = {
+    "replica.lag.time.max.ms": "2000",
+    "controlled.shutdown.enable": "false",
+    "leader.imbalance.check.interval.seconds": "1",
+    "leader.imbalance.per.broker.percentage": "0",
+}
+"""Who does not follow is given up soon, and who is back leads again soon."""
 
 
 class Stage(Enum):
@@ -49,7 +55,7 @@ class KafkaPair:
     """A broker with the controller, which stays, and another one, which may be killed; every partition is on both."""
 
     def __init__(self, directory: Path) -> None:
-        both = {"offsets.topic.replication.factor": "2", "default.replication.factor": "2", **SOON_GIVEN_UP}
+        both = {"offsets.topic.replication.factor": "2", "default.replication.factor": "2", **SOON_IN_STEP}
         self.first = ApacheKafka(directory / "first", both, heap="384m")
         self.second = ApacheKafka(directory / "second", both, heap="384m")
         voters = self.first.properties["controller.quorum.voters"]
@@ -62,14 +68,18 @@ class KafkaPair:
         self.bootstrap = f"{self.first.bootstrap},{self.second.bootstrap}"
 
     def __enter__(self) -> Self:
-        with ThreadPoolExecutor(2) as starters:
-            list(starters.map(lambda broker: broker.start(), (self.first, self.second)))
+        self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def start(self) -> None:
+        """Start both; nothing happens to one that runs."""
+        with ThreadPoolExecutor(2) as starters:
+            list(starters.map(lambda broker: broker.start(), (self.first, self.second)))
 
     def create_topic(self, name: str, partitions: int = 1, config: Mapping[str, str] | None = None) -> None:
         """Create a topic whose partitions are led by both in turn; return once clients see it."""

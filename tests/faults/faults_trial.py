@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from acceptance_support import ENTRY, Event, Program, Scene, make_event, wait_until
+from confluent_kafka import KafkaException
 
 from stream.testing.arrival import Arrival
 from stream.testing.behaviours import Behaviour
+from stream.testing.receiver import FaultReceiver
 
 SECRET = "canary-secret-7f3a"
 HEADER = "canary-header-51bc"
@@ -28,6 +30,24 @@ QUIET_S = 90.0
 """After the last fault everything must have come to its end within this time (LIVENESS)."""
 LOOK_S = 2.0
 """Who waits for requests looks this often whether any are still to come."""
+
+T = TypeVar("T")
+
+
+def patiently(ask: Callable[[], T], timeout_s: float = 20.0) -> T:
+    """Ask brokers again while leaders and coordinators still move.
+
+    Raises:
+        KafkaException: they did not come to rest in time.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            return ask()
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 @dataclass
@@ -68,6 +88,10 @@ class Trial(Scene):
     def close(self) -> None:
         """End every program that still runs."""
         self._open.close()
+
+    def enter(self, receiver: FaultReceiver) -> FaultReceiver:
+        """Another receiver, which is closed with the programs."""
+        return self._open.enter_context(receiver)
 
     def path(self, name: str) -> str:
         """Where the receiver has a workflow."""
@@ -123,7 +147,8 @@ class Trial(Scene):
         """Wait until a workflow was sent so many requests."""
         path, deadline = self.path(name), time.monotonic() + timeout_s
         while not self.receiver.wait_for_count(path, count, LOOK_S):
-            assert not self._is_at_rest(), f"everything is committed, and {self.receiver.count(path)} have arrived"
+            is_over, arrived = self._is_at_rest(), self.receiver.count(path)
+            assert arrived >= count or not is_over, f"everything is committed, and {arrived} have arrived"
             assert time.monotonic() < deadline, f"not {count} requests within {timeout_s:.0f} s"
 
     def crash(self, program: Program) -> None:
@@ -133,12 +158,16 @@ class Trial(Scene):
 
     def note_crash(self) -> None:
         """From here on what lies above the present commits may come again."""
-        self.crashes.append(self.committed())
+        self.crashes.append(patiently(self.committed))
+
+    def let_pass(self, seconds: float) -> None:
+        """Wait for as long as a fault lasts: nothing else is to be waited for."""
+        time.sleep(seconds)
 
     def freeze(self, program: Program, seconds: float) -> None:
         """SIGSTOP, and SIGCONT after a while."""
         program.signal(signal.SIGSTOP)
-        time.sleep(seconds)  # the fault is that long
+        self.let_pass(seconds)
         program.signal(signal.SIGCONT)
 
     def rest(self, timeout_s: float = QUIET_S) -> None:
@@ -156,7 +185,10 @@ class Trial(Scene):
 
     def _is_at_rest(self) -> bool:
         assert self._is_alive(), "every program has ended by itself"
-        return self.committed() == self.ends()
+        try:
+            return self.committed() == self.ends()
+        except KafkaException:  # a broker that was broken does not answer yet
+            return False
 
     def finish(self, timeout_s: float = QUIET_S) -> None:
         """One more run, to the end of the topics."""

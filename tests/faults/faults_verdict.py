@@ -10,7 +10,7 @@ from functools import cached_property
 import orjson
 from acceptance_support import header_texts
 from confluent_kafka import KafkaException
-from faults_trial import CANARIES, Trial
+from faults_trial import CANARIES, Trial, patiently
 
 from stream.core.model import Record
 from stream.testing.checker import check_commits, duplicates, first_deliveries_in_order, id_of, unstable_keys
@@ -33,7 +33,7 @@ class Evidence:
 
     def __post_init__(self) -> None:
         trial = self.trial
-        self.records = read_topic(trial.broker.bootstrap, trial.topic)
+        self.records = patiently(lambda: read_topic(trial.broker.bootstrap, trial.topic))
         written = _read_if_there(trial.broker.bootstrap, trial.dead_letters)
         headers = [header_texts(letter.headers) for letter in written]
         self.letters = Counter(_named(found) for found in headers)
@@ -132,7 +132,7 @@ def _unsafe_commits(evidence: Evidence) -> Iterator[str]:
 
 def _left_open(trial: Trial) -> Iterator[str]:
     """LIVENESS: in the end everything is committed."""
-    committed, ends = trial.committed(), trial.ends()
+    committed, ends = patiently(trial.committed), patiently(trial.ends)
     if committed != ends:
         yield f"LIVENESS: committed is {committed}, the ends are {ends}."
 

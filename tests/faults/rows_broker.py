@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import contextmanager
 from typing import Any, cast
 
 from acceptance_support import Event, Program, wait_until
 from confluent_kafka.admin import AdminClient
 from faults_stage import KafkaPair, ProxiedKafka
-from faults_trial import Trial, spread
+from faults_trial import Trial, patiently, spread
 
 from stream.testing.behaviours import flaky, slow, when
 from stream.testing.toxics import Toxics
@@ -27,7 +26,7 @@ def killed_and_restarted(trial: Trial) -> None:
     program = trial.start()
     trial.await_arrivals("orders", trial.somewhere(200, 800))
     kafka.kill()
-    time.sleep(trial.rng.uniform(4, 8))  # the broker is gone that long
+    trial.let_pass(trial.rng.uniform(4, 8))  # the broker is gone that long
     kafka.start()
     _end(trial, program)
 
@@ -39,8 +38,10 @@ def frozen(trial: Trial) -> None:
     program = trial.start()
     trial.await_arrivals("orders", trial.somewhere(200, 800))
     kafka.stop()
-    time.sleep(trial.rng.uniform(8, 12))  # the broker is frozen that long
-    kafka.resume()
+    try:
+        trial.let_pass(trial.rng.uniform(8, 12))  # the broker is frozen that long
+    finally:
+        kafka.resume()
     _end(trial, program)
 
 
@@ -56,8 +57,7 @@ def coordinator_is_gone(trial: Trial) -> None:
 
 def _with_the_second_killed(trial: Trial, coordinator: int) -> None:
     pair = cast(KafkaPair, trial.broker)
-    names = (f"{trial.topic}-{number}" for number in range(100))
-    trial.group_id = next(name for name in names if _coordinator(pair.bootstrap, name) == coordinator)
+    wait_until(lambda: patiently(lambda: _has_group_at(trial, coordinator)), "the broker coordinates some groups")
     _begin(trial, through_proxy=False)
     program = trial.start()
     trial.await_arrivals("orders", trial.somewhere(200, 800))
@@ -76,7 +76,7 @@ def connections_reset(trial: Trial) -> None:
     trial.await_arrivals("orders", 100)
     for _ in range(12):
         kafka.proxy.reset_connections()
-        time.sleep(trial.rng.uniform(0.3, 0.8))  # until the next reset
+        trial.let_pass(trial.rng.uniform(0.3, 0.8))  # until the next reset
     trial.counters["connections"] = kafka.proxy.connections_made
     _end(trial, program)
 
@@ -89,7 +89,7 @@ def line_is_silent(trial: Trial) -> None:
     trial.await_arrivals("orders", trial.somewhere(200, 800))
     with _healed(kafka):
         kafka.proxy.black_hole()
-        time.sleep(trial.rng.uniform(8, 12))  # the line is silent that long
+        trial.let_pass(trial.rng.uniform(8, 12))  # the line is silent that long
     assert program.get("/healthz")[0] == 200
     _end(trial, program)
 
@@ -115,9 +115,9 @@ def fetches_are_cut(trial: Trial) -> None:
         for _ in range(6):
             pieces = trial.somewhere(500, 1500)
             kafka.proxy.set(down=Toxics(slice_bytes=pieces, limit_bytes=trial.somewhere(20_000, 200_000)))
-            time.sleep(trial.rng.uniform(0.5, 1.5))  # connections are cut that long
+            trial.let_pass(trial.rng.uniform(0.5, 1.5))  # connections are cut that long
             kafka.proxy.set(down=Toxics(slice_bytes=pieces))
-            time.sleep(trial.rng.uniform(0.5, 1.0))  # and whole, if in pieces, that long
+            trial.let_pass(trial.rng.uniform(0.5, 1.0))  # and whole, if in pieces, that long
     trial.counters["connections"] = kafka.proxy.connections_made
     _end(trial, program)
 
@@ -132,7 +132,7 @@ def letters_cannot_be_sent(trial: Trial) -> None:
     trial.await_arrivals("orders", 300)
     with _healed(kafka):
         kafka.proxy.black_hole()
-        time.sleep(trial.rng.uniform(6, 8))  # letters time out meanwhile
+        trial.let_pass(trial.rng.uniform(6, 8))  # letters time out meanwhile
     _end(trial, program)
 
 
@@ -177,13 +177,14 @@ def _begin(
     if through_proxy:
         kafka["bootstrap_servers"] = _own(trial).proxy.address
     sections = {"kafka.consumer_options": PATIENT, **(more or {})}
-    trial.configure(trial.workflow("orders"), kafka=kafka, **sections)
+    trial.configure(trial.workflow("orders", rate_limit="250/s"), kafka=kafka, **sections)
     trial.script("orders", SLOWLY)
     trial.load(events)
 
 
 def _end(trial: Trial, program: Program) -> None:
-    """Rest, and the promises of every row here: the process stays, and the log is no flood."""
+    """More events, rest, and the promises of every row here: the process stays, and the log is no flood."""
+    trial.load(200)
     trial.rest()
     lines = len(program.log.splitlines())
     trial.counters["log_lines"] = lines
@@ -194,6 +195,14 @@ def _end(trial: Trial, program: Program) -> None:
 
 def _own(trial: Trial) -> ProxiedKafka:
     return cast(ProxiedKafka, trial.broker)
+
+
+def _has_group_at(trial: Trial, coordinator: int) -> bool:
+    """Name the trial's group so that this broker coordinates it; False when it coordinates none."""
+    bootstrap, names = trial.broker.bootstrap, [f"{trial.topic}-{number}" for number in range(16)]
+    found = next((name for name in names if _coordinator(bootstrap, name) == coordinator), "")
+    trial.group_id = found
+    return bool(found)
 
 
 def _coordinator(bootstrap: str, group: str) -> int:

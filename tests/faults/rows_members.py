@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import partial
 
 from acceptance_support import Program, wait_until
@@ -11,13 +10,11 @@ from faults_trial import Trial
 from stream.testing.behaviours import Outage, slow
 
 EVENTS = 2000
-SLOWLY = slow(0.02)
 
 
 def member_joins(trial: Trial) -> None:
     """Row 12: a second member joins under load; what moves is drained and committed, so nothing comes twice."""
-    trial.configure(trial.workflow("orders"))
-    trial.script("orders", SLOWLY)
+    trial.configure(trial.workflow("orders", rate_limit="400/s"))
     trial.load(EVENTS)
     first = trial.start()
     trial.await_arrivals("orders", trial.somewhere(200, 600))
@@ -29,8 +26,7 @@ def member_joins(trial: Trial) -> None:
 
 def member_leaves(trial: Trial) -> None:
     """Row 13: one of two is told to stop; the other takes over, and nothing comes twice."""
-    trial.configure(trial.workflow("orders"))
-    trial.script("orders", SLOWLY)
+    trial.configure(trial.workflow("orders", rate_limit="300/s"))
     trial.load(EVENTS)
     first, second = two(trial)
     trial.await_arrivals("orders", trial.somewhere(400, 1000))
@@ -41,15 +37,14 @@ def member_leaves(trial: Trial) -> None:
 
 def rebalance_storm(trial: Trial) -> None:
     """Row 14: a member comes and goes, again and again, now politely, now killed; the work goes on."""
-    trial.configure(trial.workflow("orders"))
-    trial.script("orders", SLOWLY)
+    trial.configure(trial.workflow("orders", rate_limit="200/s"))
     trial.load(EVENTS * 2)
     steady = trial.start()
     trial.await_arrivals("orders", 100)
     for _ in range(6):
         guest = trial.start()
         guest.line("Metrics and health are served.")
-        time.sleep(trial.rng.uniform(0.1, 2.5))  # somewhere in its joining or its work
+        trial.let_pass(trial.rng.uniform(0.1, 2.5))  # somewhere in its joining or its work
         if trial.rng.random() < 0.4:
             trial.crash(guest)
         else:
@@ -94,8 +89,7 @@ def granted_again_before_the_drain_ends(trial: Trial) -> None:
 
 def two_with_one_instance_id(trial: Trial) -> None:
     """Row 18: a second process with the same static id: one is fenced and exits with 3, the other goes on."""
-    trial.configure(trial.workflow("orders"), kafka={"group_instance_id": "one"})
-    trial.script("orders", SLOWLY)
+    trial.configure(trial.workflow("orders", rate_limit="300/s"), kafka={"group_instance_id": "one"})
     trial.load(EVENTS)
     first = trial.start()
     trial.await_arrivals("orders", trial.somewhere(100, 300))

@@ -104,7 +104,7 @@ def signalled_twice_and_while_starting(trial: Trial) -> None:
     trial.load(300)
     trial.script("orders", when(lambda _body: True, hanging()))
     early = trial.start()
-    time.sleep(trial.rng.uniform(0.05, 1.0))  # somewhere in the start; signals that come before ours end it, too
+    trial.let_pass(trial.rng.uniform(0.05, 1.0))  # somewhere in the start; signals that come before ours end it, too
     early.signal(signal.SIGINT)
     early.wait()
     assert trial.receiver.count() == 0 or early.log
@@ -123,8 +123,7 @@ def signalled_twice_and_while_starting(trial: Trial) -> None:
 
 def frozen_beyond_the_session(trial: Trial) -> None:
     """Row 7: frozen for longer than the session; the other member takes over, the woken one's commits are refused."""
-    trial.configure(trial.workflow("orders"))
-    trial.script("orders", slow(0.02))
+    trial.configure(trial.workflow("orders", rate_limit="200/s"))
     trial.load(EVENTS)
     zombie, other = two(trial)
     trial.await_arrivals("orders", EVENTS // 4)
@@ -140,8 +139,7 @@ def frozen_beyond_the_session(trial: Trial) -> None:
 
 def frozen_within_the_session(trial: Trial) -> None:
     """Row 8: frozen for less than the session; nothing moves, and nothing comes twice."""
-    trial.configure(trial.workflow("orders"))
-    trial.script("orders", SLOWLY)
+    trial.configure(trial.workflow("orders", rate_limit="300/s"))
     trial.load(EVENTS)
     program = trial.start()
     for _ in range(3):
