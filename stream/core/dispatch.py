@@ -46,9 +46,9 @@ class Dispatcher:
         """Ready again after a failed probe, the one probed longest ago first."""
 
     @property
-    def has_ready(self) -> bool:
-        """Whether a delivery could start if it may."""
-        return bool(self._ready or self._probed)
+    def ready(self) -> int:
+        """How many deliveries could start if they may."""
+        return len(self._ready) + len(self._probed)
 
     def offer(self, deliveries: Sequence[Delivery]) -> None:
         """New deliveries in offset order; each is ready at once unless its lane is held."""

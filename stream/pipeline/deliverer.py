@@ -47,6 +47,8 @@ class Deliverer:
         """By the engine's indexes; one of a workflow that was removed stays until another takes its place."""
         self.rules = rules
         self.on_idle: Callable[[Tenure], None] = lambda _tenure: None
+        self.on_pumped: Callable[[Line], None] = lambda _line: None
+        """Told when what may start of a line was started."""
         self._endings = endings
         self._clock = clock
         self._rng = rng
@@ -79,9 +81,9 @@ class Deliverer:
     def pump(self, line: Line) -> None:
         """Start every delivery of this workflow that may start now."""
         dispatcher, pace = line.dispatcher, line.pace
-        if dispatcher.has_ready:
+        if dispatcher.ready:
             now = self._clock.monotonic()
-            while dispatcher.has_ready:
+            while dispatcher.ready:
                 turn = pace.turn(dispatcher.in_flight, now)
                 if turn is Turn.SEND:
                     self._send(line, dispatcher.take(pace.burst(dispatcher.in_flight)), now)
@@ -91,6 +93,7 @@ class Deliverer:
                     self._wake_later(line)
                     break
         line.refresh_gauges()
+        self.on_pumped(line)
 
     def pump_all(self) -> None:
         """Start every delivery that may start now."""

@@ -23,6 +23,7 @@ from stream.core.model import (
 from stream.core.ports import DeadLetters, Journal, OnDrained, Scheduler, Sender, Source, Spans, Trace, Validator
 from stream.core.stats import EngineStats
 from stream.core.tenure import Phase, Tenure
+from stream.pipeline.appetite import Appetite
 from stream.pipeline.commits import Commits
 from stream.pipeline.deliverer import Deliverer, DeliveryRules
 from stream.pipeline.drains import Drains
@@ -86,6 +87,7 @@ class Engine:
         self._drains.on_ended = self._on_ended
         letters.on_idle = self._deliverer.on_idle = self._drains.on_idle
         self._intake = Intake(policy, edges.validator, self._ledger, self._deliverer, letters, stats, journal, steps)
+        self._appetite = Appetite(self._deliverer, self._ledger.room, clock)
         self._overview = Overview(lines, self._ledger, self._intake, endings, clock)
         self._reconfiguration = Reconfiguration(
             policy, self._hashes, self._ledger, self._deliverer, endings, stats, clock, journal, edges.spans
@@ -161,6 +163,7 @@ class Engine:
         tenure = self._ledger.active(batch.tp, batch.epoch)
         if tenure is not None and not self.is_failed:
             self._intake.take(tenure, batch)
+            self._appetite.after_intake()
 
     def on_position(self, tp: TopicPartition, epoch: int, position: int) -> None:
         if (tenure := self._ledger.active(tp, epoch)) is not None:

@@ -92,6 +92,11 @@ class Line:
         """Nothing has failed lately: a delivery is nothing but a delivery."""
         return self.pace.gate.is_calm and not self.letters_in_a_row
 
+    @property
+    def ready(self) -> int:
+        """How many deliveries could start if they may."""
+        return self.dispatcher.ready
+
     def refresh_gauges(self) -> None:
         """Show the present counts to the metrics."""
         self.stats.in_flight = self.dispatcher.in_flight

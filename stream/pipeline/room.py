@@ -25,7 +25,9 @@ class Room:
     ) -> None:
         self.open_events = 0
         self.is_open = True
-        """The engine as a whole takes records."""
+        """The engine as a whole has room for records."""
+        self.is_held = False
+        """It takes none all the same, for a moment: every workflow has plenty to send."""
         self._limits = limits
         self._tenures = tenures
         self._stats = stats
@@ -76,9 +78,15 @@ class Room:
         self._stats.partitions_paused = len(self._tenures) if not self.is_open else len(stopped)
         self._source.set_stopped(stopped)
 
+    def hold(self, is_held: bool) -> None:
+        """Take nothing for a moment, or go on; partitions do not count as paused by it."""
+        if is_held != self.is_held:
+            self.is_held = is_held
+            self._source.set_intake(self.is_open and not is_held)
+
     def _set_open(self, is_open: bool) -> None:
         self.is_open = is_open
-        self._source.set_intake(is_open)
+        self._source.set_intake(is_open and not self.is_held)
         self.tell_source()
 
     def _must_stop(self, tenure: Tenure) -> bool:
