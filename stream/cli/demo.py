@@ -32,7 +32,7 @@ def run_demo(keep: bool) -> None:
     Raises:
         DemoError: an event is not accounted for, or an offset not committed.
     """
-    configure_logs("warning")
+    configure_logs("error")  # what its workflows do wrong is in the table
     out, progress_out = standard_output(), Console(stderr=True)
     out.print("An embedded Kafka broker, a topic of sample Segment events, and three workflows on this machine:")
     for name, what in WORKFLOWS.items():
