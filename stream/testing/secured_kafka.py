@@ -92,20 +92,19 @@ class SecuredKafka(ApacheKafka):
     def start(self, timeout_s: float = 60.0) -> None:
         """Start it, and make the users known to SCRAM, whose passwords Kafka keeps itself."""
         super().start(timeout_s)
-        info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
-        users: list[UserScramCredentialAlteration] = [
-            UserScramCredentialUpsertion(name, info, password.encode()) for name, password in PASSWORDS.items()
-        ]
-        with self._admin() as admin:
-            for answer in admin.alter_user_scram_credentials(users).values():
-                answer.result(ANSWER_S)
+        self._make_known(PASSWORDS)
+
+    def add_user(self, name: str, password: str, prefix: str) -> dict[str, str]:
+        """Options of a new user, who logs in with SCRAM and may do everything with whatever begins with `prefix`."""
+        self._make_known({name: password})
+        kinds = (ResourceType.TOPIC, ResourceType.GROUP, ResourceType.TRANSACTIONAL_ID)
+        self._create([_rule(kind, prefix, AclOperation.ALL, name, ResourcePatternType.PREFIXED) for kind in kinds])
+        login = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "SCRAM-SHA-512"}
+        return {**login, "sasl.username": name, "sasl.password": password}
 
     def allow(self, kind: ResourceType, name: str, *operations: AclOperation) -> None:
         """Give the reader these rights."""
-        rules = [_rule(kind, name, operation) for operation in operations]
-        with self._admin() as admin:
-            for answer in admin.create_acls(rules).values():
-                answer.result(ANSWER_S)
+        self._create([_rule(kind, name, operation) for operation in operations])
 
     def forbid(self, kind: ResourceType, name: str) -> None:
         """Take all of the reader's rights to it away."""
@@ -114,6 +113,20 @@ class SecuredKafka(ApacheKafka):
         )
         with self._admin() as admin:
             for answer in admin.delete_acls([filter_]).values():
+                answer.result(ANSWER_S)
+
+    def _make_known(self, passwords: Mapping[str, str]) -> None:
+        info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
+        users: list[UserScramCredentialAlteration] = [
+            UserScramCredentialUpsertion(name, info, password.encode()) for name, password in passwords.items()
+        ]
+        with self._admin() as admin:
+            for answer in admin.alter_user_scram_credentials(users).values():
+                answer.result(ANSWER_S)
+
+    def _create(self, rules: list[AclBinding]) -> None:
+        with self._admin() as admin:
+            for answer in admin.create_acls(rules).values():
                 answer.result(ANSWER_S)
 
     def _admin(self) -> AdminClient:
@@ -133,5 +146,11 @@ def _logins(*listeners: str) -> dict[str, str]:
     }
 
 
-def _rule(kind: ResourceType, name: str, operation: AclOperation) -> AclBinding:
-    return AclBinding(kind, name, ResourcePatternType.LITERAL, "User:reader", "*", operation, AclPermissionType.ALLOW)
+def _rule(
+    kind: ResourceType,
+    name: str,
+    operation: AclOperation,
+    user: str = "reader",
+    pattern: ResourcePatternType = ResourcePatternType.LITERAL,
+) -> AclBinding:
+    return AclBinding(kind, name, pattern, f"User:{user}", "*", operation, AclPermissionType.ALLOW)

@@ -50,6 +50,13 @@ def test_the_quick_start_delivers(
     assert len(arrival.headers["x-signature"]) == 40
 
 
+def test_the_tests_it_names_exist() -> None:
+    """What the table of threats gives as a proof is there."""
+    named = set(re.findall(r"`(tests/[\w/]+\.\w+)`", README))
+    assert named
+    assert [each for each in sorted(named) if not (ROOT / each).exists()] == []
+
+
 def test_the_settings_file_can_be_loaded(tmp_path: Path) -> None:
     """The example is a valid settings file."""
     secret = tmp_path / "privacy_url"
