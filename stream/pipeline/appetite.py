@@ -16,7 +16,11 @@ FLIGHTS = 2
 LEAST = 256
 """... and at least so many."""
 LONGEST_S = 0.8
-"""One batch more is taken after each hold of this length: the source would drop what it fetched ahead."""
+"""One batch more is taken after each hold of this length in which anything was delivered, since the source would drop
+what it fetched ahead. While nothing is delivered it may: there is no telling when it will be wanted."""
+
+
+LOOK_AGAIN_S = 0.1
 
 
 class Appetite:
@@ -27,6 +31,7 @@ class Appetite:
         self._room = room
         self._clock = clock
         self._held_at = 0.0
+        self._delivered_before = 0
         self._timer: Cancel | None = None
         deliverer.on_pumped = self.after_sending
 
@@ -34,6 +39,7 @@ class Appetite:
         """Records were admitted, and what may start was started."""
         if not self._room.is_held and all(line.ready >= _plenty(line) for line in self._deliverer.lines):
             self._held_at = self._clock.monotonic()
+            self._delivered_before = self._delivered()
             self._room.hold(True)
             if self._timer is None:
                 self._timer = self._clock.call_at(self._held_at + LONGEST_S, self._look)
@@ -47,11 +53,14 @@ class Appetite:
         self._timer = None
         if not self._room.is_held:
             return
-        due_at = self._held_at + LONGEST_S
-        if self._clock.monotonic() < due_at:
-            self._timer = self._clock.call_at(due_at, self._look)
-        else:
+        now, due_at = self._clock.monotonic(), self._held_at + LONGEST_S
+        if now >= due_at and self._delivered() > self._delivered_before:
             self._room.hold(False)
+        else:
+            self._timer = self._clock.call_at(max(due_at, now + LOOK_AGAIN_S), self._look)
+
+    def _delivered(self) -> int:
+        return sum(line.stats.deliveries["delivered"] for line in self._deliverer.lines)
 
 
 def _plenty(line: Line) -> int:

@@ -31,15 +31,26 @@ def test_nothing_is_taken_while_every_workflow_has_plenty() -> None:
     assert world.clock.monotonic() < EVENTS / 64 * 0.02 + 2
 
 
-def test_a_workflow_that_does_not_deliver_is_read_ahead_of_slowly() -> None:
+def test_a_slow_workflow_is_read_ahead_of_slowly() -> None:
     """Each hold ends before the source would pause; what waits grows by a batch, up to the open limits."""
     world = filled(FAST)
-    world.workflows["fast"].script = lambda _request: None
+    world.workflows["fast"].latency_s = 0.7
     world.clock.jump(LONGEST_S / 2)
     first = world.stats.open_events["events"]
     assert LEAST <= first < 2 * LEAST
-    world.clock.jump(LONGEST_S)
+    world.clock.jump(2 * LONGEST_S)
     assert first < world.stats.open_events["events"] < EVENTS
+
+
+def test_nothing_is_read_ahead_of_workflows_that_deliver_nothing() -> None:
+    """An outage costs the memory of what waits already; afterwards everything arrives."""
+    world = filled(FAST)
+    world.workflows["fast"].script = statuses(then=503)
+    world.clock.jump(60)
+    assert LEAST <= world.stats.open_events["events"] < 2 * LEAST
+    world.workflows["fast"].script = statuses()
+    world.run()
+    assert len(world.workflows["fast"].delivered()) == EVENTS
 
 
 def test_one_workflow_that_has_plenty_does_not_keep_the_others_short() -> None:
