@@ -112,7 +112,8 @@ def reset_before_the_answer(trial: Trial) -> None:
     trial.load(EVENTS)
     program = trial.start()
     trial.rest()
-    assert program.metrics().by("tray_attempts_total", "code").get("reset", 0) > 10
+    again = trial.receiver.count() - EVENTS  # a first reset of a kept connection is tried again at once, uncounted
+    assert again >= EVENTS // odd
     trial.stop(program)
 
 
