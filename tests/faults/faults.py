@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = play_all(turns, folder)
     failed = [result for result in results if not result.has_passed]
     took = time.monotonic() - began
-    if asked.write:
+    if asked.write and not asked.row:
         write(ROWS, results, took)
     print(f"{len(results) - len(failed)} of {len(results)} passed in {took:.0f} s.", flush=True)
     if failed:
@@ -88,7 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--row", type=int, action="append", help="play this row only; may be given several times")
     parser.add_argument("--seed", type=int, help="play with this seed")
     parser.add_argument("--seeds", type=int, default=1, help="play each row with the seeds 1 to this")
-    parser.add_argument("--write", action="store_true", help="write the table of MATRIX.md anew")
+    parser.add_argument(
+        "--write", action="store_true", help="write the table of MATRIX.md anew, when all rows are played"
+    )
     parser.add_argument("--keep", help="directory for logs and traces; default: a temporary one")
     return parser
 
