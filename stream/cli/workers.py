@@ -93,10 +93,18 @@ async def _work(task: Task, connection: Connection[Report, Order]) -> None:
         end_within_s=stop_limit_s(settings),
     )
     processor.open_endpoint = lambda _listen, exposed, _journal: SupervisorLink(connection, exposed, controls)
+    got: list[str] = []
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal, processor, signal.Signals(number).name)
+        loop.add_signal_handler(number, _on_signal, processor, got, signal.Signals(number).name)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # the supervisor reads the settings for all
     await processor.run()
+
+
+def _on_signal(processor: Processor, got: list[str], name: str) -> None:
+    """One of its own: it may come after the supervisor's order to stop, and is then no second signal."""
+    got.append(name)
+    if len(got) > 1 or not processor.is_stopping:
+        on_signal(processor, name)
 
 
 def _own_loaded(order: Reload, task: Task) -> Loaded:
