@@ -107,6 +107,7 @@ def order_faults(requests: Iterable[Request], topic: Topic) -> list[str]:
     def arrivals() -> Iterator[Arrival]:
         for request in requests:
             numbers[0] = request.number
-            yield Arrival(request.at, request.workflow, {}, b"", request.status, request.answered_at)
+            status = 200 if request.is_end else request.status  # one rejected before a kill is rejected again
+            yield Arrival(request.at, request.workflow, {}, b"", status, request.answered_at)
 
     return first_deliveries_in_order(arrivals(), lambda _: user_of(numbers[0]), lambda _: topic.offsets[numbers[0]])

@@ -14,6 +14,7 @@ from zlib import crc32
 
 from soak_deliveries import Window
 from soak_load import WORKFLOWS
+from soak_log import REJECTED
 from soak_members import SESSION_S, Member
 
 from stream.testing.apache_kafka import ApacheKafka
@@ -29,7 +30,7 @@ def manners() -> dict[str, Behaviour]:
     """How each workflow behaves while nothing in particular is wrong with it: one of them is flaky."""
     return {
         "everything": slow(0.005),
-        "orders": slow(0.01, when(lambda body: REFUND in body, 422, 200)),
+        "orders": slow(0.01, when(lambda body: REFUND in body, REJECTED, 200)),
         "crm": slow(0.01, flaky(15)),
     }
 
@@ -40,7 +41,7 @@ def broken() -> dict[str, Behaviour]:
         "down": always(503),
         "slow": slow(1.0),
         "throttled": retry_after(2),
-        "rejecting": when(lambda body: crc32(body) % 7 == 0, 422),
+        "rejecting": when(lambda body: crc32(body) % 7 == 0, REJECTED),
         "resetting": when(lambda body: crc32(body) % 3 == 0, resetting()),
         "unreachable": resetting(),
     }

@@ -20,6 +20,10 @@ LINE = struct.Struct("<ddiHB")
 _BLOCK = 10_000
 
 
+REJECTED = 422
+"""The one status with which a soak's workflows reject an event for good."""
+
+
 class Request(NamedTuple):
     """One request, as the log keeps it."""
 
@@ -34,6 +38,11 @@ class Request(NamedTuple):
     def is_success(self) -> bool:
         """Whether it was answered with a 2xx."""
         return 200 <= self.status < 300
+
+    @property
+    def is_end(self) -> bool:
+        """Whether its event was done with: taken, or rejected and so a dead letter."""
+        return self.is_success or self.status == REJECTED
 
 
 class LoggedReceiver(FaultReceiver):

@@ -64,6 +64,16 @@ def test_broken_order_is_found(tmp_path: Path) -> None:
     assert failures(tmp_path, turned) == ["order"]
 
 
+def test_rejected_events_that_come_again_are_no_disorder(tmp_path: Path) -> None:
+    """Two of one user were rejected in order, a kill came before the commit, and both are rejected in order again."""
+    first = next(n for n in range(EVENTS) if is_wanted("orders", n) and is_wanted("orders", n + USERS))
+    rejected = [("orders", n, 422) for n in (first, first + USERS)]
+    others = [one for one in requests() if one[:2] not in {key[:2] for key in rejected}]
+    letters = {"orders": {first, first + USERS}}
+    assert failures(tmp_path, [*rejected, *rejected, *others], letters) == []
+    assert failures(tmp_path, [*reversed(rejected), *others], letters) == ["order"]
+
+
 def test_duplicates_beyond_their_bound_are_found(tmp_path: Path) -> None:
     """One that nothing explains is one too many; one that was delivered just before a kill is not."""
     again = [*requests(), ("everything", 0, 200)]
