@@ -41,8 +41,16 @@ def programs_core() -> Iterator[None]:
 
 
 def end_in_order() -> None:
-    """Let SIGTERM end this program as an exception does, so that all that it has started is ended, too."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended by SIGTERM."))
+    """Let SIGTERM end this program as an exception does, so that all that it has started is ended, too.
+
+    A second one is ignored: make and `timeout` send it to the whole group, and it would break that off.
+    """
+
+    def end(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        sys.exit("Ended by SIGTERM.")
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def load() -> float:
