@@ -20,6 +20,11 @@ SESSION_MS = 45_000
 """librdkafka's own session timeout."""
 CALLBACK_WAIT_S = 0.5
 
+FETCH_BYTES = 2 * 1024 * 1024
+"""Most that one answer of a broker brings, unless a single record is larger. librdkafka's own 50 MiB are memory that
+has left the processor's caches when its turn comes: with 64 partitions it took 130 MiB more."""
+PARTITION_FETCH_BYTES = 256 * 1024
+"""Most of one partition in it. More brings so many records of the same users in a row that they wait for each other."""
 MARKER_BATCH_BYTES = 16_384
 MAX_RECORD_BYTES = 100_000_000
 """The client refuses no record on its own; what is too large is for the broker to say."""
@@ -101,6 +106,8 @@ def range_reader_config(policy: KafkaPolicy) -> Options:
     return {
         **common_config(policy),
         "fetch.wait.max.ms": 100,
+        "fetch.max.bytes": FETCH_BYTES,
+        "max.partition.fetch.bytes": PARTITION_FETCH_BYTES,
         "queued.max.messages.kbytes": policy.prefetch_kbytes,
         "fetch.queue.backoff.ms": 50,
         **policy.consumer_options,
