@@ -158,7 +158,7 @@ def _endpoint(variant: Variant, stage: Stage) -> Endpoint:
 
 
 def _product(variant: Variant, stage: Stage, topic: str, endpoint: Endpoint) -> Program:
-    limits = {} if variant.has_defaults else {"max_in_flight": IN_FLIGHT, "concurrency": IN_FLIGHT}
+    limits = {} if variant.has_defaults else {"max_in_flight": variant.in_flight, "concurrency": variant.in_flight}
     more: dict[str, Any] = {"ordering": variant.ordering, **limits}
     if variant.is_signed:
         more["shared_secret"] = "secret"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 IN_FLIGHT = 256
-"""Requests in flight to a workflow, unless a variant says otherwise."""
+"""Requests in flight to a workflow, unless a variant says otherwise. Few users allow few at once, so variants of the
+number of users are held to as many as the fewest allow."""
 
 Kind = Literal["throughput", "backlog", "tls", "latency", "memory"]
 
@@ -31,6 +32,8 @@ class Variant:
     has_tls: bool = False
     has_defaults: bool = False
     """Leave requests in flight to the program: at most 64, adaptive."""
+    in_flight: int = IN_FLIGHT
+    """To each workflow at once."""
     latency_s: float = 0.0
     """The endpoint's."""
     has_peers: bool = False
@@ -42,12 +45,16 @@ class Variant:
 
 
 MAIN = "user"
+DEFAULTS = "defaults"
+TEN = "10-workflows"
+"""Its rate is of deliveries, as that of every variant with several workflows."""
 
 VARIANTS = (
     Variant(MAIN, "ordered by user", is_main=True, has_peers=True),
     Variant("none", "no order", ordering="none", is_main=True),
-    Variant("10-workflows", "10 workflows (deliveries)", workflows=10, part=0.25, is_main=True),
-    Variant("defaults", "default limits (64 in flight, adaptive)", has_defaults=True, is_main=True),
+    Variant(DEFAULTS, "default limits (64 in flight, adaptive)", has_defaults=True, is_main=True),
+    Variant(TEN, "10 workflows, default limits", workflows=10, has_defaults=True, part=0.25, is_main=True),
+    Variant("10-workflows-256", "10 workflows, 256 in flight each", workflows=10, part=0.25, is_main=True),
     Variant("signed", "signed (X-Signature)", is_signed=True, is_main=True),
     Variant("validation-off", "validation off", validation="off", is_main=True),
     Variant("200-b", "events of 200 B", size=200, is_main=True),
@@ -57,9 +64,13 @@ VARIANTS = (
     Variant("200-ms", "endpoint answers after 200 ms", latency_s=0.2, part=0.05),
     Variant("1-partition", "1 partition", partitions=1),
     Variant("64-partitions", "64 partitions", partitions=64),
-    Variant("10-users", "10 users", users=10),
-    Variant("100000-users", "100,000 users", users=100_000),
-    Variant("none-10-workflows", "no order, 10 workflows (deliveries)", ordering="none", workflows=10, part=0.25),
+    Variant("10-users", "10 users, 10 in flight", users=10, in_flight=10),
+    Variant("20000-users", "20,000 users, 10 in flight", in_flight=10),
+    Variant("100000-users", "100,000 users, 10 in flight", users=100_000, in_flight=10),
+    Variant(
+        "none-10-workflows", "no order, 10 workflows, 256 in flight each",
+        ordering="none", workflows=10, part=0.25,
+    ),
     Variant("tls-workflow", "over TLS", has_tls=True),
     Variant("backlog-1000", "backlog of 1,000", kind="backlog", events=1_000),
     Variant("backlog-10000", "backlog of 10,000", kind="backlog", events=10_000),

@@ -50,6 +50,7 @@ ROWS = [
     Row(MAIN, "ordered by user", PRODUCT, 50_000, 18.0, 115),
     Row(MAIN, "ordered by user", SENDER_ALONE, 100_000, 8.0, 37),
     Row(MAIN, "ordered by user", PLAIN_LOOP, 2_500, 330.0, 59),
+    Row("defaults", "default limits", PRODUCT, 50_000, 14.0, 110),
     Row("10-workflows", "10 workflows", PRODUCT, 65_000, 14.0, 110),
     Row("1-partition", "1 partition", PRODUCT, 50_000, 20.0, 110),
     Row("64-partitions", "64 partitions", PRODUCT, 50_000, 19.0, 110),
@@ -64,8 +65,8 @@ ROWS = [
 def test_rows_as_they_are_shown() -> None:
     """Rate, cost, share of a core, peak, ratio to the product's first row; or what happened instead."""
     assert cells(ROWS[1], ROWS) == ("ordered by user", SENDER_ALONE, "100,000", "8.0", "80%", "37", "2.00")
-    assert cells(ROWS[8], ROWS)[2] == "p50 2.4 ms, p99 7.3 ms"
-    assert cells(ROWS[10], ROWS)[2:] == ("FAILED (0 requests)", "", "", "", "")
+    assert cells(ROWS[9], ROWS)[2] == "p50 2.4 ms, p99 7.3 ms"
+    assert cells(ROWS[11], ROWS)[2:] == ("FAILED (0 requests)", "", "", "", "")
 
 
 def test_what_the_rows_say_of_the_aims() -> None:
@@ -73,13 +74,13 @@ def test_what_the_rows_say_of_the_aims() -> None:
     assert list(verdicts(ROWS)) == [
         f"{PRODUCT} / {SENDER_ALONE}: 0.50 (aim: at least 0.4)",
         f"{PRODUCT} / {PLAIN_LOOP}: 20.0",
-        "10 workflows / 1, in deliveries: 1.30 (aim: at least 1.2)",
+        "10 workflows / 1, deliveries with the default limits: 1.30 (aim: at least 1.2)",
         "CPU µs an event by partitions: 18.0, 20.0, 19.0; 11% apart (aim: at most 20 %)",
         "TLS, 64 connections: 5.00 times aiohttp (aim: at least 2.5)",
         "produced → request arrives: p50 2.4 ms, p99 7.3 ms (aim: 5 and 25)",
         "dead: 176 MiB (aim: at most 200)",
     ]
-    assert list(verdicts(ROWS[10:])) == []
+    assert list(verdicts(ROWS[11:])) == []
 
 
 def test_the_middle_one_of_several_rounds() -> None:
