@@ -92,9 +92,6 @@ class Source(Protocol):
     def set_stopped(self, tps: Collection[TopicPartition]) -> None:
         """Exactly these of the owned partitions are not read until told otherwise."""
 
-    def rewind(self, tp: TopicPartition, epoch: int, offset: int) -> None:
-        """Read this partition from `offset` again, if it is still owned in this epoch."""
-
 
 Attempt = Any
 """Whatever the caller tells its attempts apart by; a sender compares it by identity, and gives it back."""

@@ -77,8 +77,12 @@ class Tenure:
     is_stopped: bool = False
     """Not read for now: one of its limits is reached."""
     held_record: Record | None = None
-    """The invalid record behind which nothing is read until the settings change; None: it is not held."""
+    """The invalid record behind which nothing is admitted until the settings change; None: it is not held."""
     held_because: str = ""
+    behind: list[Record] = field(default_factory=list)
+    """What was read behind it all the same, in offset order."""
+    behind_end: int = -1
+    """The end of the partition as it was told meanwhile; -1: it was not."""
     is_halted: bool = False
     """Not read: records were lost and `on_data_loss = "stop"`."""
 

@@ -113,10 +113,6 @@ class ConsumerOwner(threading.Thread):
         """Exactly these partitions are not read for now."""
         self._commands.put(partial(self._set_unwanted, frozenset(tps)))
 
-    def rewind(self, tp: TopicPartition, epoch: int, offset: int) -> None:
-        """Read a partition from an earlier offset again."""
-        self._commands.put(partial(self._move, tp, epoch, offset))
-
     def stop(self) -> None:
         """Drain, commit, leave the group, end."""
         self._commands.put(self._begin_stop)
@@ -252,10 +248,6 @@ class ConsumerOwner(threading.Thread):
     def _on_drained_for_stop(self, offsets: Offsets) -> None:
         """On the event loop."""
         self._commands.put(partial(self._commit_for_stop, offsets))
-
-    def _move(self, tp: TopicPartition, epoch: int, offset: int) -> None:
-        if self._assignment.epochs.get(tp) == epoch:
-            self._assignment.move(self._consumer, {tp: offset})
 
     def _set_unwanted(self, tps: frozenset[TopicPartition]) -> None:
         """Resume what is wanted again; what is newly unwanted is mostly wanted again before it would be paused."""

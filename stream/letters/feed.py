@@ -60,6 +60,3 @@ class Feed:
         """Whose events it does not take."""
         self._stopped = frozenset(tps)
         self.changed.set()
-
-    def rewind(self, tp: TopicPartition, epoch: int, offset: int) -> None:
-        """Settings are not read again within a redrive."""

@@ -138,7 +138,7 @@ class Engine:
         self._ledger.room.set_limits(policy.limits)
         self._deliverer.pump_all()
         for tenure in freed:
-            self._edges.source.rewind(tenure.tp, tenure.epoch, tenure.tracker.next_expected)
+            self._intake.go_on(tenure)
 
     def gate_is_open(self, workflow: str) -> bool:
         """Whether requests to that workflow are sent freely."""
@@ -162,12 +162,12 @@ class Engine:
     def on_records(self, batch: RecordBatch) -> None:
         tenure = self._ledger.active(batch.tp, batch.epoch)
         if tenure is not None and not self.is_failed:
-            self._intake.take(tenure, batch)
+            self._intake.take(tenure, batch.records)
             self._appetite.after_intake()
 
     def on_position(self, tp: TopicPartition, epoch: int, position: int) -> None:
         if (tenure := self._ledger.active(tp, epoch)) is not None:
-            tenure.tracker.pass_to(position)
+            self._intake.pass_to(tenure, position)
 
     def on_revoked(self, tps: Sequence[TopicPartition], on_drained: OnDrained) -> None:
         self.stats.rebalances["revoked"] += 1

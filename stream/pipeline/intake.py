@@ -16,7 +16,6 @@ from stream.core.model import (
     Invalid,
     Reason,
     Record,
-    RecordBatch,
     Settlement,
 )
 from stream.core.ports import Journal, Validator
@@ -54,27 +53,49 @@ class Intake:
         self._journal = journal
         self._steps = steps
 
-    def take(self, tenure: Tenure, batch: RecordBatch) -> None:
-        """Admit and route every record of the batch, then start what may start.
+    def take(self, tenure: Tenure, records: Sequence[Record]) -> None:
+        """Admit and route these records, then start what may start.
 
-        Records after one that holds its partition are not admitted: nothing is committed past them.
+        Records after one that holds its partition are kept back: nothing is committed past them.
         """
+        if tenure.is_held:
+            tenure.behind += records
+        else:
+            self._take_in(tenure, self._new(tenure, records))
+
+    def _take_in(self, tenure: Tenure, records: Sequence[Record]) -> None:
         routed: list[Routed] = []
         decode, route_of = self.decode, self._routing.route_of
-        for record in self._new(tenure, batch.records):
-            if tenure.is_held:
-                break
+        for number, record in enumerate(records, 1):
             decoded = decode(record)
             if isinstance(decoded, Event):
                 routed.append((decoded, route_of(decoded)))
                 decoded.payload = NO_PAYLOAD
-            else:
-                self._routing.take(tenure, routed)
-                routed = []
-                self._take_other(tenure, record, decoded)
+                continue
+            self._routing.take(tenure, routed)
+            routed = []
+            self._take_other(tenure, record, decoded)
+            if tenure.is_held:
+                tenure.behind += records[number:]
+                break
         self._routing.take(tenure, routed)
         self._deliverer.pump_all()
         self._ledger.room.after_intake(tenure)
+
+    def pass_to(self, tenure: Tenure, position: int) -> None:
+        """Nothing will arrive any more from below `position` but what is kept back."""
+        if tenure.is_held:
+            tenure.behind_end = position
+        else:
+            tenure.tracker.pass_to(position)
+
+    def go_on(self, tenure: Tenure) -> None:
+        """Its record holds the partition no more: take what was kept back behind it."""
+        behind, tenure.behind = tenure.behind, []
+        if behind:
+            self.take(tenure, behind)
+        if not tenure.is_held:
+            tenure.tracker.pass_to(tenure.behind_end)
 
     @staticmethod
     def _new(tenure: Tenure, records: Sequence[Record]) -> Sequence[Record]:

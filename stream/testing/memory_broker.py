@@ -117,11 +117,6 @@ class MemoryMember:
         """Hold these partitions' records back."""
         self.stopped = frozenset(tps)
 
-    def rewind(self, tp: TopicPartition, epoch: int, offset: int) -> None:
-        """Read from that offset again."""
-        if self.epochs.get(tp) == epoch:
-            self.positions[tp] = offset
-
     # The group: what a test does to the member.
 
     def assign(self, *tps: TopicPartition) -> None:
@@ -170,13 +165,13 @@ class MemoryMember:
 
     def _poll_one(self, tp: TopicPartition) -> bool:
         epoch = self.epochs[tp]
-        records = self.broker.read(tp, self.positions[tp], self._batch)
+        before, end = self.positions[tp], self.broker.ends[tp]
+        records = self.broker.read(tp, before, self._batch)
+        self.positions[tp] = records[-1].offset + 1 if len(records) == self._batch else end
         if records:
-            self.positions[tp] = records[-1].offset + 1
             self._tell.on_records(RecordBatch(tp, epoch, records))
-        elif self.positions[tp] < self.broker.ends[tp]:
-            self.positions[tp] = self.broker.ends[tp]
-            self._tell.on_position(tp, epoch, self.broker.ends[tp])
+        if before < end == self.positions.get(tp):
+            self._tell.on_position(tp, epoch, end)
         return bool(records)
 
     def _on_drained(self, asked: Mapping[TopicPartition, int], offsets: Offsets) -> None:

@@ -87,9 +87,6 @@ class Nobody:
     def set_stopped(self, _tps: Collection[TopicPartition]) -> None:
         """Nothing is polled."""
 
-    def rewind(self, tp: TopicPartition, epoch: int, offset: int) -> None:
-        """Nothing is polled."""
-
     def write(self, _letter: DeadLetter, _on_written: Callable[[str], None]) -> None:
         """Nothing is written."""
 

@@ -361,7 +361,10 @@ def test_a_held_event_can_be_given_up_while_running() -> None:
 
 
 def test_a_held_partition_goes_on_once_its_record_is_given_up_while_running() -> None:
-    """Settings that are read again name the invalid record: nothing that came after it is skipped."""
+    """Settings that are read again name the invalid record: nothing that was read after it is skipped.
+
+    The end of the partition was told meanwhile, and does not count before what is kept back.
+    """
     policy = EnginePolicy("tray", dead_letters=DeadLetterPolicy(max_consecutive=2))
     world = EngineWorld(policy=policy)
     for _ in range(4):
@@ -377,6 +380,7 @@ def test_a_held_partition_goes_on_once_its_record_is_given_up_while_running() ->
     assert reasons == [Reason.INVALID_JSON, Reason.INVALID_JSON, Reason.GIVEN_UP, Reason.INVALID_JSON]
     assert world.clock.jump_until(lambda: world.stats.held_records == 0, 2)
     assert world.member.stopped == frozenset()
+    assert world.committed() == 7
 
 
 def test_a_retry_is_signed_anew() -> None:
