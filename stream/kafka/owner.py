@@ -27,6 +27,7 @@ from stream.kafka.codes import as_source_error, is_refused, kafka_error
 from stream.kafka.committer import FIRST, Committer
 from stream.kafka.data_loss import DataLossWatch
 from stream.kafka.rebalance import BEAT_S, DRAIN_SLACK_S, Begun, Post, Rebalance
+from stream.kafka.shelf import Shelf
 from stream.kafka.starts import Starts
 
 POLL_S = 0.1
@@ -64,9 +65,7 @@ class ConsumerOwner(threading.Thread):
         self._taken = 0
         self._held_since: float | None = None
         self._unwanted: frozenset[TopicPartition] = frozenset()
-        """What the engine does not want to be read; paused once that has lasted for `STALL_S`."""
-        self._unwanted_since: float | None = None
-        """Since when some of it is not paused yet, and nothing at all is taken."""
+        """What the engine does not want; what is polled of it all the same lies on the shelf."""
         self._stop_asked = False
         self._is_drained = False
         self._close_at = 0.0
@@ -75,6 +74,7 @@ class ConsumerOwner(threading.Thread):
         self._is_dead = False
         """The client reported a fatal error, fenced for one; nothing works any more."""
         self._assignment = Assignment()
+        self._shelf = Shelf(self._assignment.epochs)
         self._committer = Committer(self._assignment.epochs, self._report_commits)
         self._config = {
             **config,
@@ -158,7 +158,8 @@ class ConsumerOwner(threading.Thread):
         self._serve()
         if not self._stop_asked:
             self._go_on()
-        self._pause_unwanted()
+        if (full := self._shelf.full) and not full <= self._assignment.not_read:
+            self._assignment.set_not_read(self._consumer, self._assignment.not_read | full)
         if self._may_take():
             self._held_since = None
             if self._assignment.is_paused:
@@ -175,7 +176,7 @@ class ConsumerOwner(threading.Thread):
         self._loss.go_on(self._consumer)
 
     def _may_take(self) -> bool:
-        if not self._intake_open or self._stop_asked or self._unwanted_since is not None:
+        if not self._intake_open or self._stop_asked:
             return False
         return self._handed - self._taken < MAX_IN_TRANSIT
 
@@ -212,14 +213,17 @@ class ConsumerOwner(threading.Thread):
         # What is queued already comes along; a full consume() would wait for its batch to fill.
         messages = [first, *self._consumer.consume(BATCH - 1, 0)]
         polled = self._within(sort_polled(messages, self._assignment.epochs))
-        if polled.batches or polled.ends:
-            self._handed += 1
-            self._post(self._deliver, polled)
+        self._hand(self._shelf.sift(polled, self._unwanted))
         for tp, offset in polled.headless:
             where = {"topic": tp.topic, "partition": tp.partition, "offset": offset}
             self._journal.warning("A record's headers are not UTF-8; it goes on without them.", **where)
         for message, error in polled.errors:
             self._on_message_error(message, error)
+
+    def _hand(self, polled: Polled) -> None:
+        if polled.batches or polled.ends:
+            self._handed += 1
+            self._post(self._deliver, polled)
 
     def _within(self, polled: Polled) -> Polled:
         """The part of it that is to be told: here, all."""
@@ -250,20 +254,12 @@ class ConsumerOwner(threading.Thread):
         self._commands.put(partial(self._commit_for_stop, offsets))
 
     def _set_unwanted(self, tps: frozenset[TopicPartition]) -> None:
-        """Resume what is wanted again; what is newly unwanted is mostly wanted again before it would be paused."""
+        """Hand on what is wanted again, and read it again where it was paused."""
         self._unwanted = tps
+        self._hand(self._shelf.take(lambda tp: tp not in tps))
         paused = self._assignment.not_read
         if not paused <= tps:
             self._assignment.set_not_read(self._consumer, paused & tps)
-        if not tps & self._assignment.epochs.keys() - paused:
-            self._unwanted_since = None
-        elif self._unwanted_since is None:
-            self._unwanted_since = time.monotonic()
-
-    def _pause_unwanted(self) -> None:
-        if self._unwanted_since is not None and time.monotonic() - self._unwanted_since >= STALL_S:
-            self._assignment.set_not_read(self._consumer, self._unwanted)
-            self._unwanted_since = None
 
     def _commit_for_stop(self, offsets: Offsets) -> None:
         self._committer.commit(self._consumer, offsets)
@@ -335,7 +331,9 @@ class ConsumerOwner(threading.Thread):
     def _on_message_error(self, message: Message, error: KafkaError) -> None:
         topic, partition, offset = message.topic(), message.partition(), message.offset()
         if error.code() == KafkaError._AUTO_OFFSET_RESET and None not in (topic, partition, offset):
-            self._loss.found(TopicPartition(str(topic), int(partition or 0)), int(offset or 0))
+            lost_of = TopicPartition(str(topic), int(partition or 0))
+            self._hand(self._shelf.take(lambda tp: tp == lost_of))  # it lies before the loss, and may get a new epoch
+            self._loss.found(lost_of, int(offset or 0))
         elif error.code() == KafkaError._MAX_POLL_EXCEEDED:
             self._journal.error("The poll interval was exceeded; Kafka has taken the partitions away.")
         elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
