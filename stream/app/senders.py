@@ -31,6 +31,7 @@ class Way:
     timeout_s: float
     max_connections: int
     proxy: ProxyUrl | None
+    http2: bool
     allow: tuple[str, ...]
     public_only: bool
     files: tuple[str, ...]
@@ -47,6 +48,7 @@ class Way:
             tls=self.tls,
             check=self.guard(_teller(self.workflow, journal)),
             proxy=self.proxy_server(),
+            http2=self.http2,
         )
 
     def guard(self, on_refused: Callable[[Address, str], None]) -> CheckAddress:
@@ -87,10 +89,11 @@ def _way(settings: Settings, workflow: Workflow) -> Way:
         workflow.timeout,
         workflow.max_in_flight,
         workflow.proxy,
+        workflow.http2,
         settings.egress.allow,
         settings.egress.public_only,
         tuple(_digest(path) for path in (ca_file, certificate, key)),
-        client_tls(ca_file, certificate, key),
+        client_tls(ca_file, certificate, key, is_own=workflow.http2),
         proxy_tls(ca_file),
     )
 

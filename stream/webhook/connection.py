@@ -35,6 +35,7 @@ class Connection(httpx.AsyncHTTPTransport):
         keepalive_s: float,
         open_network: Callable[[], CheckedNetwork],
         proxy: httpcore.Proxy | None,
+        http2: bool = False,
     ) -> None:
         super().__init__(verify=tls, trust_env=False)
         self._url = url
@@ -45,6 +46,7 @@ class Connection(httpx.AsyncHTTPTransport):
             ssl_context=tls,
             max_connections=1,
             keepalive_expiry=keepalive_s,
+            http2=http2,
             network_backend=self._network,
             proxy=proxy,
         )

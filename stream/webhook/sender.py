@@ -29,8 +29,9 @@ class HttpxSender:
     `timeout_s` bounds an attempt as a whole, from connect to the end of the answer. `max_connections` is how many
     connections are kept between requests; how many are in use at once is up to the caller. `tls` replaces the shared
     TLS settings. `lookup` finds a host's addresses; `check` may refuse one before it is connected to: with a `proxy`
-    that is the proxy's, since the proxy finds the workflow's. Raises ValueError, without the URL in it, when `url`
-    cannot be used.
+    that is the proxy's, since the proxy finds the workflow's. With `http2` the server may choose it over TLS; then
+    `tls` must be no other sender's, since it tells the server what it may choose. Raises ValueError, without the URL in
+    it, when `url` cannot be used.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class HttpxSender:
         lookup: Lookup = system_lookup,
         check: CheckAddress = allow_all,
         proxy: ProxyServer | None = None,
+        http2: bool = False,
     ) -> None:
         self.on_answers: Callable[[Sequence[Answered]], None] = lambda _answered: None
         self._timeout_s = timeout_s
@@ -51,7 +53,7 @@ class HttpxSender:
         excerpts = Excerpts(target.raw_path.decode("ascii"))
         network = partial(CheckedNetwork, lookup, check)
         through = proxy.for_httpcore() if proxy else None
-        connect = partial(Connection, target, excerpts, tls or shared_tls(), keepalive_s, network, through)
+        connect = partial(Connection, target, excerpts, tls or shared_tls(), keepalive_s, network, through, http2)
         self._connections = IdleConnections(connect, max_connections, keepalive_s)
         self._exchanges: dict[int, asyncio.Task[Answered]] = {}
         """By the identity of their attempts."""

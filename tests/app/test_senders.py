@@ -44,7 +44,12 @@ def test_ways_are_equal_when_they_lead_alike(tmp_path: Path) -> None:
     lines = f'url = "{URL}"\nca_file = "ca.pem"\n'
     first = way(tmp_path, lines)
     assert way(tmp_path, f'{lines}types = ["track"]\nrate_limit = "5/s"\nshared_secret = "x"') == first
-    for other in (f'{lines}timeout = "3s"', f'{lines}proxy = "http://proxy"', lines.replace("wf/1", "wf/2")):
+    for other in (
+        f'{lines}timeout = "3s"',
+        f"{lines}http2 = true",
+        f'{lines}proxy = "http://proxy"',
+        lines.replace("wf/1", "wf/2"),
+    ):
         assert way(tmp_path, other) != first
     assert way(tmp_path, lines, "[egress]\npublic_only = true\n") != first
     (tmp_path / "ca.pem").write_bytes(Authority(tmp_path / "b").certificate.read_bytes())
@@ -70,11 +75,12 @@ def test_every_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     ]
 
 
-def test_a_proxy_needs_the_general_sender(tmp_path: Path) -> None:
-    """The fast one knows none."""
+@pytest.mark.parametrize("line", ['proxy = "http://proxy:3128"', "http2 = true"])
+def test_a_proxy_and_http2_need_the_general_sender(tmp_path: Path, line: str) -> None:
+    """The fast one knows neither."""
 
     async def main() -> None:
-        sender = way(tmp_path, f'url = "{URL}"\nproxy = "http://proxy:3128"').open(SilentJournal())
+        sender = way(tmp_path, f'url = "{URL}"\n{line}').open(SilentJournal())
         assert isinstance(sender, HttpxSender)
         await sender.close()
 
