@@ -107,19 +107,22 @@ def _find_delimiter(first: str, layout: Layout) -> str:
 def _csv_rows(
     table: Iterator[list[str]], lines: Lines, places: tuple[int, int, int], layout: Layout
 ) -> Iterator[Entry]:
-    width, user, value = places
     try:
         for cells in table:
-            if not cells:
-                yield Entry(lines.number, None)
-            elif len(cells) != width:
-                yield Entry(lines.number, "", fault=f"has {len(cells)} cells where the header has {width}.")
-            elif layout.has_values:
-                yield _valued(lines.number, cells[user].strip(), read_cell(cells[value], layout.as_text))
-            else:
-                yield Entry(lines.number, cells[user].strip())
+            yield _csv_entry(cells, lines.number, places, layout)
     except csv.Error as error:
         raise _not_csv(lines, error) from error
+
+
+def _csv_entry(cells: list[str], number: int, places: tuple[int, int, int], layout: Layout) -> Entry:
+    width, user, value = places
+    if not cells:
+        return Entry(number, None)
+    if len(cells) != width:
+        return Entry(number, "", fault=f"has {len(cells)} cells where the header has {width}.")
+    if layout.has_values:
+        return _valued(number, cells[user].strip(), read_cell(cells[value], layout.as_text))
+    return Entry(number, cells[user].strip())
 
 
 def _not_csv(lines: Lines, error: csv.Error) -> ConfigError:

@@ -128,13 +128,10 @@ def _read_until(consumer: Consumer, end: int, partition: str) -> Iterator[Messag
     while True:
         batch = consumer.consume(_BATCH, timeout=_POLL_S)
         for record in batch:
-            error = record.error()
-            if error is None:
-                yield record
-            elif error.code() != KafkaError._PARTITION_EOF:
-                raise KafkaException(error)
-            elif (record.offset() or 0) >= end:
+            if _is_end(record, end):
                 return
+            if record.error() is None:
+                yield record
         if batch:
             waiting_since = time.monotonic()
         elif time.monotonic() - waiting_since > PATIENCE_S:
@@ -142,6 +139,14 @@ def _read_until(consumer: Consumer, end: int, partition: str) -> Iterator[Messag
                 f"{partition} cannot be read to its end: an open transaction, or a partition without a leader, "
                 f"has held it up for {PATIENCE_S:.0f} s. Try again later."
             )
+
+
+def _is_end(record: Message, end: int) -> bool:
+    """Whether it says that the reader is at the end; raises KafkaException for any other error in it."""
+    error = record.error()
+    if error is not None and error.code() != KafkaError._PARTITION_EOF:
+        raise KafkaException(error)
+    return error is not None and (record.offset() or 0) >= end
 
 
 def _await_leaders(admin: AdminClient, topic: str) -> int:
