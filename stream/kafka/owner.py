@@ -176,7 +176,8 @@ class ConsumerOwner(threading.Thread):
         self._loss.go_on(self._consumer)
 
     def _may_take(self) -> bool:
-        if not self._intake_open or self._stop_asked:
+        is_any_wanted = not self._unwanted or not self._assignment.epochs.keys() <= self._unwanted
+        if not self._intake_open or self._stop_asked or not is_any_wanted:
             return False
         return self._handed - self._taken < MAX_IN_TRANSIT
 

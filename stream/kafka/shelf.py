@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from stream.core.model import Record, RecordBatch, TopicPartition, size_of
 from stream.kafka.batches import Polled
 
-FULL_BYTES = 512 * 1024
-"""A partition of which as much lies here is to be paused. Pausing at once would drop what was fetched of it, each time
-that a partition is unwanted for a moment."""
+FULL_BYTES = 2 * 1024 * 1024
+"""A partition of which as much lies here is to be paused. Not at once: pausing drops what was fetched of it, and once
+nothing is fetched any more, it takes librdkafka up to a second to begin again."""
+ALL_FULL_BYTES = 4 * FULL_BYTES
+"""When as much lies here of all of them together, each is to be paused."""
 
 
 @dataclass(slots=True)
@@ -60,7 +62,9 @@ class Shelf:
     @property
     def full(self) -> set[TopicPartition]:
         """Held partitions of which so much is kept that they are to be paused."""
-        return {tp for tp, kept in self._kept.items() if kept.size >= FULL_BYTES and kept.epoch == self._epochs.get(tp)}
+        held = {tp: kept.size for tp, kept in self._kept.items() if kept.epoch == self._epochs.get(tp)}
+        least = 0 if sum(held.values()) >= ALL_FULL_BYTES else FULL_BYTES
+        return {tp for tp, size in held.items() if size >= least}
 
     def _of(self, tp: TopicPartition, epoch: int) -> _Kept:
         kept = self._kept.get(tp)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stream.core.model import Record, RecordBatch, TopicPartition
 from stream.kafka.batches import Polled
-from stream.kafka.shelf import FULL_BYTES, Shelf
+from stream.kafka.shelf import ALL_FULL_BYTES, FULL_BYTES, Shelf
 
 FIRST, SECOND = TopicPartition("events", 0), TopicPartition("events", 1)
 
@@ -59,3 +59,13 @@ def test_a_partition_is_full_by_its_bytes() -> None:
     assert shelf.full == {FIRST}
     shelf.take(lambda tp: tp == FIRST)
     assert shelf.full == set()
+
+
+def test_all_are_full_by_their_bytes_together() -> None:
+    """However many there are, memory is bounded."""
+    many = [TopicPartition("events", number) for number in range(ALL_FULL_BYTES // FULL_BYTES * 2)]
+    shelf = Shelf(dict.fromkeys(many, 1))
+    shelf.sift(Polled([batch(tp, 1, 5, size=FULL_BYTES // 2) for tp in many[:-1]]), many)
+    assert shelf.full == set()
+    shelf.sift(Polled([batch(many[-1], 1, 5, size=FULL_BYTES // 2)]), many)
+    assert shelf.full == set(many)
