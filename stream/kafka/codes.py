@@ -54,6 +54,11 @@ _REFUSED = frozenset(
         KafkaError.UNRELEASED_INSTANCE_ID,
     }
 )
+_UNVERIFIED = "certificate verify failed"
+_UNKNOWN_AUTHORITY_FIX = (
+    " Set ssl.ca.location in [kafka.options] to the file (PEM) of the authority that vouches for it."
+)
+"""librdkafka says something of the kind, but not each time."""
 
 
 def commit_outcome(error: KafkaError | None) -> CommitOutcome:
@@ -89,7 +94,8 @@ def as_source_error(error: KafkaException | KafkaError, doing: str) -> SourceErr
     """Our error for Kafka's, with what we were doing when it came."""
     inner = kafka_error(error)
     if is_refused(inner):
-        return RefusedError(f"Kafka, {doing}: {inner.str()} ({inner.name()}).")
+        fix = _UNKNOWN_AUTHORITY_FIX if _UNVERIFIED in inner.str() else ""
+        return RefusedError(f"Kafka, {doing}: {inner.str()} ({inner.name()}).{fix}")
     if inner.code() in _UNREACHABLE:
         return SourceError(f"Kafka cannot be reached, {doing} ({inner.name()}). Is kafka.bootstrap_servers right?")
     return SourceError(f"Kafka, {doing}: {inner.str()} ({inner.name()}).")

@@ -125,7 +125,7 @@ def no_certificate(kafka: SecuredKafka) -> tuple[str, dict[str, str]]:
     ("login", "text"),
     [
         (wrong_password, "Authentication failed: Invalid username or password"),
-        (unknown_authority, "verify that ssl.ca.location is correctly configured"),
+        (unknown_authority, "Set ssl.ca.location in [kafka.options]"),
         (no_certificate, "certificate"),
     ],
 )
