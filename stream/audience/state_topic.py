@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaError, KafkaException, Message
+from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
@@ -13,6 +13,8 @@ from stream.audience.refusal import refusal
 from stream.audience.runs import Row, SortedLines, as_line
 from stream.audience.state import Head, head_key, user_key_prefix, user_of_key
 from stream.core.errors import MissingTopicError, RefusedError, SourceError
+from stream.core.model import Record, TopicPartition
+from stream.kafka.batches import sort_polled
 from stream.kafka.client_config import KafkaPolicy, Options, common_config, open_client, reader_config
 from stream.kafka.codes import as_source_error, is_refused, is_transient, kafka_error
 from stream.kafka.topics import Topics
@@ -80,23 +82,23 @@ class StateTopic:
         prefix, of_head = user_key_prefix(key), head_key(key)
         head: bytes | None = None
         for number, record in enumerate(self._records()):
-            found = record.key() or b""
+            found = record.key or b""
             if found == of_head:
-                head = record.value()
+                head = record.value
             elif found.startswith(prefix):
-                known.add(as_line(Row(user_of_key(prefix, found), record.value() or b""), number))
+                known.add(as_line(Row(user_of_key(prefix, found), record.value or b""), number))
             if number % _BATCH == 0:
                 progress(number)
         return Head.decode(head) if head else None
 
-    def _records(self) -> Iterator[Message]:
+    def _records(self) -> Iterator[Record]:
         ends = self._ends()
         consumer = open_client(Consumer, _state_reader_config(self._policy))
         try:
             consumer.list_topics(self.name, timeout=TIMEOUT_S)  # else it finds the leaders half a second later
             for partition, end in ends.items():
                 consumer.assign([KafkaPartition(self.name, partition, OFFSET_BEGINNING)])
-                yield from _read_until(consumer, end, f"{self.name}:{partition}")
+                yield from _read_until(consumer, TopicPartition(self.name, partition), end)
         except KafkaException as error:
             raise as_source_error(error, f"reading {self.name}") from error
         finally:
@@ -122,31 +124,26 @@ def _state_reader_config(policy: KafkaPolicy) -> Options:
     return {**reader_config(policy), **prompt, "queued.min.messages": PREFETCHED_RECORDS}
 
 
-def _read_until(consumer: Consumer, end: int, partition: str) -> Iterator[Message]:
-    """Records of the one assigned partition, until the reader has come to its end."""
-    waiting_since = time.monotonic()
-    while True:
-        batch = consumer.consume(_BATCH, timeout=_POLL_S)
-        for record in batch:
-            if _is_end(record, end):
-                return
-            if record.error() is None:
-                yield record
-        if batch:
+def _read_until(consumer: Consumer, tp: TopicPartition, end: int) -> Iterator[Record]:
+    """Records of the one assigned partition, until the reader has come to its end.
+
+    What still comes of the partition that was assigned before does not count: its end may lie beyond this one's.
+    """
+    position, waiting_since = 0, time.monotonic()
+    while position < end:
+        polled = sort_polled(consumer.consume(_BATCH, timeout=_POLL_S), {tp: 0})
+        for _, error in polled.errors:
+            raise KafkaException(error)
+        for batch in polled.batches:
+            yield from batch.records
+        position = max([position, *(reached for _, _, reached in polled.ends)])
+        if polled.batches or polled.ends:
             waiting_since = time.monotonic()
         elif time.monotonic() - waiting_since > PATIENCE_S:
             raise SourceError(
-                f"{partition} cannot be read to its end: an open transaction, or a partition without a leader, "
-                f"has held it up for {PATIENCE_S:.0f} s. Try again later."
+                f"{tp.topic}:{tp.partition} cannot be read to its end: an open transaction, or a partition without a "
+                f"leader, has held it up for {PATIENCE_S:.0f} s. Try again later."
             )
-
-
-def _is_end(record: Message, end: int) -> bool:
-    """Whether it says that the reader is at the end; raises KafkaException for any other error in it."""
-    error = record.error()
-    if error is not None and error.code() != KafkaError._PARTITION_EOF:
-        raise KafkaException(error)
-    return error is not None and (record.offset() or 0) >= end
 
 
 def _await_leaders(admin: AdminClient, topic: str) -> int:
