@@ -104,15 +104,21 @@ def reader_config(policy: KafkaPolicy) -> Options:
 def range_reader_config(policy: KafkaPolicy) -> Options:
     """Options of a consumer that reads partitions which it was told, and never joins the group."""
     return {
-        **common_config(policy),
         "fetch.wait.max.ms": 100,
-        "fetch.max.bytes": FETCH_BYTES,
+        **_fetch_size(policy),
         "max.partition.fetch.bytes": PARTITION_FETCH_BYTES,
         "queued.max.messages.kbytes": policy.prefetch_kbytes,
         "fetch.queue.backoff.ms": 50,
+        **common_config(policy),
         **policy.consumer_options,
         **_guarantees(policy),
     }
+
+
+def _fetch_size(policy: KafkaPolicy) -> Options:
+    """librdkafka refuses a fetch below the largest message or beyond what it may receive, where the settings say."""
+    told = {*policy.options, *policy.consumer_options}
+    return {} if told & {"message.max.bytes", "receive.message.max.bytes"} else {"fetch.max.bytes": FETCH_BYTES}
 
 
 def producer_config(policy: KafkaPolicy) -> Options:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from confluent_kafka import Consumer
 from confluent_kafka.admin import (
     AclOperation,
     ResourceType,
@@ -23,6 +24,7 @@ from stream.kafka.client_config import (
     KafkaPolicy,
     common_config,
     consumer_config,
+    open_client,
     producer_config,
     reader_config,
     subscription,
@@ -187,9 +189,16 @@ def test_a_short_poll_interval_shortens_the_session() -> None:
     assert consumer_config(nowhere())["session.timeout.ms"] == 45_000
     assert consumer_config(nowhere(options={"session.timeout.ms": 7000}))["session.timeout.ms"] == 7000
     assert "session.timeout.ms" not in consumer_config(nowhere(group_protocol="consumer"))
-    with Member(nowhere(max_poll_interval_s=15.0)) as member:
-        member.stop()
-        assert member.error is None
+
+
+@pytest.mark.parametrize("option", ["message.max.bytes", "receive.message.max.bytes", "fetch.max.bytes"])
+def test_sizes_that_the_settings_give_are_taken(option: str) -> None:
+    """librdkafka refuses sizes that do not fit each other; ours give way."""
+    size = 60_000_000
+    for policy in (nowhere(options={option: size}), nowhere(consumer_options={option: size})):
+        config = consumer_config(policy)
+        assert config[option] == size
+        open_client(Consumer, config).close()
 
 
 def test_what_our_promises_rest_on_is_above_the_options() -> None:
