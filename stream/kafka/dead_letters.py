@@ -20,6 +20,10 @@ from stream.kafka.rebalance import Post
 
 POLL_S = 0.1
 MAX_DETAIL_BYTES = 1024
+_NO_OFFSET = "acknowledged without an offset"
+"""The broker took it for a repetition. Mostly it is one; but a partition that the producer had not written to takes any
+sequence number first, and then a record that was refused for a moment, sent again behind a later one, is none. So it is
+in doubt, and written again."""
 _TOO_LARGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE)
 
 
@@ -100,12 +104,19 @@ class DeadLetterTopic:
             self._answer(kafka_error(error), written, on_written, omitted)
 
     def _on_delivery(
-        self, written: Written, on_written: Callable[[str], None], omitted: bool, error: KafkaError | None, _: Message
+        self,
+        written: Written,
+        on_written: Callable[[str], None],
+        omitted: bool,
+        error: KafkaError | None,
+        sent: Message,
     ) -> None:
-        if error is None:
-            self._post(on_written, "")
-        else:
+        if error is not None:
             self._answer(error, written, on_written, omitted)
+        elif sent.offset() is None:
+            self._post(on_written, _NO_OFFSET)
+        else:
+            self._post(on_written, "")
 
     def _answer(self, error: KafkaError, written: Written, on_written: Callable[[str], None], omitted: bool) -> None:
         if error.code() in _TOO_LARGE and not omitted:

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, Message
 from kafka_support import admin_of, delete_topic, policy_for, until
 
 from stream.core.errors import MissingTopicError
 from stream.core.model import DeadLetter, Headers, Reason, Record, TopicPartition
 from stream.kafka.client_config import common_config, producer_config, reader_config
-from stream.kafka.dead_letters import DeadLetterTopic
+from stream.kafka.dead_letters import DeadLetterTopic, Written
 from stream.kafka.reader import OffsetReader
 from stream.kafka.topics import HEADER_ROOM_BYTES, DeadLetterPlan, Topics
 from stream.testing import topics
@@ -266,3 +266,16 @@ def test_offsets_are_asked_without_joining_the_group(broker: Broker, topic_name:
         assert reader.committed([]) == {}
     with admin_of(broker) as admin:
         assert admin.list_topics(topic_name, timeout=20).topics[topic_name].error is None
+
+
+def test_a_letter_that_is_acknowledged_without_an_offset_is_in_doubt(broker: Broker, topic_name: str) -> None:
+    """The client says so of what it holds for a repetition; whoever wrote it is to write it again."""
+    broker.create_topic(topic_name)
+    with desk_of(broker, topic_name) as desk:
+        written = Written(0, b"ann", b"{}", [])
+        answers: list[str] = []
+        for offset in (None, 5):
+            sent = Message(topic=topic_name, partition=0, offset=-1001 if offset is None else offset)
+            desk.letters._on_delivery(written, answers.append, False, None, sent)
+        until(lambda: len(answers) == 2)
+        assert answers == ["acknowledged without an offset", ""]
