@@ -72,11 +72,12 @@ def verdicts(rows: Sequence[Row]) -> Iterator[str]:
 
 
 FLAT = {
-    "backlog": ("backlog-1000", "backlog-10000", "backlog-100000", "backlog-1000000"),
+    "backlog": ("backlog-10000", "backlog-100000", "backlog-1000000"),
     "partitions": ("1-partition", MAIN, "64-partitions"),
     "users": ("10-users", "20000-users", "100000-users"),
 }
-"""Variants whose cost an event should be the same."""
+"""Variants whose cost an event should be the same. A thousand events are all taken before a tenth of them is sent, so
+their row shows a part of the cost only."""
 
 
 def _flatness(rows: Sequence[Row]) -> Iterator[str]:

@@ -7,7 +7,8 @@ from typing import Literal
 
 IN_FLIGHT = 256
 """Requests in flight to a workflow, unless a variant says otherwise. Few users allow few at once, so variants of the
-number of users are held to as many as the fewest allow."""
+number of users are held to as many as the fewest allow; they have one partition, since ten users do not share four of
+them out evenly."""
 
 Kind = Literal["throughput", "backlog", "tls", "latency", "memory"]
 
@@ -64,9 +65,9 @@ VARIANTS = (
     Variant("200-ms", "endpoint answers after 200 ms", latency_s=0.2, part=0.05),
     Variant("1-partition", "1 partition", partitions=1),
     Variant("64-partitions", "64 partitions", partitions=64),
-    Variant("10-users", "10 users, 10 in flight", users=10, in_flight=10),
-    Variant("20000-users", "20,000 users, 10 in flight", in_flight=10),
-    Variant("100000-users", "100,000 users, 10 in flight", users=100_000, in_flight=10),
+    Variant("10-users", "10 users, 10 in flight", users=10, in_flight=10, partitions=1),
+    Variant("20000-users", "20,000 users, 10 in flight", in_flight=10, partitions=1),
+    Variant("100000-users", "100,000 users, 10 in flight", users=100_000, in_flight=10, partitions=1),
     Variant(
         "none-10-workflows", "no order, 10 workflows, 256 in flight each",
         ordering="none", workflows=10, part=0.25,
