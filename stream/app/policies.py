@@ -17,7 +17,7 @@ from stream.settings.places import parse_place
 from stream.settings.signing import segment_key, webhook_keys
 from stream.settings.workflow import Workflow
 
-PREFETCH_KBYTES = 16_384
+PREFETCH_KBYTES = 8_192
 """What librdkafka may fetch ahead in a process."""
 
 

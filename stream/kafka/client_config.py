@@ -108,7 +108,7 @@ def range_reader_config(policy: KafkaPolicy) -> Options:
         **_fetch_size(policy),
         "max.partition.fetch.bytes": PARTITION_FETCH_BYTES,
         "queued.max.messages.kbytes": policy.prefetch_kbytes,
-        "fetch.queue.backoff.ms": 50,
+        "fetch.queue.backoff.ms": 10,
         **common_config(policy),
         **policy.consumer_options,
         **_guarantees(policy),
