@@ -38,11 +38,11 @@ class OffsetWatch:
     async def follow_ends(self) -> None:
         """Keep the end offset of each owned partition current."""
         while True:
-            for tp in list(self._engine.settled_up_to()):
+            for tp in self._engine.owned():
                 answer = await self._ask(partial(_range_of, tp))
                 if not answer:  # then the others would not be told either, each after its own wait
                     break
-                if tp in self._engine.settled_up_to():
+                if tp in self._engine.owned():
                     self._engine.stats.ends |= {found: end for found, (_, end) in answer.items()}
             await asyncio.sleep(LAG_EVERY_S)
 
@@ -51,7 +51,7 @@ class OffsetWatch:
         while True:
             halted = dict.fromkeys(self._engine.halted(), 2**63)
             left = unfinished(ranges, self._engine.settled_up_to(), halted)
-            elsewhere = left - self._engine.settled_up_to().keys()
+            elsewhere = left - self._engine.owned()
             if left and left == elsewhere:
                 committed = await self._ask(partial(_committed, elsewhere))
                 left = unfinished({tp: ranges[tp] for tp in left}, committed)
@@ -63,7 +63,7 @@ class OffsetWatch:
         """Return once partitions are owned and records of each of them were lost, so that none is consumed."""
         while True:
             halted = self._engine.halted()
-            if halted and halted == self._engine.settled_up_to().keys():
+            if halted and halted == self._engine.owned():
                 return
             await asyncio.sleep(LAG_EVERY_S)
 

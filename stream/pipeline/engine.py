@@ -116,6 +116,10 @@ class Engine:
         for tenure in list(self._ledger.tenures.values()):
             self._drains.close(tenure)
 
+    def owned(self) -> set[TopicPartition]:
+        """The partitions that are owned at present."""
+        return set(self._ledger.tenures)
+
     def settled_up_to(self) -> dict[TopicPartition, int]:
         """Per owned partition the position below which nothing is open and nothing is left to read so far."""
         return {tp: tenure.tracker.watermark for tp, tenure in self._ledger.tenures.items()}

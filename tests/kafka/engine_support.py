@@ -49,7 +49,7 @@ class RunningProcessor:
     @property
     def held(self) -> int:
         """How many partitions it owns."""
-        return sum(len(run.world.engine.settled_up_to()) for run in self.processor.runs)
+        return sum(len(run.world.engine.owned()) for run in self.processor.runs)
 
     def stop(self) -> float:
         """Stop it, and how many seconds that took."""
