@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from supervisor_support import loaded
 
-from stream.app.policies import engine_policy, kafka_policy, layouts
+from stream.app.policies import PREFETCH_KBYTES, engine_policy, kafka_policy, layouts
 from stream.app.shares import find_share_warnings, own_part
 from stream.settings.model import Settings
 
@@ -51,7 +51,7 @@ def test_limits_and_prefetch_are_shared_out() -> None:
         assert limits.max_open_events == 20_000 // (4 * engines)
         assert limits.max_open_bytes == 64 * 1024 * 1024 // (4 * engines)
         assert limits.max_lane_events == 1000
-        assert kafka_policy(given, layout).prefetch_kbytes == 16_384 // (4 * engines)
+        assert kafka_policy(given, layout).prefetch_kbytes == PREFETCH_KBYTES // (4 * engines)
 
 
 def test_what_cannot_be_shared_out_is_said() -> None:
