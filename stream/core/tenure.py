@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -26,7 +25,7 @@ class Phase(Enum):
 class WorkflowShare:
     """What one workflow has open in one tenure."""
 
-    lanes: dict[Hashable, deque[Delivery] | None] = field(default_factory=dict)
+    lanes: dict[Hashable, list[Delivery] | None] = field(default_factory=dict)
     """Held lanes and the deliveries that wait in them; None while nobody waits."""
     pending: dict[int, Delivery] = field(default_factory=dict)
     """What this workflow wants and is not done with, by offset."""
