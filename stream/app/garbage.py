@@ -17,7 +17,7 @@ EVERY_S = 10.0
 """Failed connections leave a few cycles behind; this bounds what they hold."""
 
 
-async def collect_now_and_then() -> None:
+async def collect_now_and_then(every_s: float = EVERY_S) -> None:
     """Take the collector over until cancelled; what is alive by now is looked at no more."""
     trim = _trim_of_allocator()
     gc.collect()
@@ -25,7 +25,7 @@ async def collect_now_and_then() -> None:
     gc.disable()
     try:
         while True:
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(every_s)
             gc.collect()
             trim(0)
     finally:

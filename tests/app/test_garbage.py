@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from stream.app import garbage
+from stream.app.garbage import collect_now_and_then
 
+EVERY_S = 0.01
 TURNS = 500
 BLOCK = 2_000
 BLOCKS = 40_000
@@ -25,12 +26,6 @@ KEPT = 50
 class _Cycle:
     def __init__(self) -> None:
         self.me = self
-
-
-@pytest.fixture(autouse=True)
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look many times a second."""
-    monkeypatch.setattr(garbage, "EVERY_S", 0.01)
 
 
 def test_cycles_go_though_the_collector_is_off() -> None:
@@ -63,9 +58,9 @@ def _run_until(condition: Callable[[], bool]) -> None:
     """The task, until the condition holds at one of its turns; fails when it never does."""
 
     async def watched() -> None:
-        task = asyncio.create_task(garbage.collect_now_and_then())
+        task = asyncio.create_task(collect_now_and_then(EVERY_S))
         for _ in range(TURNS):
-            await asyncio.sleep(garbage.EVERY_S)
+            await asyncio.sleep(EVERY_S)
             if condition():
                 break
         else:
