@@ -20,6 +20,8 @@ def table(results: dict[str, Any]) -> str:
     rows = [Row(**row) for row in results["rows"]]
     told = f"Measured on {results['date']}: {results['machine']}. Endpoint: {results['endpoint']}."
     how = f"{results['events']:,} events of about 800 bytes unless it says otherwise."
+    if results["rounds"] > 1:
+        how += f" Each variant was measured {results['rounds']} times; shown is the middle."
     lines = [f"| {' | '.join(HEAD)} |", f"|---|---|{'---:|' * (len(HEAD) - 2)}"]
     lines += [f"| {' | '.join(cells(row, rows))} |" for row in rows]
     aims = [f"- {line}" for line in verdicts(rows)]
