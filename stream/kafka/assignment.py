@@ -6,11 +6,15 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from itertools import count
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaException
+from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from stream.core.model import TopicPartition
 from stream.kafka.starts import Start
+
+ANYWHERE = 0
+"""Where a parked partition stands. It must be an offset: asked for the end of a partition, librdkafka takes an answer
+that comes after the partition was assigned anew for a reason to ask again, and then reads on from there."""
 
 
 class Assignment:
@@ -29,7 +33,7 @@ class Assignment:
 
     def park(self, consumer: Consumer, tps: Sequence[TopicPartition]) -> None:
         """Take a grant without reading: where these start is not known yet. What still comes of them is ignored."""
-        consumer.incremental_assign([KafkaPartition(*tp, OFFSET_END) for tp in tps])
+        consumer.incremental_assign([KafkaPartition(*tp, ANYWHERE) for tp in tps])
         self._parked |= set(tps)
         _set_paused(consumer, tps, True)
 
