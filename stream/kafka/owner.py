@@ -33,8 +33,6 @@ from stream.kafka.starts import Starts
 POLL_S = 0.1
 PAUSED_POLL_S = 0.05
 BATCH = 1000
-MAX_IN_TRANSIT = 2
-"""Batches handed to the event loop and not taken yet."""
 STALL_S = 1.0
 """How long nothing is taken before the partitions are paused: pausing drops what was fetched ahead."""
 LAST_COMMIT_WAIT_S = 5.0
@@ -62,7 +60,9 @@ class ConsumerOwner(threading.Thread):
         self._failure: BaseException | None = None
         self._intake_open = True
         self._handed = 0
+        """Batches told to the event loop; ..."""
         self._taken = 0
+        """... and those that it has taken."""
         self._held_since: float | None = None
         self._unwanted: frozenset[TopicPartition] = frozenset()
         """What the engine does not want; what is polled of it all the same lies on the shelf."""
@@ -179,7 +179,7 @@ class ConsumerOwner(threading.Thread):
         is_any_wanted = not self._unwanted or not self._assignment.epochs.keys() <= self._unwanted
         if not self._intake_open or self._stop_asked or not is_any_wanted:
             return False
-        return self._handed - self._taken < MAX_IN_TRANSIT
+        return self._handed == self._taken  # what waits longer for the event loop leaves the processor's caches
 
     def _hold_back(self) -> None:
         now = time.monotonic()

@@ -11,15 +11,11 @@ from stream.pipeline.deliverer import Deliverer
 from stream.pipeline.line import Line
 from stream.pipeline.room import Room
 
-FLIGHTS = 2
-"""A workflow has plenty when as many deliveries are ready as its requests in flight, so many times over, ..."""
 LEAST = 256
-"""... and at least so many."""
+"""A workflow has plenty when as many deliveries are ready as it may have requests in flight, and at least so many."""
 LONGEST_S = 0.8
 """One batch more is taken after each hold of this length in which anything was delivered, since the source would drop
 what it fetched ahead. While nothing is delivered it may: there is no telling when it will be wanted."""
-
-
 LOOK_AGAIN_S = 0.1
 
 
@@ -64,4 +60,4 @@ class Appetite:
 
 
 def _plenty(line: Line) -> int:
-    return max(LEAST, FLIGHTS * line.pace.concurrency.limit)
+    return max(LEAST, line.pace.concurrency.limit)
