@@ -10,6 +10,7 @@ Needs Java and Maven for Apache Kafka (fetched once). At most two brokers run at
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -32,6 +33,8 @@ Turn = tuple[Row, int]
 def main(arguments: Sequence[str] | None = None) -> int:
     """Play what is asked for; 1 when a promise was broken."""
     asked = _parser().parse_args(arguments)
+    # A shell starts what runs in the background with SIGINT ignored, which programs started from here would inherit.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     seeds = range(1, asked.seeds + 1) if asked.seed is None else [asked.seed]
     turns = [(row, seed) for seed in seeds for row in ROWS if row.play and (not asked.row or row.number in asked.row)]
     began = time.monotonic()
