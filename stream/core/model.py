@@ -81,6 +81,8 @@ class Event:
     message_id: str | None
     payload: dict[str, Any]
     """`NO_PAYLOAD` once it is routed: a parsed event takes several times its bytes, which is what the limits count."""
+    made: HttpRequest | None = None
+    """The last request that was made of it; those to the next workflows are often the same, but for `constant`."""
 
 
 NO_PAYLOAD: dict[str, Any] = {}
@@ -144,6 +146,10 @@ class HttpRequest:
     body: bytes
     constant: tuple[tuple[str, str], ...] = ()
     """Headers that it shares with every request of its workflow: one object for all of them."""
+    kind: tuple[object, ...] = ()
+    """Settings that `own` and `body` follow from, with the event."""
+    lines: bytes = b""
+    """What a sender made of `own` and the body's length, for the requests that are alike but for `constant`."""
 
     @property
     def headers(self) -> list[tuple[str, str]]:

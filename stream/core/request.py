@@ -40,12 +40,16 @@ class RequestBuilder:
         """Whether requests say when they were sent, so that `build` has to be told."""
         self._is_compact = policy.body == "compact"
         self._key_suffix = policy.key_suffix
+        self._kind = (policy.shared_secret, policy.key_suffix, policy.body, self.is_timed)
 
     def build(self, event: Event, wall: float = 0.0) -> HttpRequest:
         """The request for `event`, sent at `wall` (Unix time in seconds). Needs no payload.
 
         It is the same each time it is asked for, save what depends on the time where `is_timed`.
         """
+        made = event.made
+        if made is not None and made.kind == self._kind:
+            return HttpRequest(made.own, made.body, self._constant, made.kind, made.lines)
         body = event.body
         if event.type == "delete":
             body = delete_notification(body, event.record.timestamp_ms)
@@ -61,7 +65,10 @@ class RequestBuilder:
             trace_parent = traceparent(event.record.headers)
             if trace_parent is not None:
                 headers.append(("traceparent", trace_parent))
-        return HttpRequest(headers, body, self._constant)
+        request = HttpRequest(headers, body, self._constant, self._kind)
+        if body is event.body and not self.is_timed:  # another body would take memory that no limit counts
+            event.made = request
+        return request
 
     @staticmethod
     def _sign(keyed: hmac.HMAC, body: bytes) -> str:

@@ -62,6 +62,32 @@ def test_headers_are_not_shared() -> None:
     assert len(builder.build(event()).headers) == 3
 
 
+def test_requests_to_several_workflows_share_what_is_alike() -> None:
+    """Key and signature are worked out once for all workflows with the same secret; other settings have their own."""
+    policies = [
+        WorkflowPolicy("a", shared_secret=b"one"),
+        WorkflowPolicy("b", shared_secret=b"one", headers=(("X-Team", "data"),)),
+        WorkflowPolicy("c", shared_secret=b"two"),
+        WorkflowPolicy("d", shared_secret=b"one", body="compact"),
+        WorkflowPolicy("e", shared_secret=b"one", key_suffix="-again"),
+        WorkflowPolicy("f", shared_secret=b"one", webhook_keys=(b"key",)),
+    ]
+    builders = [RequestBuilder(policy, AGENT) for policy in policies]
+    sent = event()
+    for builder in (*builders, *reversed(builders)):
+        request, alone = builder.build(sent, 5.0), builder.build(event(), 5.0)
+        assert (request.headers, request.body) == (alone.headers, alone.body)
+    one, other = (builder.build(sent) for builder in builders[:2])
+    assert one.own is other.own
+
+
+def test_a_body_that_is_not_the_records_own_is_not_kept() -> None:
+    """Limits count the bytes of an open event's record, and no others."""
+    sent = event()
+    assert RequestBuilder(WorkflowPolicy("w", body="compact"), AGENT).build(sent).body != BODY
+    assert sent.made is None
+
+
 def test_known_signature() -> None:
     """The signature is what Segment documents: lower-case hex HMAC-SHA1, no prefix."""
     body = b'{"cool":true}'

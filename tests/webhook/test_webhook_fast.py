@@ -314,6 +314,19 @@ def test_what_is_written_once_is_what_would_be_written_each_time(
             assert writer.write(HttpRequest(own, body, shared)) == expected.encode("latin-1")
 
 
+def test_what_one_writer_made_of_a_request_serves_the_next() -> None:
+    """Each puts its own host and the headers of its workflow before it."""
+    own, body = [("idempotency-key", "m-1")], b"{}"
+    writers = [HeadWriter(httpx.URL(f"http://{host}/")) for host in ("one", "other")]
+    requests = [HttpRequest(own, body, (("x-team", team),)) for team in ("data", "sales")]
+    heads = [writers[0].write(requests[0])]
+    requests[1].lines = requests[0].lines
+    heads.append(writers[1].write(requests[1]))
+    for head, host, team in zip(heads, ("one", "other"), ("data", "sales"), strict=True):
+        text = f"POST / HTTP/1.1\r\nhost: {host}\r\naccept-encoding: identity\r\nx-team: {team}\r\n"
+        assert head.decode() == f"{text}idempotency-key: m-1\r\ncontent-length: 2\r\n\r\n"
+
+
 @pytest.mark.parametrize(
     "header",
     [

@@ -20,15 +20,21 @@ class HeadWriter:
         self._start = f"POST {path} HTTP/1.1\r\nhost: {host}\r\naccept-encoding: identity\r\n"
         # Invariant: `_prefix` is `_start` and the lines of `_constant`.
         self._constant: tuple[tuple[str, str], ...] = ()
-        self._prefix = self._start
+        self._prefix = self._start.encode("latin-1")
         self._names: set[str] = set()
 
     def write(self, request: HttpRequest) -> bytes:
         """All that comes before the body. Raises ValueError when a header cannot be sent."""
         if request.constant is not self._constant:
-            self._prefix = self._start + "".join([self._line(name, value) for name, value in request.constant])
+            shared = "".join([self._line(name, value) for name, value in request.constant])
+            self._prefix = (self._start + shared).encode("latin-1")
             self._constant = request.constant
-        text = self._prefix
+        if not request.lines:
+            request.lines = self._own_lines(request)
+        return self._prefix + request.lines
+
+    def _own_lines(self, request: HttpRequest) -> bytes:
+        text = ""
         for name, value in request.own:
             if name not in self._names or not value.isprintable():
                 text += self._line(name, value)
