@@ -30,7 +30,7 @@ from stream.pipeline.engine import Edges, Engine
 from stream.settings.model import Settings
 from stream.telemetry.logs import StructlogJournal
 from stream.validation.schemas import SchemaValidator
-from stream.webhook.choose import WebhookSender
+from stream.webhook.sender import WebhookSender
 
 HEADER = "X-Tray-Replay"
 """Names the replay on each of its requests."""

@@ -15,9 +15,9 @@ from stream.settings.model import Settings
 from stream.settings.proxy import ProxyUrl
 from stream.settings.secret import Secret
 from stream.settings.workflow import Workflow
-from stream.webhook.choose import WebhookSender, choose_sender
 from stream.webhook.egress import Address, CheckAddress, EgressGuard
 from stream.webhook.proxy import ProxyServer
+from stream.webhook.sender import WebhookSender
 from stream.webhook.target import parse_target
 from stream.webhook.tls import TlsFileError, client_tls, proxy_tls
 
@@ -31,7 +31,6 @@ class Way:
     timeout_s: float
     max_connections: int
     proxy: ProxyUrl | None
-    http2: bool
     allow: tuple[str, ...]
     public_only: bool
     files: tuple[str, ...]
@@ -41,14 +40,13 @@ class Way:
 
     def open(self, journal: Journal) -> WebhookSender:
         """A sender, on the running event loop; what it refuses to connect to is told once for each address."""
-        return choose_sender(
+        return WebhookSender(
             self.url.reveal(),
             timeout_s=self.timeout_s,
             max_connections=self.max_connections,
             tls=self.tls,
             check=self.guard(_teller(self.workflow, journal)),
             proxy=self.proxy_server(),
-            http2=self.http2,
         )
 
     def guard(self, on_refused: Callable[[Address, str], None]) -> CheckAddress:
@@ -89,11 +87,10 @@ def _way(settings: Settings, workflow: Workflow) -> Way:
         workflow.timeout,
         workflow.max_in_flight,
         workflow.proxy,
-        workflow.http2,
         settings.egress.allow,
         settings.egress.public_only,
         tuple(_digest(path) for path in (ca_file, certificate, key)),
-        client_tls(ca_file, certificate, key, is_own=workflow.http2),
+        client_tls(ca_file, certificate, key),
         proxy_tls(ca_file),
     )
 

@@ -24,7 +24,7 @@ from stream.settings.model import Settings
 from stream.telemetry.logs import StructlogJournal
 from stream.telemetry.trace import GroupTrace
 from stream.validation.schemas import SchemaValidator
-from stream.webhook.choose import WebhookSender
+from stream.webhook.sender import WebhookSender
 
 
 @dataclass

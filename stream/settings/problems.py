@@ -18,6 +18,15 @@ _SILENT = "default_factory_not_called"
 """A default that follows from another field could not be made: that field has a problem of its own."""
 
 
+_REMOVED: dict[str | int, _Text] = {
+    "http2": (
+        "was removed: over HTTP/2 events could be delivered twice when a server ended a connection.",
+        "Remove the line; requests are sent over HTTP/1.1.",
+    ),
+}
+"""Settings of earlier versions."""
+
+
 def report_validation(error: ValidationError, draft: Draft) -> None:
     """Add each thing that validation found, save what only follows from a problem known already."""
     for details in error.errors(include_url=False, include_input=False):
@@ -30,6 +39,8 @@ def _report(details: ErrorDetails, at: Location, draft: Draft) -> None:
     context = details.get("ctx", {})
     if details["type"] == "refused":
         _report_faults(context["faults"], at, draft)
+    elif details["type"] == "extra_forbidden" and at[-1] in _REMOVED:
+        draft.report(at, *_REMOVED[at[-1]])
     elif details["type"] == "extra_forbidden":
         draft.report(at, "is not a setting.", _known_key(at))
     elif details["type"] in _TEXTS:

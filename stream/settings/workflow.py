@@ -104,12 +104,6 @@ class Workflow(Section):
         description="Proxy on the way to it: http://user:password@host:port; kept secret. The proxies that the "
         "environment names are not used.",
     )
-    http2: bool = Field(
-        default=False,
-        strict=True,
-        description="Send over HTTP/2 where the URL is https and the server offers it, else over HTTP/1.1. It takes "
-        "many times the CPU.",
-    )
     ca_file: str | None = Field(
         default=None,
         min_length=1,

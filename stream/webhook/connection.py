@@ -1,110 +1,228 @@
-"""One connection to a workflow: one request at a time, one fresh start when it had gone stale."""
+"""One connection to a workflow: one request at a time, its answer read by callbacks."""
 
 from __future__ import annotations
 
-import ssl
-from collections.abc import Callable
-from typing import Any
+import asyncio
+import os
+from time import monotonic
+from typing import Protocol, cast
 
-import httpcore
-import httpx
-
-from stream.core.model import Answer, HttpRequest
+from stream.core.model import Answer
+from stream.core.ports import Attempt
 from stream.webhook.excerpt import Excerpts
-from stream.webhook.network import CheckedNetwork
-from stream.webhook.translate import proxy_status
+from stream.webhook.glance import Glance
+from stream.webhook.reader import AnswerReader, Progress
+from stream.webhook.translate import ProxyError, failure_text, failure_word
 
-MAX_BODY_BYTES = 64 * 1024
-"""Read of an answer's body; when it goes on, the connection is closed and the status stands."""
-IDENTITY = (b"accept-encoding", b"identity")
-"""No compression, so that the limit on the body cannot be blown up."""
+JOINED_BODY_BYTES = 32 * 1024
+"""Up to here a copy of the body is cheaper than a second buffer to write."""
+LAST_WORDS_BYTES = 64 * 1024
 PROXY_PASSWORD_WANTED = 407
 
 
-class Connection(httpx.AsyncHTTPTransport):
-    """Takes one request at a time to `url` over one kept-alive connection, opened when first needed.
+class Pool(Protocol):
+    """Who opened a connection, and is told what becomes of it."""
 
-    As a bare transport it knows no redirects, cookies, proxies of the environment or .netrc.
-    """
+    glance: Glance
+
+    def on_answer(self, connection: Connection, attempt: Attempt, answer: Answer) -> None:
+        """An answer came, and the connection is free for the next request."""
+
+    def on_end(self, connection: Connection, attempt: Attempt, answer: Answer) -> None:
+        """An answer came, or the reason why none will, and the connection is of no further use."""
+
+    def on_stale(self, connection: Connection, attempt: Attempt) -> None:
+        """The server had closed the connection before the request came: it is to be sent on a fresh one."""
+
+    def on_idle_end(self, connection: Connection) -> None:
+        """A connection that waited for a request is of no further use."""
+
+    def on_closed(self, connection: Connection) -> None:
+        """Nothing of the connection is left."""
+
+
+class BrokenAnswerError(Exception):
+    """What came back is not HTTP, or is too large."""
+
+
+class ClosedError(Exception):
+    """The server closed the connection before its answer was complete."""
+
+
+class _Unopened(asyncio.Transport):
+    """Stands for the transport of a connection that has none yet."""
+
+    def abort(self) -> None:
+        """There is nothing to close."""
+
+
+UNOPENED = _Unopened()
+
+
+class Connection(asyncio.Protocol):
+    """Carries one attempt at a time. `attempt` is the one under way; None: it waits, or it is closed."""
+
+    __slots__ = (
+        "_dialling",
+        "_excerpts",
+        "_pool",
+        "_reader",
+        "_transport",
+        "attempt",
+        "body",
+        "head",
+        "idle_since",
+        "started_at",
+    )
 
     def __init__(
-        self,
-        url: httpx.URL,
-        excerpts: Excerpts,
-        tls: ssl.SSLContext,
-        keepalive_s: float,
-        open_network: Callable[[], CheckedNetwork],
-        proxy: httpcore.Proxy | None,
-        http2: bool = False,
+        self, pool: Pool, excerpts: Excerpts, attempt: Attempt, head: bytes, body: bytes, started_at: float
     ) -> None:
-        super().__init__(verify=tls, trust_env=False)
-        self._url = url
+        self._pool = pool
         self._excerpts = excerpts
-        self._network = open_network()
-        # httpx's own pool is replaced: it has no way to give it a network, and its limits are for many connections.
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=tls,
-            max_connections=1,
-            keepalive_expiry=keepalive_s,
-            http2=http2,
-            network_backend=self._network,
-            proxy=proxy,
-        )
+        self._transport: asyncio.Transport = UNOPENED
+        self._dialling: asyncio.Task[None] | None = None
+        # Set from the first byte of an answer that is not a plain one until its last.
+        self._reader: AnswerReader | None = None
+        self.attempt: Attempt | None = attempt
+        self.head, self.body = head, body
+        """The request of the last attempt."""
+        self.started_at = started_at
+        """When the last attempt was started."""
+        self.idle_since = 0.0
+        """When it last became free; 0 until it has carried a request."""
 
-    @property
-    def is_reusable(self) -> bool:
-        """The connection is open and waits for another request."""
-        return any(connection.is_idle() and not _has_surplus(connection) for connection in self._pool.connections)
+    def send(self, attempt: Attempt, head: bytes, body: bytes) -> None:
+        """Begin the next attempt."""
+        self.attempt, self.head, self.body = attempt, head, body
+        self.started_at = monotonic()
+        self._write()
 
-    async def exchange(self, request: HttpRequest) -> Answer:
-        """Send one request and read its answer.
+    def follow(self, dialling: asyncio.Task[None]) -> None:
+        """Learn from the task that opens this connection when it fails."""
+        self._dialling = dialling
+        dialling.add_done_callback(self._on_dialled)
 
-        Raises what httpx raises. A server may close an idle connection just when the request is on its way: when the
-        connection was a used one and not a byte came back, the request is sent once more, on a new connection.
-        """
+    def drop(self) -> None:
+        """Close at once; nothing more is heard of the attempt."""
+        self.attempt = None
+        self._transport.abort()
+        if self._transport is UNOPENED and self._dialling is not None:
+            self._dialling.cancel()
+
+    # Called by the event loop.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send what the connection was opened for."""
+        self._transport = cast(asyncio.Transport, transport)
+        if self.attempt is None:
+            self._transport.abort()
+        else:
+            self._write()
+
+    def data_received(self, chunk: bytes) -> None:
+        """Nearly always this is the whole of a plain answer."""
+        attempt, glance = self.attempt, self._pool.glance
+        if attempt is None:
+            self._drop_idle()
+            return
+        if self._reader is None:
+            answer = glance.last_answer if chunk == glance.last_chunk else glance.look(chunk)
+            if answer is not None and not self._transport.get_write_buffer_size():
+                self.attempt = None
+                self._pool.on_answer(self, attempt, answer)
+                return
+            self._reader = AnswerReader(self._excerpts.bytes_needed)
+        self._read(attempt, self._reader, chunk)
+
+    def eof_received(self) -> None:
+        """The server has nothing more to say."""
+        self._on_last(None)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The connection is closed."""
+        if error is not None and self.attempt is not None:
+            self._hear_last_words()
+        self._on_last(error)
+        self._pool.on_closed(self)
+
+    # The rest.
+
+    def _write(self) -> None:
+        if len(self.body) <= JOINED_BODY_BYTES:
+            self._transport.write(self.head + self.body)
+        else:
+            self._transport.writelines((self.head, self.body))
+
+    def _read(self, attempt: Attempt, reader: AnswerReader, chunk: bytes) -> None:
+        reader.feed(chunk)
+        if reader.progress is not Progress.READING:
+            self._conclude(attempt, reader, BrokenAnswerError())
+
+    def _conclude(self, attempt: Attempt, reader: AnswerReader, fault: Exception) -> None:
+        """The answer is over: it is complete, or `fault` is why not."""
+        self.attempt = self._reader = None
+        if reader.progress is not Progress.COMPLETE:
+            self._end(attempt, failure(fault))
+            return
+        excerpt = "" if reader.status < 300 else self._excerpts.cut(reader.body)
+        answer = Answer(reader.status, retry_after=reader.retry_after, excerpt=excerpt)
+        if reader.is_reusable and not self._transport.get_write_buffer_size():
+            self._pool.on_answer(self, attempt, answer)
+        else:
+            self._end(attempt, answer)
+
+    def _end(self, attempt: Attempt, answer: Answer) -> None:
+        self.drop()
+        self._pool.on_end(self, attempt, answer)
+
+    def _on_last(self, error: Exception | None) -> None:
+        """The server said its last, orderly or not."""
+        attempt, reader = self.attempt, self._reader
+        if attempt is None:
+            self._drop_idle()
+        elif reader is not None:
+            if error is None:
+                reader.end()
+            self._conclude(attempt, reader, error or ClosedError())
+        elif self.idle_since:
+            self.drop()
+            self._pool.on_stale(self, attempt)
+        else:
+            self.attempt = None
+            self._end(attempt, failure(error or ClosedError()))
+
+    def _hear_last_words(self) -> None:
+        """Read what the server said before it hung up on a request that was still being sent."""
+        transport = self._transport
+        if transport.get_extra_info("ssl_object") is not None:
+            return
         try:
-            return await self._attempt(request)
-        except (httpx.NetworkError, httpx.RemoteProtocolError):
-            if self._network.connects or self._network.has_received:
-                raise
-        return await self._attempt(request)
+            words = os.read(transport.get_extra_info("socket").fileno(), LAST_WORDS_BYTES)
+        except OSError:
+            return
+        if words:
+            self._reader = self._reader or AnswerReader(self._excerpts.bytes_needed)
+            self._reader.feed(words)
+            self._reader.is_reusable = False
 
-    async def _attempt(self, request: HttpRequest) -> Answer:
-        self._network.watch()
-        try:
-            response = await self.handle_async_request(self._wire_request(request))
-        except httpx.ProxyError as error:
-            if proxy_status(error) == PROXY_PASSWORD_WANTED:
-                return Answer(PROXY_PASSWORD_WANTED)
-            raise
-        try:
-            body = await _beginning(response, self._excerpts.bytes_needed)
-        finally:
-            # Closes the connection, too, unless the body was read to its end.
-            await response.aclose()
-        retry_after = response.headers.get("retry-after")
-        return Answer(response.status_code, retry_after=retry_after, excerpt=self._excerpts.cut(body))
+    def _drop_idle(self) -> None:
+        self._pool.on_idle_end(self)
+        self.drop()
 
-    def _wire_request(self, request: HttpRequest) -> httpx.Request:
-        headers = [(name.encode("ascii"), value.encode("latin-1")) for name, value in request.headers]
-        return httpx.Request("POST", self._url, headers=[*headers, IDENTITY], content=request.body)
+    def _on_dialled(self, dialling: asyncio.Task[None]) -> None:
+        self._dialling = None
+        attempt = self.attempt
+        if dialling.cancelled():
+            self._pool.on_closed(self)
+        elif (error := dialling.exception()) is not None:
+            self._pool.on_closed(self)
+            if attempt is not None:
+                self._end(attempt, failure(error))
 
 
-async def _beginning(response: httpx.Response, keep: int) -> bytes:
-    """Read the body to its end or to the limit; the first `keep` bytes of it."""
-    kept = b""
-    size = 0
-    async for chunk in response.aiter_raw():
-        kept += chunk[: keep - len(kept)]
-        size += len(chunk)
-        if size > MAX_BODY_BYTES:
-            break
-    return kept
-
-
-def _has_surplus(connection: Any) -> bool:
-    """Bytes came behind the last answer. httpcore would take them for the beginning of the next one."""
-    while (inner := getattr(connection, "_connection", None)) is not None:  # a tunnel has one more within it
-        connection = inner
-    state = getattr(connection, "_h11_state", None)
-    return state is not None and bool(state.trailing_data[0])
+def failure(error: BaseException) -> Answer:
+    """The answer that says why there is none; a proxy that wants a password has answered."""
+    if isinstance(error, ProxyError) and error.status == PROXY_PASSWORD_WANTED:
+        return Answer(PROXY_PASSWORD_WANTED)
+    return Answer(0, failure=failure_word(error), excerpt=failure_text(error))

@@ -1,37 +1,39 @@
-"""Sends requests to one workflow over httpx: the general sender."""
+"""Sends requests to one workflow over HTTP/1.1."""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
 from collections.abc import Callable, Sequence
-from functools import partial
+from time import monotonic
 
 from stream.core.model import Answer, HttpRequest
 from stream.core.ports import Answered, Attempt
-from stream.webhook.connection import Connection
-from stream.webhook.connections import IdleConnections
+from stream.webhook.connection import Connection, failure
+from stream.webhook.deadlines import Deadlines
+from stream.webhook.dialer import Dialer
 from stream.webhook.egress import CheckAddress, allow_all
 from stream.webhook.excerpt import Excerpts
-from stream.webhook.fast.resolver import Lookup, system_lookup
-from stream.webhook.network import CheckedNetwork
+from stream.webhook.glance import Glance
+from stream.webhook.head import HeadWriter
+from stream.webhook.idle import Idle
 from stream.webhook.proxy import ProxyServer
+from stream.webhook.resolver import Lookup, system_lookup
 from stream.webhook.target import parse_target
-from stream.webhook.tls import shared_tls
-from stream.webhook.translate import failure_text, failure_word
 
 KEEPALIVE_S = 30.0
+RETIRE_LOOK_S = 0.05
 
 
-class HttpxSender:
+class WebhookSender:
     """`ports.Sender` for one URL; to be used from one event loop.
 
     `timeout_s` bounds an attempt as a whole, from connect to the end of the answer. `max_connections` is how many
     connections are kept between requests; how many are in use at once is up to the caller. `tls` replaces the shared
     TLS settings. `lookup` finds a host's addresses; `check` may refuse one before it is connected to: with a `proxy`
-    that is the proxy's, since the proxy finds the workflow's. With `http2` the server may choose it over TLS; then
-    `tls` must be no other sender's, since it tells the server what it may choose. Raises ValueError, without the URL in
-    it, when `url` cannot be used.
+    that is the proxy's, since the proxy finds the workflow's. Answers of success have no excerpt. Answers that came in
+    one turn of the event loop are reported together at its end. Raises ValueError, without the URL in it, when `url`
+    cannot be used.
     """
 
     def __init__(
@@ -45,60 +47,105 @@ class HttpxSender:
         lookup: Lookup = system_lookup,
         check: CheckAddress = allow_all,
         proxy: ProxyServer | None = None,
-        http2: bool = False,
     ) -> None:
-        self.on_answers: Callable[[Sequence[Answered]], None] = lambda _answered: None
-        self._timeout_s = timeout_s
         target = parse_target(url)
-        excerpts = Excerpts(target.raw_path.decode("ascii"))
-        network = partial(CheckedNetwork, lookup, check)
-        through = proxy.for_httpcore() if proxy else None
-        connect = partial(Connection, target, excerpts, tls or shared_tls(), keepalive_s, network, through, http2)
-        self._connections = IdleConnections(connect, max_connections, keepalive_s)
-        self._exchanges: dict[int, asyncio.Task[Answered]] = {}
-        """By the identity of their attempts."""
+        self.on_answers: Callable[[Sequence[Answered]], None] = lambda _answered: None
+        self.glance = Glance()
+        self._excerpts = Excerpts(target.raw_path.decode("ascii"))
+        self._heads = HeadWriter(target, proxy if target.scheme == "http" else None)
+        self._dialer = Dialer(target, tls, timeout_s, lookup, check, proxy)
+        self._connections: set[Connection] = set()
+        self._deadlines = Deadlines(timeout_s, self._connections, self._expire)
+        self._idle = Idle(max_connections, keepalive_s)
+        self._answered: list[Answered] = []
+        self._all_closed: asyncio.Future[None] | None = None
 
     def send(self, request: HttpRequest, attempt: Attempt) -> None:
         """Start one attempt; it is among `on_answers` exactly once, later, unless it is cancelled."""
-        loop = asyncio.get_running_loop()
-        exchange = loop.create_task(self._exchange(request, attempt, loop.time()))
-        self._exchanges[id(attempt)] = exchange
-        # As a callback of the loop's, what `on_answers` raises goes to the loop's exception handler.
-        exchange.add_done_callback(partial(self._on_done, id(attempt)))
+        try:
+            head = self._heads.write(request)
+        except ValueError as error:
+            self._report(attempt, failure(error), 0.0)
+            return
+        if self._idle.stack:
+            self._idle.stack.pop().send(attempt, head, request.body)
+        else:
+            self._open(attempt, head, request.body, monotonic())
+        if not self._deadlines.is_set:
+            self._deadlines.set()
 
     def cancel(self, attempt: Attempt) -> None:
         """Close its connection: it is not answered any more. Nothing happens when it was."""
-        exchange = self._exchanges.pop(id(attempt), None)
-        if exchange is not None:
-            exchange.cancel()
+        self._answered = [answered for answered in self._answered if answered[0] is not attempt]
+        for connection in self._connections:
+            if connection.attempt is attempt:
+                connection.drop()
+                break
 
     async def retire(self) -> None:
         """Close once everything in flight was answered and told; nothing more is sent."""
-        while self._exchanges:
-            await asyncio.wait(self._exchanges.values())
+        while self._answered or any(c.attempt is not None for c in self._connections):  # noqa: ASYNC110 - rare, and an event would cost every answer
+            await asyncio.sleep(RETIRE_LOOK_S)
         await self.close()
 
     async def close(self) -> None:
         """Close every connection. Attempts that were not told yet never are."""
-        exchanges = list(self._exchanges.values())
-        self._exchanges.clear()
-        for exchange in exchanges:
-            exchange.cancel()
-        await asyncio.gather(*exchanges, return_exceptions=True)
-        await self._connections.close()
+        self._deadlines.close()
+        self._idle.close()
+        self._answered.clear()
+        for connection in list(self._connections):
+            connection.drop()
+        await self._dialer.close()
+        if self._connections:
+            self._all_closed = self._all_closed or asyncio.get_running_loop().create_future()
+            await self._all_closed
 
-    async def _exchange(self, request: HttpRequest, attempt: Attempt, started_at: float) -> Answered:
-        connection = self._connections.take()
-        try:
-            async with asyncio.timeout_at(started_at + self._timeout_s):
-                answer = await connection.exchange(request)
-        except Exception as error:  # whatever it is: without an answer the delivery's lane would stand for ever
-            answer = Answer(0, failure=failure_word(error), excerpt=failure_text(error))
-        finally:
-            self._connections.give_back(connection)
-        return attempt, answer, asyncio.get_running_loop().time() - started_at
+    # Called by connections.
 
-    def _on_done(self, identity: int, exchange: asyncio.Task[Answered]) -> None:
-        if self._exchanges.get(identity) is exchange:
-            del self._exchanges[identity]
-            self.on_answers([exchange.result()])
+    def on_answer(self, connection: Connection, attempt: Attempt, answer: Answer) -> None:
+        """An answer came, and the connection is free for the next request."""
+        connection.idle_since = now = monotonic()
+        self._idle.add(connection)
+        self._report(attempt, answer, now - connection.started_at)
+
+    def on_end(self, connection: Connection, attempt: Attempt, answer: Answer) -> None:
+        """An answer came, or the reason why none will, and the connection is of no further use."""
+        self._report(attempt, answer, monotonic() - connection.started_at)
+
+    def on_stale(self, connection: Connection, attempt: Attempt) -> None:
+        """The server had closed the connection before the request came: it is sent on a fresh one."""
+        self._open(attempt, connection.head, connection.body, connection.started_at)
+
+    def on_idle_end(self, connection: Connection) -> None:
+        """A connection that waited for a request is of no further use."""
+        self._idle.discard(connection)
+
+    def on_closed(self, connection: Connection) -> None:
+        """Nothing of the connection is left."""
+        self._connections.discard(connection)
+        if self._all_closed is not None and not self._connections:
+            self._all_closed.set_result(None)
+            self._all_closed = None
+
+    # The rest.
+
+    def _open(self, attempt: Attempt, head: bytes, body: bytes, started_at: float) -> None:
+        connection = Connection(self, self._excerpts, attempt, head, body, started_at)
+        self._connections.add(connection)
+        connection.follow(asyncio.get_running_loop().create_task(self._dialer.open(connection)))
+
+    def _expire(self, connection: Connection) -> None:
+        attempt = connection.attempt
+        connection.drop()
+        self.on_end(connection, attempt, failure(TimeoutError()))
+
+    def _report(self, attempt: Attempt, answer: Answer, elapsed_s: float) -> None:
+        if not self._answered:
+            asyncio.get_running_loop().call_soon(self._tell)
+        self._answered.append((attempt, answer, elapsed_s))
+
+    def _tell(self) -> None:
+        """The last that is done for these attempts: `on_answers` may start the next ones, or raise."""
+        answered, self._answered = self._answered, []
+        if answered:
+            self.on_answers(answered)

@@ -19,18 +19,15 @@ def shared_tls() -> ssl.SSLContext:
     return _modern(httpx.create_ssl_context(trust_env=False))
 
 
-def client_tls(
-    ca_file: Path | None, client_cert: Path | None, client_key: Path | None = None, *, is_own: bool = False
-) -> ssl.SSLContext:
+def client_tls(ca_file: Path | None, client_cert: Path | None, client_key: Path | None = None) -> ssl.SSLContext:
     """TLS settings that trust the authorities of `ca_file` instead of the usual ones, and show `client_cert`.
 
-    The key is in the certificate's own file unless `client_key` is given; a key with a password cannot be used. With
-    `is_own` nobody else has them.
+    The key is in the certificate's own file unless `client_key` is given; a key with a password cannot be used.
 
     Raises:
         TlsFileError: one of the files cannot be used.
     """
-    if ca_file is None and client_cert is None and not is_own:
+    if ca_file is None and client_cert is None:
         return shared_tls()
     context = httpx.create_ssl_context(trust_env=False) if ca_file is None else _trusting(ca_file)
     if client_cert is not None:

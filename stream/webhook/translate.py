@@ -1,4 +1,4 @@
-"""What went wrong below HTTP, in our words: the one place that knows the errors of httpx, ssl and sockets."""
+"""What went wrong below HTTP, in our words: the one place that knows the errors of ssl and sockets."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import os
 import socket
 import ssl
 from collections.abc import Iterator
-
-import httpx
 
 
 class UnreachableError(Exception):
@@ -18,34 +16,36 @@ class HandshakeError(Exception):
     """The connection was made, the TLS handshake on it failed."""
 
 
+class ProxyError(Exception):
+    """The proxy opened no tunnel. `status` is what it answered; 0: nothing that could be read."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__()
+        self.status = status
+
+
 class EgressError(OSError):
     """The address is not one that may be connected to. Its text is ours, and names no URL."""
 
 
 def failure_word(error: BaseException) -> str:
     """The word of `Answer.failure` for an attempt that ended in `error`."""
-    if isinstance(error, TimeoutError | httpx.TimeoutException):
+    if isinstance(error, TimeoutError):
         return "timeout"
     if isinstance(error, HandshakeError):
         return "tls"
-    if isinstance(error, httpx.ProxyError):
+    if isinstance(error, ProxyError):
         return "connect"
-    if not isinstance(error, UnreachableError | httpx.ConnectError):
+    if not isinstance(error, UnreachableError):
         return "reset"
     return "dns" if any(isinstance(cause, socket.gaierror) for cause in _chain(error)) else "connect"
 
 
 def failure_text(error: BaseException) -> str:
     """A short reason for a person. Made of classes and the system's own words: never of text that holds a URL."""
-    if isinstance(error, TimeoutError | httpx.TimeoutException):
+    if isinstance(error, TimeoutError):
         return "TimeoutError: no complete answer in time"
     return next(filter(None, map(_system_text, _chain(error))), type(error).__name__)
-
-
-def proxy_status(error: httpx.ProxyError) -> int:
-    """The status that a proxy refused a tunnel with; 0 when it said none."""
-    status = str(error)[:3]
-    return int(status) if status.isascii() and status.isdigit() else 0
 
 
 def _system_text(error: BaseException) -> str:
@@ -59,8 +59,8 @@ def _system_text(error: BaseException) -> str:
             reason = error.strerror or ""
         case EgressError():
             reason = str(error)
-        case httpx.ProxyError():
-            reason = f"the proxy answered {proxy_status(error)}"
+        case ProxyError():
+            reason = f"the proxy answered {error.status}" if error.status else "the proxy gave no answer"
         case OSError(errno=int(number)):
             reason = os.strerror(number)
         case _:
@@ -77,5 +77,3 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         yield left
         # Some layers hide the cause with `from None`; the context is still there.
         left = left.__cause__ or left.__context__
-        if isinstance(left, BaseExceptionGroup):
-            left = left.exceptions[0]

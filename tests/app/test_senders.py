@@ -18,7 +18,6 @@ from stream.settings.model import Settings
 from stream.testing.authority import Authority
 from stream.testing.receiver import FaultReceiver
 from stream.testing.scripted_workflow import SilentJournal
-from stream.webhook.sender import HttpxSender
 
 HEAD = '[kafka]\ntopics = ["events"]\n'
 URL = "https://hooks.example.com/wf/1"
@@ -46,7 +45,6 @@ def test_ways_are_equal_when_they_lead_alike(tmp_path: Path) -> None:
     assert way(tmp_path, f'{lines}types = ["track"]\nrate_limit = "5/s"\nshared_secret = "x"') == first
     for other in (
         f'{lines}timeout = "3s"',
-        f"{lines}http2 = true",
         f'{lines}proxy = "http://proxy"',
         lines.replace("wf/1", "wf/2"),
     ):
@@ -73,18 +71,6 @@ def test_every_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         "password, in PEM format. Correct the path, or the file.",
         "workflow[1].url (octal): cannot be used. Write its host as hosts are usually written.",
     ]
-
-
-@pytest.mark.parametrize("line", ['proxy = "http://proxy:3128"', "http2 = true"])
-def test_a_proxy_and_http2_need_the_general_sender(tmp_path: Path, line: str) -> None:
-    """The fast one knows neither."""
-
-    async def main() -> None:
-        sender = way(tmp_path, f'url = "{URL}"\n{line}').open(SilentJournal())
-        assert isinstance(sender, HttpxSender)
-        await sender.close()
-
-    asyncio.run(main())
 
 
 def tell(answered: Sequence[Answered]) -> None:

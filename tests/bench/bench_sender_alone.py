@@ -18,14 +18,14 @@ from stream.app.garbage import collect_now_and_then
 from stream.core.model import Event, Record, WorkflowPolicy
 from stream.core.ports import Answered
 from stream.core.request import RequestBuilder
-from stream.webhook.choose import choose_sender
+from stream.webhook.sender import WebhookSender
 
 TIMEOUT_S = 10.0
 
 
 async def post(url: str, count: int, in_flight: int, size: int, tls: ssl.SSLContext | None) -> None:
     """Keep `in_flight` requests under way until `count` are answered."""
-    sender = choose_sender(url, timeout_s=TIMEOUT_S, max_connections=in_flight, tls=tls)
+    sender = WebhookSender(url, timeout_s=TIMEOUT_S, max_connections=in_flight, tls=tls)
     value = orjson.dumps(event(100_000, "user-10000", filler(size), is_small=size < 500))
     request = RequestBuilder(WorkflowPolicy("bench"), "tray-stream/bench").build(
         Event(Record("t", 0, 0, 0, None, value), value, "track", "user-10000", "m-100000", {})

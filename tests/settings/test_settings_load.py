@@ -160,6 +160,16 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_a_setting_that_was_removed_says_so(tmp_path: Path, value: str) -> None:
+    """With the reason, not as if it had been misspelled."""
+    toml = f'{MINIMAL}[[workflow]]\nname = "orders"\nurl = "https://a.example/"\nhttp2 = {value}'
+    assert problems(tmp_path, toml) == [
+        "workflow[1].http2 (orders): was removed: over HTTP/2 events could be delivered twice when a server ended a "
+        "connection. Remove the line; requests are sent over HTTP/1.1."
+    ]
+
+
 def test_an_unknown_key_without_a_near_one_lists_what_is_known(tmp_path: Path) -> None:
     """A user need not look the section up."""
     assert problems(tmp_path, f"{MINIMAL}[log]\nzzz = 1") == ["log.zzz: is not a setting. Known here: level, format."]

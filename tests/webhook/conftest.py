@@ -1,4 +1,4 @@
-"""Every test of a sender runs with either sender and on either event loop."""
+"""Every test of the sender runs on either event loop."""
 
 from __future__ import annotations
 
@@ -6,19 +6,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from webhook_support import LOOPS, SENDERS, MakeSender, Run, make_certificate, run_on
+from webhook_support import LOOPS, Run, make_certificate, run_on
 
 
 @pytest.fixture(params=LOOPS)
 def run(request: pytest.FixtureRequest) -> Run:
     """Runs a test's coroutine on either loop."""
     return partial(run_on, request.param)
-
-
-@pytest.fixture(params=SENDERS)
-def make(request: pytest.FixtureRequest) -> MakeSender:
-    """Either sender's class."""
-    return SENDERS[request.param]
 
 
 @pytest.fixture(scope="session")

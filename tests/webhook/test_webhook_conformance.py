@@ -1,4 +1,4 @@
-"""Both senders against the table: on either event loop, in the clear and over TLS."""
+"""The sender against the table: on either event loop, in the clear, over TLS and through a proxy."""
 
 from __future__ import annotations
 
@@ -7,22 +7,21 @@ import ssl
 from pathlib import Path
 
 import pytest
-from conformance_server import OK, Script, ScriptedServer
+from conformance_server import OK, SECRET_PATH, Script, ScriptedServer
 from conformance_table import CASES, Case, Seen
-from webhook_support import REQUEST, MakeSender, Run, ask, server_tls
+from webhook_support import REQUEST, Run, ask, run_on, server_tls
 
 from stream.core.model import HttpRequest
-from stream.webhook.fast.sender import FastSender
-from stream.webhook.sender import HttpxSender
+from stream.webhook.proxy import ProxyServer
+from stream.webhook.sender import WebhookSender
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_what_the_table_says_is_what_happens(case: Case, make: MakeSender, run: Run) -> None:
+def test_what_the_table_says_is_what_happens(case: Case, run: Run) -> None:
     """The code, the reuse of the connection, the second try: nothing else of an attempt is seen from outside."""
-    expected = (case.on_httpx or case.seen) if make is HttpxSender else case.seen
 
     async def main() -> None:
-        assert await seen(make, case) == expected
+        assert await seen(case) == case.seen
 
     run(main())
 
@@ -33,12 +32,22 @@ def test_it_happens_over_tls_as_well(case: Case, certificate: Path, run: Run) ->
     tls = ssl.create_default_context(cafile=certificate), server_tls(certificate)
 
     async def main() -> None:
-        assert await seen(FastSender, case, tls) == (case.on_tls or case.seen)
+        assert await seen(case, tls) == (case.on_tls or case.seen)
 
     run(main())
 
 
-async def seen(make: MakeSender, case: Case, tls: tuple[ssl.SSLContext, ssl.SSLContext] | None = None) -> Seen:
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_it_happens_behind_a_proxy_as_well(case: Case) -> None:
+    """A proxy that forwards is the server, as far as the sender can see."""
+
+    async def main() -> None:
+        assert await seen(case, is_proxied=True) == case.seen
+
+    run_on("uvloop", main())
+
+
+async def seen(case: Case, tls: tuple[ssl.SSLContext, ssl.SSLContext] | None = None, is_proxied: bool = False) -> Seen:
     """Play the case and say what there was to see."""
 
     def script_of(number: int) -> Script:
@@ -46,7 +55,10 @@ async def seen(make: MakeSender, case: Case, tls: tuple[ssl.SSLContext, ssl.SSLC
 
     ours, theirs = tls or (None, None)
     async with ScriptedServer(script_of, theirs) as server:
-        sender = make(server.url("localhost" if tls else "127.0.0.1"), timeout_s=case.timeout_s, tls=ours)
+        url = server.url("localhost" if tls else "127.0.0.1")
+        proxy = ProxyServer(url) if is_proxied else None
+        url = f"http://workflow.invalid{SECRET_PATH}" if is_proxied else url
+        sender = WebhookSender(url, timeout_s=case.timeout_s, tls=ours, proxy=proxy)
         if case.used:
             assert (await ask(sender)).status == 200
             server.ended.clear()

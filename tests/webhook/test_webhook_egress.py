@@ -9,11 +9,12 @@ import pytest
 from conformance_server import OK, ScriptedServer
 from hypothesis import given
 from hypothesis import strategies as st
-from webhook_support import MakeSender, Run, answering, ask
+from webhook_support import Run, answering, ask
 
 from stream.webhook.egress import Address, EgressGuard, numeric
-from stream.webhook.fast.resolver import Address as SocketAddress
-from stream.webhook.fast.resolver import system_lookup
+from stream.webhook.resolver import Address as SocketAddress
+from stream.webhook.resolver import system_lookup
+from stream.webhook.sender import WebhookSender
 from stream.webhook.translate import EgressError
 
 LINK_LOCAL = "The address is link-local; it is not connected to."
@@ -115,13 +116,13 @@ SPELLINGS = [
 
 
 @pytest.mark.parametrize("host", SPELLINGS)
-def test_no_spelling_of_a_url_gets_past_the_guard(host: str, make: MakeSender, run: Run) -> None:
+def test_no_spelling_of_a_url_gets_past_the_guard(host: str, run: Run) -> None:
     """The attempt ends before anything is sent, with a reason that names no URL."""
 
     async def main() -> None:
         refused: list[Address] = []
         guard = EgressGuard(on_refused=lambda address, _why: refused.append(address))
-        sender = make(f"http://{host}/latest/meta-data", timeout_s=5, check=guard)
+        sender = WebhookSender(f"http://{host}/latest/meta-data", timeout_s=5, check=guard)
         answer = await ask(sender)
         await sender.close()
         assert (answer.code, answer.excerpt) == ("connect", f"EgressError: {LINK_LOCAL}")
@@ -130,13 +131,13 @@ def test_no_spelling_of_a_url_gets_past_the_guard(host: str, make: MakeSender, r
     run(main())
 
 
-def test_octal_numbers_are_no_host(make: MakeSender) -> None:
+def test_octal_numbers_are_no_host() -> None:
     """A sender is not even made."""
     with pytest.raises(ValueError, match="cannot be used"):
-        make("http://0251.0376.0251.0376/", timeout_s=5)
+        WebhookSender("http://0251.0376.0251.0376/", timeout_s=5)
 
 
-def test_a_name_that_changes_its_address_gains_nothing(make: MakeSender, run: Run) -> None:
+def test_a_name_that_changes_its_address_gains_nothing(run: Run) -> None:
     """The address that was checked is the one connected to; the name is not asked for again in between."""
 
     async def main() -> None:
@@ -148,7 +149,9 @@ def test_a_name_that_changes_its_address_gains_nothing(make: MakeSender, run: Ru
             return [SocketAddress(socket.AF_INET, (ip, port))]
 
         async with ScriptedServer(answering([OK, b""])) as server:
-            sender = make(f"http://rebound.test:{server.port}/", timeout_s=5, lookup=lookup, check=EgressGuard())
+            sender = WebhookSender(
+                f"http://rebound.test:{server.port}/", timeout_s=5, lookup=lookup, check=EgressGuard()
+            )
             assert (await ask(sender)).status == 200
             await sender.close()
         assert asked == ["rebound.test"]
@@ -157,7 +160,7 @@ def test_a_name_that_changes_its_address_gains_nothing(make: MakeSender, run: Ru
     run(main())
 
 
-def test_a_refused_address_does_not_stand_in_for_others(make: MakeSender, run: Run) -> None:
+def test_a_refused_address_does_not_stand_in_for_others(run: Run) -> None:
     """A name with several addresses is reached at one that may be connected to."""
 
     async def main() -> None:
@@ -166,7 +169,7 @@ def test_a_refused_address_does_not_stand_in_for_others(make: MakeSender, run: R
             return [first, *await system_lookup("127.0.0.1", port)]
 
         async with ScriptedServer(answering([OK])) as server:
-            sender = make(f"http://both.test:{server.port}/", timeout_s=5, lookup=lookup, check=EgressGuard())
+            sender = WebhookSender(f"http://both.test:{server.port}/", timeout_s=5, lookup=lookup, check=EgressGuard())
             assert (await ask(sender)).status == 200
             await sender.close()
 

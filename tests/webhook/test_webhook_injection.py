@@ -13,7 +13,7 @@ from stream.core.decode import Decoder
 from stream.core.model import Event, Record, WorkflowPolicy
 from stream.core.request import RequestBuilder
 from stream.validation.schemas import SchemaValidator
-from stream.webhook.fast.head import HeadWriter
+from stream.webhook.head import HeadWriter
 from stream.webhook.target import parse_target
 
 URL = "https://hooks.example.com:8443/wf/1?key=2"

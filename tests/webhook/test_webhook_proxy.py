@@ -15,13 +15,13 @@ from webhook_support import REQUEST, Run, answering, ask, server_tls
 from stream.testing.authority import Authority
 from stream.webhook.egress import Address, EgressGuard
 from stream.webhook.proxy import ProxyServer
-from stream.webhook.sender import HttpxSender
-from stream.webhook.tls import proxy_tls
+from stream.webhook.sender import WebhookSender
+from stream.webhook.tls import client_tls, proxy_tls
 
 
 def password(user: str, secret: str) -> str:
     """The header that a proxy gets."""
-    return "Proxy-Authorization: Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode()
+    return "proxy-authorization: Basic " + base64.b64encode(f"{user}:{secret}".encode()).decode()
 
 
 def test_a_request_is_forwarded(run: Run) -> None:
@@ -30,7 +30,7 @@ def test_a_request_is_forwarded(run: Run) -> None:
     async def main() -> None:
         async with ScriptedServer(answering([OK])) as server, ProxyUnderTest() as proxy:
             through = ProxyServer(f"http://ann:s%40crt@127.0.0.1:{proxy.port}")
-            sender = HttpxSender(server.url(), timeout_s=5, proxy=through)
+            sender = WebhookSender(server.url(), timeout_s=5, proxy=through)
             assert [(await ask(sender)).status for _ in range(2)] == [200, 200]
             await sender.close()
         (head,) = proxy.heads
@@ -48,7 +48,7 @@ def test_a_tunnel_hides_everything_but_the_host(run: Run, certificate: Path) -> 
     async def main() -> None:
         tls = ssl.create_default_context(cafile=certificate)
         async with ScriptedServer(answering([OK]), server_tls(certificate)) as server, ProxyUnderTest() as proxy:
-            sender = HttpxSender(
+            sender = WebhookSender(
                 server.url("localhost"), timeout_s=5, tls=tls, proxy=ProxyServer(f"http://127.0.0.1:{proxy.port}")
             )
             assert [(await ask(sender)).status for _ in range(3)] == [200, 200, 200]
@@ -67,7 +67,7 @@ def test_a_certificate_of_another_host_is_refused_behind_a_proxy(run: Run, certi
     async def main() -> None:
         tls = ssl.create_default_context(cafile=certificate)
         async with ScriptedServer(answering([OK]), server_tls(certificate)) as server, ProxyUnderTest() as proxy:
-            sender = HttpxSender(
+            sender = WebhookSender(
                 server.url("127.0.0.1"), timeout_s=5, tls=tls, proxy=ProxyServer(f"http://127.0.0.1:{proxy.port}")
             )
             assert (await ask(sender)).code == "tls"
@@ -85,10 +85,10 @@ def test_a_proxy_may_be_reached_over_tls(run: Run, tmp_path: Path) -> None:
     async def main() -> None:
         async with ScriptedServer(answering([OK])) as server, ProxyUnderTest(tls=proxys_own) as proxy:
             url = f"https://localhost:{proxy.port}"
-            trusted = HttpxSender(server.url(), timeout_s=5, proxy=ProxyServer(url, proxy_tls(authority.certificate)))
+            trusted = WebhookSender(server.url(), timeout_s=5, proxy=ProxyServer(url, proxy_tls(authority.certificate)))
             assert (await ask(trusted)).status == 200
             await trusted.close()
-            strange = HttpxSender(server.url(), timeout_s=5, proxy=ProxyServer(url, proxy_tls(None)))
+            strange = WebhookSender(server.url(), timeout_s=5, proxy=ProxyServer(url, proxy_tls(None)))
             assert (await ask(strange)).code == "tls"
             await strange.close()
 
@@ -103,7 +103,7 @@ def test_a_tunnel_that_is_refused_says_so(refusal: int, code: str, excerpt: str,
 
     async def main() -> None:
         async with ScriptedServer(answering([OK]), server_tls(certificate)) as server, ProxyUnderTest(refusal) as proxy:
-            sender = HttpxSender(
+            sender = WebhookSender(
                 server.url("localhost"), timeout_s=5, proxy=ProxyServer(f"http://127.0.0.1:{proxy.port}")
             )
             answer = await ask(sender)
@@ -128,11 +128,11 @@ def test_the_guard_looks_at_the_proxys_address(run: Run) -> None:
 
         async with ScriptedServer(answering([OK])) as server, ProxyUnderTest() as proxy:
             url = f"http://localhost:{server.port}/"
-            good = HttpxSender(url, timeout_s=5, check=Noting(), proxy=ProxyServer(f"http://127.0.0.1:{proxy.port}"))
+            good = WebhookSender(url, timeout_s=5, check=Noting(), proxy=ProxyServer(f"http://127.0.0.1:{proxy.port}"))
             assert (await ask(good)).status == 200
             assert seen == ["127.0.0.1"]
             await good.close()
-            bad = HttpxSender(url, timeout_s=5, check=Noting(), proxy=ProxyServer("http://169.254.1.1:3128"))
+            bad = WebhookSender(url, timeout_s=5, check=Noting(), proxy=ProxyServer("http://169.254.1.1:3128"))
             answer = await ask(bad)
             assert (answer.code, answer.excerpt.partition(":")[0]) == ("connect", "EgressError")
             await bad.close()
@@ -154,7 +154,7 @@ def test_a_proxy_that_hangs_ends_with_the_attempt(run: Run) -> None:
 
         server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
-        sender = HttpxSender("https://localhost/", timeout_s=0.2, proxy=ProxyServer(f"http://127.0.0.1:{port}"))
+        sender = WebhookSender("https://localhost/", timeout_s=0.2, proxy=ProxyServer(f"http://127.0.0.1:{port}"))
         assert (await ask(sender)).code == "timeout"
         await asyncio.wait_for(gone.wait(), 5)
         await sender.close()
@@ -166,3 +166,55 @@ def test_a_proxy_that_hangs_ends_with_the_attempt(run: Run) -> None:
 def test_a_proxy_does_not_show_its_password() -> None:
     """Whoever prints it."""
     assert "s3cret" not in repr(ProxyServer("http://ann:s3cret@proxy:3128"))
+
+
+@pytest.mark.parametrize("is_encrypted", [False, True], ids=["plain", "tls"])
+def test_a_tunnel_leads_through_either_kind_of_proxy(is_encrypted: bool, run: Run, tmp_path: Path) -> None:
+    """TLS within TLS where the proxy has it itself; a certificate for each."""
+    authority = Authority(tmp_path)
+    theirs = server_tls(authority.issue("localhost"))
+    ours = client_tls(authority.certificate, None)
+
+    async def main() -> None:
+        async with (
+            ScriptedServer(answering([OK]), theirs) as server,
+            ProxyUnderTest(tls=theirs if is_encrypted else None) as proxy,
+        ):
+            url = f"{'https' if is_encrypted else 'http'}://ann:\u2603@localhost:{proxy.port}"
+            through = ProxyServer(url, proxy_tls(authority.certificate))
+            sender = WebhookSender(server.url("localhost"), timeout_s=5, tls=ours, proxy=through)
+            assert [(await ask(sender)).code for _ in range(3)] == ["200"] * 3
+            await sender.close()
+        assert server.accepts == 1
+        assert password("ann", "\u2603") in proxy.heads[0]
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("greeting", "code"),
+    [
+        (b"HTTP/1.1 200 Connected\r\n\r\n", "tls"),
+        (b"HTTP/1.1 200 Connected\r\nContent-Length: 99\r\n\r\n", "tls"),
+        (b"HTTP/1.0 502 No\r\n\r\n", "connect"),
+        (b"garbage\r\n\r\n", "connect"),
+        (b"", "connect"),
+        (b"HTTP/1.1 200 Conn", "connect"),
+    ],
+)
+def test_a_tunnel_that_ends_early_has_an_answer(run: Run, greeting: bytes, code: str) -> None:
+    """The proxy hangs up, in the head or behind it; nothing is left open."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(greeting)
+        writer.close()
+
+    async def main() -> None:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            proxy = ProxyServer(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            sender = WebhookSender("https://workflow.invalid/", timeout_s=5, proxy=proxy)
+            assert (await ask(sender)).code == code
+            await sender.close()
+
+    run(main())

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from conformance_server import OK, SECRET_PATH, ScriptedServer, Step
 from webhook_support import (
-    MakeSender,
     Run,
     answering,
     answers_of,
@@ -24,14 +23,15 @@ from webhook_support import (
 )
 
 from stream.core.model import Answer, HttpRequest
+from stream.webhook.sender import WebhookSender
 
 
-def test_a_request_goes_out_as_given_and_its_answer_comes_back(make: MakeSender, run: Run) -> None:
+def test_a_request_goes_out_as_given_and_its_answer_comes_back(run: Run) -> None:
     """Headers are sent in latin-1, the body byte for byte, and what the protocol needs is added."""
 
     async def main() -> None:
         async with ScriptedServer(answering([OK])) as server:
-            sender = make(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=10)
             request = HttpRequest([("X-Place", "Zürich")], b'{"a": 1}', (("X-Team", "data"),))
             answer, elapsed_s = await timed(ask(sender, request))
             await sender.close()
@@ -51,13 +51,13 @@ def test_a_request_goes_out_as_given_and_its_answer_comes_back(make: MakeSender,
     run(main())
 
 
-def test_path_and_query_are_percent_encoded(make: MakeSender, run: Run) -> None:
+def test_path_and_query_are_percent_encoded(run: Run) -> None:
     """Both senders write a URL's odd characters in the same way."""
 
     async def main() -> None:
         async with ScriptedServer(answering([OK])) as server:
             url = f"http://127.0.0.1:{server.port}/a b/%2F/ü?q=a b&r=%20'\"<>|^#gone"
-            sender = make(url, timeout_s=10)
+            sender = WebhookSender(url, timeout_s=10)
             await ask(sender)
             await sender.close()
         assert server.requests[0].head.startswith("POST /a%20b/%2F/%C3%BC?q=a%20b&r=%20'%22%3C%3E|^ HTTP/1.1\r\n")
@@ -65,12 +65,12 @@ def test_path_and_query_are_percent_encoded(make: MakeSender, run: Run) -> None:
     run(main())
 
 
-def test_an_empty_body_has_a_length(make: MakeSender, run: Run) -> None:
+def test_an_empty_body_has_a_length(run: Run) -> None:
     """A POST without a length would make servers wait."""
 
     async def main() -> None:
         async with ScriptedServer(answering([OK])) as server:
-            sender = make(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=10)
             await ask(sender, HttpRequest([], b""))
             await sender.close()
         assert "content-length: 0\r\n" in server.requests[0].head.lower()
@@ -78,19 +78,19 @@ def test_an_empty_body_has_a_length(make: MakeSender, run: Run) -> None:
     run(main())
 
 
-def test_cookies_are_not_kept(make: MakeSender, run: Run) -> None:
+def test_cookies_are_not_kept(run: Run) -> None:
     """What one answer sets is not sent with the next request."""
     setting = b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"
 
     async def main() -> None:
-        _, server = await answers_of(make, [setting], count=2)
+        _, server = await answers_of([setting], count=2)
         assert not any("cookie" in request.head.lower() for request in server.requests)
 
     run(main())
 
 
 def test_the_environment_gives_no_proxy_and_no_password(
-    make: MakeSender, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Proxies and .netrc of the environment are left alone."""
     netrc = tmp_path / "netrc"
@@ -100,41 +100,41 @@ def test_the_environment_gives_no_proxy_and_no_password(
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
 
     async def main() -> None:
-        answers, server = await answers_of(make, [OK])
+        answers, server = await answers_of([OK])
         assert answers[0].status == 200
         assert "authorization" not in server.requests[0].head.lower()
 
     run(main())
 
 
-def test_nothing_of_garbage_is_quoted(make: MakeSender, run: Run) -> None:
+def test_nothing_of_garbage_is_quoted(run: Run) -> None:
     """The reason for a reset names an error, never what the server sent."""
 
     async def main() -> None:
-        answers, _ = await answers_of(make, [b"garbage " + SECRET_PATH.encode() + b"\r\n\r\n"])
+        answers, _ = await answers_of([b"garbage " + SECRET_PATH.encode() + b"\r\n\r\n"])
         assert answers[0].failure == "reset"
         assert re.fullmatch(r"[A-Za-z]+Error", answers[0].excerpt)
 
     run(main())
 
 
-def test_a_reset_has_the_systems_word(make: MakeSender, run: Run) -> None:
+def test_a_reset_has_the_systems_word(run: Run) -> None:
     """The reason for a reset is a class and the text of an errno."""
 
     async def main() -> None:
-        answers, _ = await answers_of(make, [b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", Step.RESET])
+        answers, _ = await answers_of([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", Step.RESET])
         assert (answers[0].failure, answers[0].excerpt) == ("reset", "ConnectionResetError: Connection reset by peer")
 
     run(main())
 
 
-def test_the_deadline_is_for_the_whole_attempt(make: MakeSender, run: Run) -> None:
+def test_the_deadline_is_for_the_whole_attempt(run: Run) -> None:
     """A server that sends a byte now and then cannot stretch it."""
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
 
     async def main() -> None:
         began = asyncio.get_running_loop().time()
-        answers, _ = await answers_of(make, [head, b"z", Step.DRIP], timeout_s=0.2)
+        answers, _ = await answers_of([head, b"z", Step.DRIP], timeout_s=0.2)
         assert (answers[0].status, answers[0].failure, answers[0].code) == (0, "timeout", "timeout")
         assert answers[0].excerpt == "TimeoutError: no complete answer in time"
         assert 0.19 <= asyncio.get_running_loop().time() - began < 2  # uvloop's clock counts whole milliseconds
@@ -142,12 +142,12 @@ def test_the_deadline_is_for_the_whole_attempt(make: MakeSender, run: Run) -> No
     run(main())
 
 
-def test_each_attempt_has_its_own_deadline(make: MakeSender, run: Run) -> None:
+def test_each_attempt_has_its_own_deadline(run: Run) -> None:
     """One that starts later ends later, and those answered in between disturb nothing."""
 
     async def main() -> None:
         async with ScriptedServer(answering([Step.HANG], [OK], [Step.HANG], [OK])) as server:
-            sender = make(server.url(), timeout_s=0.2)
+            sender = WebhookSender(server.url(), timeout_s=0.2)
             first = asyncio.create_task(timed(ask(sender)))
             await server.asked.wait()
             assert (await ask(sender)).status == 200
@@ -161,23 +161,23 @@ def test_each_attempt_has_its_own_deadline(make: MakeSender, run: Run) -> None:
     run(main())
 
 
-def test_a_connect_that_hangs_times_out(make: MakeSender, run: Run) -> None:
+def test_a_connect_that_hangs_times_out(run: Run) -> None:
     """The deadline counts from the connect."""
 
     async def main() -> None:
         with deaf_port() as port:
-            sender = make(f"http://127.0.0.1:{port}{SECRET_PATH}", timeout_s=0.1)
+            sender = WebhookSender(f"http://127.0.0.1:{port}{SECRET_PATH}", timeout_s=0.1)
             assert (await ask(sender)).code == "timeout"
             await sender.close()
 
     run(main())
 
 
-def test_a_refused_connection_says_so(make: MakeSender, run: Run) -> None:
+def test_a_refused_connection_says_so(run: Run) -> None:
     """Nobody listens: `connect`, with the system's word and never the URL."""
 
     async def main() -> None:
-        sender = make(f"http://127.0.0.1:{closed_port()}{SECRET_PATH}", timeout_s=5)
+        sender = WebhookSender(f"http://127.0.0.1:{closed_port()}{SECRET_PATH}", timeout_s=5)
         answer = await ask(sender)
         await sender.close()
         assert (answer.failure, answer.excerpt) == ("connect", "ConnectionRefusedError: Connection refused")
@@ -185,11 +185,11 @@ def test_a_refused_connection_says_so(make: MakeSender, run: Run) -> None:
     run(main())
 
 
-def test_an_unknown_host_is_a_dns_failure(make: MakeSender, run: Run) -> None:
+def test_an_unknown_host_is_a_dns_failure(run: Run) -> None:
     """`.invalid` never resolves."""
 
     async def main() -> None:
-        sender = make(f"http://x.invalid{SECRET_PATH}", timeout_s=15)
+        sender = WebhookSender(f"http://x.invalid{SECRET_PATH}", timeout_s=15)
         answer = await ask(sender)
         await sender.close()
         assert answer.failure == "dns"
@@ -199,24 +199,24 @@ def test_an_unknown_host_is_a_dns_failure(make: MakeSender, run: Run) -> None:
     run(main())
 
 
-def test_the_second_try_is_the_last(make: MakeSender, run: Run) -> None:
+def test_the_second_try_is_the_last(run: Run) -> None:
     """A server that closes the new connection, too, has failed."""
 
     async def main() -> None:
-        answers, server = await answers_of(make, [OK], [Step.CLOSE], [Step.CLOSE], count=2)
+        answers, server = await answers_of([OK], [Step.CLOSE], [Step.CLOSE], count=2)
         assert [a.code for a in answers] == ["200", "reset"]
         assert [request.connection for request in server.requests] == [1, 1, 2]
 
     run(main())
 
 
-def test_the_second_try_takes_a_fresh_connection(make: MakeSender, run: Run) -> None:
+def test_the_second_try_takes_a_fresh_connection(run: Run) -> None:
     """Another used one might be as stale as the first."""
     three = [OK], [OK], [Step.CLOSE], [OK]
 
     async def main() -> None:
         async with ScriptedServer(answering(*three)) as server:
-            sender = make(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=10)
             await asyncio.gather(ask(sender), ask(sender))
             assert (await ask(sender)).status == 200
             await sender.close()
@@ -225,23 +225,23 @@ def test_the_second_try_takes_a_fresh_connection(make: MakeSender, run: Run) -> 
     run(main())
 
 
-def test_requests_one_after_the_other_share_a_connection(make: MakeSender, run: Run) -> None:
+def test_requests_one_after_the_other_share_a_connection(run: Run) -> None:
     """Ten requests, one connection."""
 
     async def main() -> None:
-        answers, server = await answers_of(make, [OK], count=10)
+        answers, server = await answers_of([OK], count=10)
         assert [a.status for a in answers] == [200] * 10
         assert server.accepts == 1
 
     run(main())
 
 
-def test_sixty_four_requests_are_in_flight_together(make: MakeSender, run: Run) -> None:
+def test_sixty_four_requests_are_in_flight_together(run: Run) -> None:
     """Each has a connection of its own, and the next sixty-four take the same ones."""
 
     async def main() -> None:
         async with ScriptedServer(lambda number: [Step.WAIT, OK] if number <= 64 else [OK]) as server:
-            sender = make(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=10)
             answers = [ask(sender) for _ in range(64)]
             await server.received(64)
             server.answered.set()
@@ -253,12 +253,12 @@ def test_sixty_four_requests_are_in_flight_together(make: MakeSender, run: Run) 
     run(main())
 
 
-def test_more_connections_than_wanted_are_not_kept(make: MakeSender, run: Run) -> None:
+def test_more_connections_than_wanted_are_not_kept(run: Run) -> None:
     """`max_connections` wait for the next request, the others are closed."""
 
     async def main() -> None:
         async with ScriptedServer(answering([Step.WAIT, OK], [Step.WAIT, OK], [OK])) as server:
-            sender = make(server.url(), timeout_s=10, max_connections=1)
+            sender = WebhookSender(server.url(), timeout_s=10, max_connections=1)
             both = asyncio.gather(ask(sender), ask(sender))
             await server.received(2)
             server.answered.set()
@@ -271,12 +271,12 @@ def test_more_connections_than_wanted_are_not_kept(make: MakeSender, run: Run) -
     run(main())
 
 
-def test_an_idle_connection_is_closed_in_time(make: MakeSender, run: Run) -> None:
+def test_an_idle_connection_is_closed_in_time(run: Run) -> None:
     """Nothing is kept open for a workflow that gets nothing."""
 
     async def main() -> None:
         async with ScriptedServer(answering([OK])) as server:
-            sender = make(server.url(), timeout_s=10, keepalive_s=0.05)
+            sender = WebhookSender(server.url(), timeout_s=10, keepalive_s=0.05)
             await ask(sender)
             await server.disconnected.wait()
             assert (await ask(sender)).status == 200
@@ -298,12 +298,12 @@ def test_an_idle_connection_is_closed_in_time(make: MakeSender, run: Run) -> Non
     ],
     ids=["before the answer", "in the head", "in the body"],
 )
-def test_cancel_closes_the_connection_and_keeps_the_answer_back(make: MakeSender, run: Run, script: list[Any]) -> None:
+def test_cancel_closes_the_connection_and_keeps_the_answer_back(run: Run, script: list[Any]) -> None:
     """The server sees the end of the connection, the caller hears nothing."""
 
     async def main() -> None:
         async with ScriptedServer(answering(script, [OK])) as server:
-            sender = make(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=10)
             answers: list[Answer] = []
             attempt = send(sender, answers.append)
             await server.asked.wait()
@@ -317,12 +317,12 @@ def test_cancel_closes_the_connection_and_keeps_the_answer_back(make: MakeSender
     run(main())
 
 
-def test_cancel_while_the_request_is_being_sent_closes_the_connection(make: MakeSender, run: Run) -> None:
+def test_cancel_while_the_request_is_being_sent_closes_the_connection(run: Run) -> None:
     """The server does not read, the request does not end."""
 
     async def main() -> None:
         async with ScriptedServer(answering([Step.WAIT, Step.READ_BODY])) as server:
-            sender = make(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=10)
             answers: list[Answer] = []
             attempt = send(sender, answers.append, HttpRequest([], b"x" * 4_000_000))
             await server.asked.wait()
@@ -335,12 +335,12 @@ def test_cancel_while_the_request_is_being_sent_closes_the_connection(make: Make
     run(main())
 
 
-def test_cancel_while_connecting_ends_it(make: MakeSender, run: Run) -> None:
+def test_cancel_while_connecting_ends_it(run: Run) -> None:
     """Nothing is left to close."""
 
     async def main() -> None:
         with deaf_port() as port:
-            sender = make(f"http://127.0.0.1:{port}{SECRET_PATH}", timeout_s=10)
+            sender = WebhookSender(f"http://127.0.0.1:{port}{SECRET_PATH}", timeout_s=10)
             answers: list[Answer] = []
             attempt = send(sender, answers.append)
             for _ in range(5):
@@ -352,12 +352,12 @@ def test_cancel_while_connecting_ends_it(make: MakeSender, run: Run) -> None:
     run(main())
 
 
-def test_cancel_before_the_start_sends_nothing(make: MakeSender, run: Run) -> None:
+def test_cancel_before_the_start_sends_nothing(run: Run) -> None:
     """No request arrives for it."""
 
     async def main() -> None:
         async with ScriptedServer(answering([OK])) as server:
-            sender = make(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=10)
             answers: list[Answer] = []
             send(sender, answers.append).cancel()
             assert (await ask(sender)).status == 200
@@ -368,12 +368,12 @@ def test_cancel_before_the_start_sends_nothing(make: MakeSender, run: Run) -> No
     run(main())
 
 
-def test_cancel_after_the_answer_does_nothing(make: MakeSender, run: Run) -> None:
+def test_cancel_after_the_answer_does_nothing(run: Run) -> None:
     """The connection may carry another request by then."""
 
     async def main() -> None:
         async with ScriptedServer(answering([OK], [Step.WAIT, OK])) as server:
-            sender = make(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=10)
             answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
             first = send(sender, answered.set_result)
             await answered
@@ -387,12 +387,12 @@ def test_cancel_after_the_answer_does_nothing(make: MakeSender, run: Run) -> Non
     run(main())
 
 
-def test_close_ends_what_is_in_flight_and_what_is_idle(make: MakeSender, run: Run) -> None:
+def test_close_ends_what_is_in_flight_and_what_is_idle(run: Run) -> None:
     """After close there is no connection and no answer to come."""
 
     async def main() -> None:
         async with ScriptedServer(answering([OK], [OK], [Step.HANG])) as server:
-            sender = make(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=10)
             await asyncio.gather(ask(sender), ask(sender))
             server.asked.clear()
             answers: list[Answer] = []
@@ -405,12 +405,12 @@ def test_close_ends_what_is_in_flight_and_what_is_idle(make: MakeSender, run: Ru
     run(main())
 
 
-def test_a_sender_that_retires_waits_for_its_last_answers(make: MakeSender, run: Run) -> None:
+def test_a_sender_that_retires_waits_for_its_last_answers(run: Run) -> None:
     """What was in flight is answered; then nothing is left open."""
 
     async def main() -> None:
         async with ScriptedServer(answering([OK], [Step.WAIT, OK])) as server:
-            sender = make(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=10)
             assert (await ask(sender)).status == 200
             answer = ask(sender)
             retired = asyncio.create_task(sender.retire())
@@ -425,12 +425,12 @@ def test_a_sender_that_retires_waits_for_its_last_answers(make: MakeSender, run:
     run(main())
 
 
-def test_close_while_connecting_ends_it(make: MakeSender, run: Run) -> None:
+def test_close_while_connecting_ends_it(run: Run) -> None:
     """Nothing is left open."""
 
     async def main() -> None:
         with deaf_port() as port:
-            sender = make(f"http://127.0.0.1:{port}{SECRET_PATH}", timeout_s=10)
+            sender = WebhookSender(f"http://127.0.0.1:{port}{SECRET_PATH}", timeout_s=10)
             answers: list[Answer] = []
             for _ in range(3):
                 send(sender, answers.append)
@@ -440,7 +440,7 @@ def test_close_while_connecting_ends_it(make: MakeSender, run: Run) -> None:
     run(main())
 
 
-def test_an_error_in_on_answer_reaches_the_loop(make: MakeSender, run: Run) -> None:
+def test_an_error_in_on_answer_reaches_the_loop(run: Run) -> None:
     """It is the caller's, and the sender goes on."""
 
     async def main() -> None:
@@ -453,7 +453,7 @@ def test_an_error_in_on_answer_reaches_the_loop(make: MakeSender, run: Run) -> N
 
         asyncio.get_running_loop().set_exception_handler(lambda _loop, context: seen.append(context))
         async with ScriptedServer(answering([OK])) as server:
-            sender = make(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=10)
             send(sender, failing)
             await failed.wait()
             assert (await ask(sender)).status == 200
@@ -463,7 +463,7 @@ def test_an_error_in_on_answer_reaches_the_loop(make: MakeSender, run: Run) -> N
     run(main())
 
 
-def test_the_next_request_may_be_sent_from_on_answer(make: MakeSender, run: Run) -> None:
+def test_the_next_request_may_be_sent_from_on_answer(run: Run) -> None:
     """That is how the pipeline does it; the connection is free by then."""
 
     async def main() -> None:
@@ -478,7 +478,7 @@ def test_the_next_request_may_be_sent_from_on_answer(make: MakeSender, run: Run)
                 send(sender, on_answer)
 
         async with ScriptedServer(answering([OK])) as server:
-            sender = make(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=10)
             send(sender, on_answer)
             await done
             await sender.close()
@@ -487,12 +487,12 @@ def test_the_next_request_may_be_sent_from_on_answer(make: MakeSender, run: Run)
     run(main())
 
 
-def test_a_request_that_cannot_be_written_has_an_answer(make: MakeSender, run: Run) -> None:
+def test_a_request_that_cannot_be_written_has_an_answer(run: Run) -> None:
     """Even a header that HTTP forbids does not leave its lane standing."""
 
     async def main() -> None:
         async with ScriptedServer(answering([OK])) as server:
-            sender = make(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=10)
             answers = [await ask(sender, HttpRequest([("X-Bad", bad)], b"{}")) for bad in ("a\nb", "\u2603")]
             await sender.close()
         assert [a.code for a in answers] == ["reset", "reset"]
@@ -505,32 +505,30 @@ def test_a_request_that_cannot_be_written_has_an_answer(make: MakeSender, run: R
     "url",
     ["http://host:secretport/path", "secret", "ftp://host/secret", "http:///secret", "http://me:secret@host/"],
 )
-def test_a_url_that_cannot_be_used_is_refused_without_naming_it(make: MakeSender, url: str) -> None:
+def test_a_url_that_cannot_be_used_is_refused_without_naming_it(url: str) -> None:
     """The text of the error holds nothing of the URL."""
     with pytest.raises(ValueError, match=r"^The workflow's URL cannot be used\.$") as caught:
-        make(url, timeout_s=1)
+        WebhookSender(url, timeout_s=1)
     assert caught.value.__context__ is None
 
 
 # TLS
 
 
-async def ask_over_tls(
-    make: MakeSender, server: ScriptedServer, host: str, tls: ssl.SSLContext | None = None
-) -> list[Answer]:
+async def ask_over_tls(server: ScriptedServer, host: str, tls: ssl.SSLContext | None = None) -> list[Answer]:
     """Two answers, one after the other."""
-    sender = make(server.url(host), timeout_s=10, tls=tls)
+    sender = WebhookSender(server.url(host), timeout_s=10, tls=tls)
     answers = [await ask(sender), await ask(sender)]
     await sender.close()
     return answers
 
 
-def test_a_certificate_that_nobody_vouches_for_is_a_tls_failure(make: MakeSender, run: Run, certificate: Path) -> None:
+def test_a_certificate_that_nobody_vouches_for_is_a_tls_failure(run: Run, certificate: Path) -> None:
     """Verification is on, and the reason is told."""
 
     async def main() -> None:
         async with ScriptedServer(answering([OK]), server_tls(certificate)) as server:
-            answers = await ask_over_tls(make, server, "localhost")
+            answers = await ask_over_tls(server, "localhost")
         assert [a.failure for a in answers] == ["tls", "tls"]
         assert answers[0].excerpt == "SSLCertVerificationError: self-signed certificate"
         assert server.requests == []
@@ -538,20 +536,20 @@ def test_a_certificate_that_nobody_vouches_for_is_a_tls_failure(make: MakeSender
     run(main())
 
 
-def test_a_certificate_of_another_host_is_a_tls_failure(make: MakeSender, run: Run, certificate: Path) -> None:
+def test_a_certificate_of_another_host_is_a_tls_failure(run: Run, certificate: Path) -> None:
     """The name is checked, too."""
     tls = ssl.create_default_context(cafile=certificate)
 
     async def main() -> None:
         async with ScriptedServer(answering([OK]), server_tls(certificate)) as server:
-            answers = await ask_over_tls(make, server, "127.0.0.1", tls)
+            answers = await ask_over_tls(server, "127.0.0.1", tls)
         assert [a.failure for a in answers] == ["tls", "tls"]
         assert answers[0].excerpt == "SSLCertVerificationError: IP address mismatch"
 
     run(main())
 
 
-def test_a_trusted_certificate_is_served_on_one_connection(make: MakeSender, run: Run, certificate: Path) -> None:
+def test_a_trusted_certificate_is_served_on_one_connection(run: Run, certificate: Path) -> None:
     """TLS settings of the caller's replace the shared ones; the server is told the name and HTTP/1.1."""
     tls = ssl.create_default_context(cafile=certificate)
     theirs = server_tls(certificate)
@@ -561,7 +559,7 @@ def test_a_trusted_certificate_is_served_on_one_connection(make: MakeSender, run
 
     async def main() -> None:
         async with ScriptedServer(answering([OK]), theirs) as server:
-            answers = await ask_over_tls(make, server, "localhost", tls)
+            answers = await ask_over_tls(server, "localhost", tls)
         assert [a.status for a in answers] == [200, 200]
         assert server.accepts == 1
         assert names == ["localhost"]
@@ -570,7 +568,7 @@ def test_a_trusted_certificate_is_served_on_one_connection(make: MakeSender, run
 
 
 @pytest.mark.parametrize("greeting", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b""], ids=["plain HTTP", "goodbye"])
-def test_a_server_without_tls_is_a_tls_failure(make: MakeSender, run: Run, greeting: bytes) -> None:
+def test_a_server_without_tls_is_a_tls_failure(run: Run, greeting: bytes) -> None:
     """The handshake fails, whatever the other side says."""
 
     async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -580,7 +578,7 @@ def test_a_server_without_tls_is_a_tls_failure(make: MakeSender, run: Run, greet
     async def main() -> None:
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-            sender = make(f"https://127.0.0.1:{port}{SECRET_PATH}", timeout_s=10)
+            sender = WebhookSender(f"https://127.0.0.1:{port}{SECRET_PATH}", timeout_s=10)
             answer = await ask(sender)
             await sender.close()
         assert answer.failure == "tls"
@@ -590,7 +588,7 @@ def test_a_server_without_tls_is_a_tls_failure(make: MakeSender, run: Run, greet
 
 
 @pytest.mark.parametrize("ending", ["deadline", "cancel", "close"])
-def test_a_handshake_that_hangs_leaves_nothing_open(make: MakeSender, run: Run, ending: str) -> None:
+def test_a_handshake_that_hangs_leaves_nothing_open(run: Run, ending: str) -> None:
     """However the attempt ends, the socket is closed."""
     connected, disconnected = asyncio.Event(), asyncio.Event()
 
@@ -603,7 +601,9 @@ def test_a_handshake_that_hangs_leaves_nothing_open(make: MakeSender, run: Run, 
     async def main() -> None:
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-            sender = make(f"https://127.0.0.1:{port}{SECRET_PATH}", timeout_s=0.2 if ending == "deadline" else 10)
+            sender = WebhookSender(
+                f"https://127.0.0.1:{port}{SECRET_PATH}", timeout_s=0.2 if ending == "deadline" else 10
+            )
             answers: list[Answer] = []
             attempt = send(sender, answers.append)
             await connected.wait()

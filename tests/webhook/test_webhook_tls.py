@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from conformance_server import OK, ScriptedServer
-from webhook_support import MakeSender, Run, answering, ask, server_tls
+from webhook_support import Run, answering, ask, server_tls
 
 from stream.testing.authority import EXPIRED, Authority
+from stream.webhook.sender import WebhookSender
 from stream.webhook.tls import TlsFileError, client_tls, shared_tls
 
 
@@ -27,13 +28,13 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
-def served(make: MakeSender, run: Run, server: ssl.SSLContext, client: ssl.SSLContext, host: str = "localhost") -> str:
+def served(run: Run, server: ssl.SSLContext, client: ssl.SSLContext, host: str = "localhost") -> str:
     """(code, excerpt) of one attempt, as one text."""
     seen: list[str] = []
 
     async def main() -> None:
         async with ScriptedServer(answering([OK]), server) as workflow:
-            sender = make(workflow.url(host), timeout_s=5, tls=client)
+            sender = WebhookSender(workflow.url(host), timeout_s=5, tls=client)
             answer = await ask(sender)
             seen.append(f"{answer.code} {answer.excerpt}".strip())
             await sender.close()
@@ -43,12 +44,12 @@ def served(make: MakeSender, run: Run, server: ssl.SSLContext, client: ssl.SSLCo
     return seen[0]
 
 
-def test_an_authority_of_ones_own_is_trusted(authority: Authority, make: MakeSender, run: Run) -> None:
+def test_an_authority_of_ones_own_is_trusted(authority: Authority, run: Run) -> None:
     """With `ca_file`; without it, nobody vouches for the workflow."""
     server = server_tls(authority.issue("localhost"))
-    assert served(make, run, server, client_tls(authority.certificate, None)).startswith("200")
+    assert served(run, server, client_tls(authority.certificate, None)).startswith("200")
     unknown = "tls SSLCertVerificationError: unable to get local issuer certificate"
-    assert served(make, run, server, shared_tls()) == unknown
+    assert served(run, server, shared_tls()) == unknown
 
 
 def test_ca_file_takes_the_place_of_the_usual_authorities(authority: Authority, tmp_path: Path) -> None:
@@ -57,36 +58,34 @@ def test_ca_file_takes_the_place_of_the_usual_authorities(authority: Authority, 
     assert len(shared_tls().get_ca_certs()) > 50
 
 
-def test_an_expired_certificate_is_refused(authority: Authority, make: MakeSender, run: Run) -> None:
+def test_an_expired_certificate_is_refused(authority: Authority, run: Run) -> None:
     """The reason is told, without the host."""
     server = server_tls(authority.issue("expired", "DNS:localhost", validity=EXPIRED))
-    assert served(make, run, server, client_tls(authority.certificate, None)) == (
+    assert served(run, server, client_tls(authority.certificate, None)) == (
         "tls SSLCertVerificationError: certificate has expired"
     )
 
 
-def test_a_certificate_of_another_host_is_refused(authority: Authority, make: MakeSender, run: Run) -> None:
+def test_a_certificate_of_another_host_is_refused(authority: Authority, run: Run) -> None:
     """By name, and by address."""
     server = server_tls(authority.issue("other.test"))
     client = client_tls(authority.certificate, None)
-    assert served(make, run, server, client) == "tls SSLCertVerificationError: Hostname mismatch"
-    by_address = served(make, run, server, client, host="127.0.0.1")
+    assert served(run, server, client) == "tls SSLCertVerificationError: Hostname mismatch"
+    by_address = served(run, server, client, host="127.0.0.1")
     assert by_address == "tls SSLCertVerificationError: IP address mismatch"
 
 
-def test_a_self_signed_certificate_is_refused(
-    certificate: Path, authority: Authority, make: MakeSender, run: Run
-) -> None:
+def test_a_self_signed_certificate_is_refused(certificate: Path, authority: Authority, run: Run) -> None:
     """Unless it is itself what `ca_file` holds."""
     server = server_tls(certificate)
-    assert served(make, run, server, client_tls(authority.certificate, None)) == (
+    assert served(run, server, client_tls(authority.certificate, None)) == (
         "tls SSLCertVerificationError: self-signed certificate"
     )
-    assert served(make, run, server, client_tls(certificate, None)).startswith("200")
+    assert served(run, server, client_tls(certificate, None)).startswith("200")
 
 
 @pytest.mark.parametrize("version", ["TLSv1", "TLSv1_1"])
-def test_an_old_protocol_is_refused(authority: Authority, version: str, make: MakeSender, run: Run) -> None:
+def test_an_old_protocol_is_refused(authority: Authority, version: str, run: Run) -> None:
     """Whatever the system's own OpenSSL would allow."""
     server = server_tls(authority.issue("localhost"))
     with warnings.catch_warnings():
@@ -95,11 +94,11 @@ def test_an_old_protocol_is_refused(authority: Authority, version: str, make: Ma
     server.set_ciphers("ALL:@SECLEVEL=0")
     client = client_tls(authority.certificate, None)
     client.set_ciphers("ALL:@SECLEVEL=0")
-    assert served(make, run, server, client).startswith("tls ")
+    assert served(run, server, client).startswith("tls ")
 
 
 def test_a_certificate_that_is_swapped_while_running_is_noticed(
-    authority: Authority, make: MakeSender, run: Run, certificate: Path
+    authority: Authority, run: Run, certificate: Path
 ) -> None:
     """At the next connection, and once more when it is put right; what is connected goes on."""
     server = server_tls(authority.issue("localhost"))
@@ -107,11 +106,11 @@ def test_a_certificate_that_is_swapped_while_running_is_noticed(
 
     async def main() -> None:
         async with ScriptedServer(answering([OK], [OK], [OK], [OK]), server) as workflow:
-            first = make(workflow.url("localhost"), timeout_s=5, tls=client)
+            first = WebhookSender(workflow.url("localhost"), timeout_s=5, tls=client)
             assert (await ask(first)).status == 200
             server.load_cert_chain(certificate)
             assert (await ask(first)).status == 200
-            second = make(workflow.url("localhost"), timeout_s=5, tls=client)
+            second = WebhookSender(workflow.url("localhost"), timeout_s=5, tls=client)
             assert (await ask(second)).code == "tls"
             server.load_cert_chain(authority.issue("localhost"))
             assert (await ask(second)).status == 200
@@ -121,7 +120,7 @@ def test_a_certificate_that_is_swapped_while_running_is_noticed(
     run(main())
 
 
-def test_a_client_certificate_is_shown(authority: Authority, make: MakeSender, run: Run) -> None:
+def test_a_client_certificate_is_shown(authority: Authority, run: Run) -> None:
     """A workflow that asks for one refuses whoever has none."""
     server = server_tls(authority.issue("localhost"))
     server.verify_mode = ssl.CERT_REQUIRED
@@ -129,8 +128,8 @@ def test_a_client_certificate_is_shown(authority: Authority, make: MakeSender, r
     whole = authority.issue("client")
     apart = client_tls(authority.certificate, whole.with_suffix(".crt"), whole.with_suffix(".key"))
     for client in (client_tls(authority.certificate, whole), apart):
-        assert served(make, run, server, client).startswith("200")
-    assert not served(make, run, server, client_tls(authority.certificate, None)).startswith("200")
+        assert served(run, server, client).startswith("200")
+    assert not served(run, server, client_tls(authority.certificate, None)).startswith("200")
 
 
 @pytest.mark.parametrize(

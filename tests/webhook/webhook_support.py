@@ -1,4 +1,4 @@
-"""What the tests of both senders share."""
+"""What the tests of the sender share."""
 
 from __future__ import annotations
 
@@ -16,15 +16,11 @@ from conformance_server import Script, ScriptedServer
 
 from stream.core.model import Answer, HttpRequest
 from stream.core.ports import Answered
-from stream.webhook.choose import WebhookSender
-from stream.webhook.fast.sender import FastSender
-from stream.webhook.sender import HttpxSender
+from stream.webhook.sender import WebhookSender
 
-MakeSender = type[FastSender] | type[HttpxSender]
 Run = Callable[[Coroutine[Any, Any, None]], None]
 REQUEST = HttpRequest(own=[("Content-Type", "application/json")], body=b'{"type":"track"}')
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-SENDERS: dict[str, MakeSender] = {"fast": FastSender, "httpx": HttpxSender}
 
 
 def run_on(loop: str, main: Coroutine[Any, Any, None]) -> None:
@@ -83,12 +79,10 @@ def answering(*scripts: Script) -> Callable[[int], Script]:
     return lambda number: scripts[min(number, len(scripts)) - 1]
 
 
-async def answers_of(
-    make: MakeSender, *scripts: Script, count: int = 1, timeout_s: float = 10.0
-) -> tuple[list[Answer], ScriptedServer]:
+async def answers_of(*scripts: Script, count: int = 1, timeout_s: float = 10.0) -> tuple[list[Answer], ScriptedServer]:
     """The answers to `count` requests, one after the other."""
     async with ScriptedServer(answering(*scripts)) as server:
-        sender = make(server.url(), timeout_s=timeout_s)
+        sender = WebhookSender(server.url(), timeout_s=timeout_s)
         answers = [await ask(sender) for _ in range(count)]
         await sender.close()
     return answers, server

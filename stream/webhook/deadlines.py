@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Collection
 from time import monotonic
 
-from stream.webhook.fast.connection import Connection
+from stream.webhook.connection import Connection
 
 SHORTEST_WAIT_S = 0.001
 """The resolution of uvloop's timers: a shorter wait would spin."""

@@ -7,17 +7,21 @@ import re
 import httpx
 
 from stream.core.model import HttpRequest
+from stream.webhook.proxy import ProxyServer
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FORBIDDEN_IN_VALUE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 
 
 class HeadWriter:
-    """Writes the heads of the requests to one URL."""
+    """Writes the heads of the requests to one URL, which a proxy may forward."""
 
-    def __init__(self, target: httpx.URL) -> None:
+    def __init__(self, target: httpx.URL, forwarded_by: ProxyServer | None = None) -> None:
         host, path = target.netloc.decode("ascii"), target.raw_path.decode("ascii")
-        self._start = f"POST {path} HTTP/1.1\r\nhost: {host}\r\naccept-encoding: identity\r\n"
+        if forwarded_by is not None:
+            path = f"{target.scheme}://{host}{path}"
+        authorization = forwarded_by.authorization if forwarded_by else ""
+        self._start = f"POST {path} HTTP/1.1\r\nhost: {host}\r\naccept-encoding: identity\r\n{authorization}"
         # Invariant: `_prefix` is `_start` and the lines of `_constant`.
         self._constant: tuple[tuple[str, str], ...] = ()
         self._prefix = self._start.encode("latin-1")

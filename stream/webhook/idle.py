@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from time import monotonic
 
-from stream.webhook.fast.connection import Connection
+from stream.webhook.connection import Connection
 
 
 class Idle:

@@ -1,4 +1,4 @@
-"""What the fast sender alone has to get right: names, addresses, heads, and which sender is chosen."""
+"""Names, addresses, connections and heads of the sender."""
 
 from __future__ import annotations
 
@@ -11,18 +11,15 @@ from typing import Any
 
 import httpx
 import pytest
-from conformance_server import OK, SECRET_PATH, ScriptedServer, Step
+from conformance_server import OK, ScriptedServer, Step
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from webhook_support import Run, answering, ask, closed_port, deaf_port, send, timed
 
 from stream.core.model import Answer, HttpRequest
-from stream.webhook.choose import choose_sender
-from stream.webhook.fast.head import HeadWriter
-from stream.webhook.fast.resolver import Address, Resolver
-from stream.webhook.fast.sender import FastSender
-from stream.webhook.proxy import ProxyServer
-from stream.webhook.sender import HttpxSender
+from stream.webhook.head import HeadWriter
+from stream.webhook.resolver import Address, Resolver
+from stream.webhook.sender import WebhookSender
 from stream.webhook.translate import EgressError
 
 
@@ -54,7 +51,7 @@ def test_a_flood_of_connections_asks_for_the_name_once(run: Run) -> None:
         names = Names("127.0.0.1")
         names.may_answer.clear()
         async with ScriptedServer(answering([OK])) as server:
-            sender = FastSender(f"http://workflow.test:{server.port}/", timeout_s=10, lookup=names.lookup)
+            sender = WebhookSender(f"http://workflow.test:{server.port}/", timeout_s=10, lookup=names.lookup)
             first = send(sender, lambda _answer: None)
             answers = [ask(sender) for _ in range(63)]
             await asyncio.sleep(0)
@@ -74,7 +71,7 @@ def test_a_name_is_resolved_again_after_a_failure(run: Run) -> None:
     async def main() -> None:
         names = Names()
         async with ScriptedServer(answering([OK])) as server:
-            sender = FastSender(f"http://workflow.test:{server.port}/", timeout_s=10, lookup=names.lookup)
+            sender = WebhookSender(f"http://workflow.test:{server.port}/", timeout_s=10, lookup=names.lookup)
             codes = [(await ask(sender)).code]
             names.hosts = ["127.0.0.9"]
             codes.append((await ask(sender)).code)
@@ -110,7 +107,7 @@ def test_an_address_needs_no_lookup(run: Run, host: str) -> None:
 
     async def main() -> None:
         names = Names()
-        sender = FastSender(f"http://{host}:{closed_port()}/", timeout_s=10, lookup=names.lookup)
+        sender = WebhookSender(f"http://{host}:{closed_port()}/", timeout_s=10, lookup=names.lookup)
         assert (await ask(sender)).code == "connect"
         await sender.close()
         assert names.asked == []
@@ -124,7 +121,7 @@ def test_all_addresses_are_tried(run: Run) -> None:
     async def main() -> None:
         names = Names("127.0.0.7", "127.0.0.8", "127.0.0.1")
         async with ScriptedServer(answering([OK])) as server:
-            sender = FastSender(f"http://workflow.test:{server.port}/", timeout_s=10, lookup=names.lookup)
+            sender = WebhookSender(f"http://workflow.test:{server.port}/", timeout_s=10, lookup=names.lookup)
             assert (await ask(sender)).status == 200
             await sender.close()
         assert server.accepts == 1
@@ -139,7 +136,7 @@ def test_an_address_that_does_not_answer_costs_a_moment_only(run: Run) -> None:
         async with ScriptedServer(answering([OK])) as server:
             with deaf_port("127.0.0.3", server.port):
                 names = Names("127.0.0.3", "127.0.0.1")
-                sender = FastSender(f"http://workflow.test:{server.port}/", timeout_s=10, lookup=names.lookup)
+                sender = WebhookSender(f"http://workflow.test:{server.port}/", timeout_s=10, lookup=names.lookup)
                 answer, elapsed_s = await timed(ask(sender))
                 assert (answer.status, elapsed_s < 5) == (200, True)
                 await sender.close()
@@ -152,7 +149,7 @@ def test_addresses_that_all_refuse_are_a_connect_failure(run: Run) -> None:
 
     async def main() -> None:
         names = Names("127.0.0.7", "127.0.0.8")
-        sender = FastSender(f"http://workflow.test:{closed_port()}/", timeout_s=10, lookup=names.lookup)
+        sender = WebhookSender(f"http://workflow.test:{closed_port()}/", timeout_s=10, lookup=names.lookup)
         answer = await ask(sender)
         await sender.close()
         assert (answer.failure, answer.excerpt) == ("connect", "ConnectionRefusedError: Connection refused")
@@ -166,7 +163,7 @@ def test_cancel_while_several_addresses_are_tried_leaves_nothing_open(run: Run) 
     async def main() -> None:
         with deaf_port("127.0.0.3") as port, deaf_port("127.0.0.4", port):
             names = Names("127.0.0.3", "127.0.0.4")
-            sender = FastSender(f"http://workflow.test:{port}/", timeout_s=0.4, lookup=names.lookup)
+            sender = WebhookSender(f"http://workflow.test:{port}/", timeout_s=0.4, lookup=names.lookup)
             assert (await ask(sender)).code == "timeout"
             await sender.close()
 
@@ -187,7 +184,9 @@ def test_an_address_that_is_not_allowed_is_not_connected_to(run: Run) -> None:
 
         async with ScriptedServer(answering([OK])) as server:
             names = Names("127.0.0.1", "127.0.0.7")
-            sender = FastSender(f"http://workflow.test:{server.port}/", timeout_s=10, lookup=names.lookup, check=check)
+            sender = WebhookSender(
+                f"http://workflow.test:{server.port}/", timeout_s=10, lookup=names.lookup, check=check
+            )
             assert (await ask(sender)).excerpt == "ConnectionRefusedError: Connection refused"
             names.hosts = ["127.0.0.7", "127.0.0.1"]
             answer = await ask(sender)
@@ -207,7 +206,7 @@ def test_the_most_recently_used_connection_is_taken_first(run: Run) -> None:
 
     async def main() -> None:
         async with ScriptedServer(answering([OK], [Step.WAIT, OK], [OK])) as server:
-            sender = FastSender(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=10)
             await ask(sender)
             slow = ask(sender)
             await ask(sender)
@@ -232,7 +231,7 @@ def test_a_request_costs_no_task(run: Run) -> None:
             return asyncio.Task(coroutine, loop=loop, **options)
 
         async with ScriptedServer(answering([OK])) as server:
-            sender = FastSender(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=10)
             await ask(sender)
             asyncio.get_running_loop().set_task_factory(make_task)
             for _ in range(20):
@@ -248,7 +247,7 @@ def test_a_bad_request_can_be_cancelled_before_it_is_reported(run: Run) -> None:
 
     async def main() -> None:
         async with ScriptedServer(answering([OK])) as server:
-            sender = FastSender(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=10)
             answers: list[Answer] = []
             send(sender, answers.append, HttpRequest([("a b", "c")], b"")).cancel()
             assert (await ask(sender)).status == 200
@@ -263,7 +262,7 @@ def test_what_ended_in_the_same_moment_is_told_together(run: Run) -> None:
 
     async def main() -> None:
         async with ScriptedServer(answering([Step.HANG])) as server:
-            sender = FastSender(server.url(), timeout_s=0.1)
+            sender = WebhookSender(server.url(), timeout_s=0.1)
             answers: list[Answer] = []
 
             def on_answer(answer: Answer) -> None:
@@ -284,7 +283,7 @@ def test_a_sender_can_be_closed_twice_and_unused(run: Run) -> None:
 
     async def main() -> None:
         async with ScriptedServer(answering([OK])) as server:
-            sender = FastSender(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=10)
             await sender.close()
             await ask(sender)
             await asyncio.gather(sender.close(), sender.close())
@@ -368,14 +367,3 @@ def test_the_host_header_has_a_port_when_it_is_not_the_default(url: str, host: s
     """Names are in lower case and in ASCII."""
     head = HeadWriter(httpx.URL(url)).write(HttpRequest([], b""))
     assert head.startswith(f"POST / HTTP/1.1\r\nhost: {host}\r\n".encode())
-
-
-# Choice
-
-
-def test_the_fast_sender_is_chosen_unless_there_is_a_proxy() -> None:
-    """httpx is the general path."""
-    url = f"https://host{SECRET_PATH}"
-    assert isinstance(choose_sender(url, timeout_s=1, max_connections=1), FastSender)
-    proxy = ProxyServer("http://proxy:3128")
-    assert isinstance(choose_sender(url, timeout_s=1, max_connections=1, proxy=proxy), HttpxSender)

@@ -43,6 +43,11 @@ class AnswerReader:
         self._parser = HttpResponseParser(self)
 
     @property
+    def has_head(self) -> bool:
+        """`status` is that of the answer; its body may still come."""
+        return self.status >= 200 and not self._is_in_head
+
+    @property
     def retry_after(self) -> str | None:
         """The header of that name; several are joined, as HTTP has it."""
         return ", ".join(self._retry_after) if self._retry_after else None

@@ -14,11 +14,11 @@ from webhook_support import LOOPS, REQUEST, ask, run_on
 
 from stream.core.model import Answer
 from stream.core.ports import Attempt
+from stream.webhook.connection import Connection
 from stream.webhook.excerpt import Excerpts
-from stream.webhook.fast.connection import Connection
-from stream.webhook.fast.glance import Glance
-from stream.webhook.fast.reader import AnswerReader, Progress
-from stream.webhook.fast.sender import FastSender
+from stream.webhook.glance import Glance
+from stream.webhook.reader import AnswerReader, Progress
+from stream.webhook.sender import WebhookSender
 
 
 class OwnEnd(asyncio.Transport):
@@ -205,7 +205,7 @@ def test_a_server_that_says_anything_gives_one_answer_per_request(loop: str, noi
     async def main() -> None:
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-            sender = FastSender(f"http://127.0.0.1:{port}/", timeout_s=10)
+            sender = WebhookSender(f"http://127.0.0.1:{port}/", timeout_s=10)
             answers = [await ask(sender) for _ in noise]
             await sender.close()
         assert all(answer.failure in ("", "reset") for answer in answers)

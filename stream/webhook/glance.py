@@ -5,7 +5,7 @@ from __future__ import annotations
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from stream.core.model import Answer
-from stream.webhook.fast.reader import MAX_BODY_BYTES, MAX_HEAD_BYTES
+from stream.webhook.reader import MAX_BODY_BYTES, MAX_HEAD_BYTES
 
 MAX_PLAIN_BYTES = min(MAX_HEAD_BYTES, MAX_BODY_BYTES)
 """An answer up to here exceeds no limit."""
