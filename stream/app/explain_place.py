@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from time import monotonic
+from time import monotonic, time_ns
 from typing import Literal
 
 from stream.app.policies import Layout, layouts
@@ -143,7 +143,7 @@ class PlaceReader:
         same = TopicPartition(self._letter_topic, record.partition)
         tps = [same] if same in partitions else partitions
         try:
-            starts = reader.at_time(tps, max(0, record.timestamp_ms - CLOCKS_APART_MS))
+            starts = reader.at_time(tps, letters_from_ms(record.timestamp_ms, time_ns() // 1_000_000))
             spans = {tp: Span(start, reader.range_of(tp)[1]) for tp, start in starts.items()}
             return self._found(record.place, spans)
         except SourceError as error:
@@ -163,6 +163,11 @@ class PlaceReader:
         found = [_letter(letter) for letter in book.open_letters()]
         ended = [_letter(letter, marker.reason) for letter, marker in book.done.values()]
         return found + ended, unknown
+
+
+def letters_from_ms(timestamp_ms: int, now_ms: int) -> int:
+    """When a record's first letter can have been written: a timestamp in the future tells nothing."""
+    return max(0, timestamp_ms - CLOCKS_APART_MS) if timestamp_ms <= now_ms + CLOCKS_APART_MS else 0
 
 
 def _require(tp: TopicPartition, partitions: list[TopicPartition]) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import orjson
 
@@ -47,8 +46,3 @@ class EventForm:
         """
         parts = (self.computation.key.encode(), self.registered_at.encode(), b"%d" % number, change.user, change.value)
         return self.computation.kind + "-" + hashlib.sha256(b"\n".join(parts)).hexdigest()[:_ID_DIGITS]
-
-
-def format_time(unix_s: float) -> str:
-    """As events carry it: UTC, milliseconds, Z."""
-    return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

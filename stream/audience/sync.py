@@ -12,7 +12,7 @@ import orjson
 
 from stream.audience.columns import Layout
 from stream.audience.diff import Change, Tally, find_changes
-from stream.audience.event import EventForm, format_time
+from stream.audience.event import EventForm
 from stream.audience.intake import Intake
 from stream.audience.members import read_entries
 from stream.audience.names import Computation
@@ -22,6 +22,7 @@ from stream.audience.source import Source
 from stream.audience.state import Head, head_key, user_key, user_key_prefix
 from stream.audience.state_topic import StateTopic
 from stream.audience.writer import TransactionWriter, Write
+from stream.core.moments import format_wall
 from stream.kafka.client_config import KafkaPolicy
 
 MAX_USERS = 1000
@@ -142,7 +143,7 @@ class Sync:
         if not self._state.partitions:
             self._state.create(partitions)
         found = self._plan.computation
-        head = Head(found.kind, found.name, found.id, format_time(self._now()), self._state.partitions)
+        head = Head(found.kind, found.name, found.id, format_wall(self._now()), self._state.partitions)
         writer.write([self._head_write(head)])
         return head
 
@@ -154,7 +155,7 @@ class Sync:
     def _write(self, writer: TransactionWriter, changes: Iterator[Change], head: Head) -> None:
         form = EventForm(self._plan.computation, self._plan.integration_name, head.registered_at)
         while batch := list(islice(changes, MAX_USERS)):
-            timestamp = format_time(self._now())
+            timestamp = format_wall(self._now())
             after = replace(head, changes=head.changes + len(batch), synced_at=timestamp)
             writer.write([*self._writes(form, batch, head.changes, timestamp), self._head_write(after)])
             head = after

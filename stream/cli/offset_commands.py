@@ -20,8 +20,9 @@ from stream.cli import offset_report as report
 from stream.cli import options
 from stream.cli.console import standard_output
 from stream.cli.held_since import held_since
+from stream.core.durations import parse_duration_ms
 from stream.core.errors import ConfigError, Problem
-from stream.core.moments import parse_duration, parse_time
+from stream.core.moments import parse_time
 from stream.core.offset_csv import Row, read_offsets, write_offsets
 from stream.core.offset_target import Target
 from stream.kafka.client_config import KafkaPolicy, common_config
@@ -120,7 +121,7 @@ def _target(words: Words, now_ms: int) -> tuple[Target, list[Row]]:
     if words.to_datetime is not None:
         return Target("time", parse_time(words.to_datetime)), []
     if words.by_duration is not None:
-        return Target("time", max(0, now_ms - parse_duration(words.by_duration))), []
+        return Target("time", max(0, now_ms - parse_duration_ms(words.by_duration.strip()))), []
     if words.shift_by is not None:
         return Target("shift", words.shift_by), []
     if words.from_file is not None:

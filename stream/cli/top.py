@@ -13,10 +13,11 @@ import typer
 from rich.live import Live
 
 from stream.cli.console import standard_output
+from stream.core.durations import parse_duration
 from stream.core.errors import ConfigError, Problem, StreamError
 from stream.core.moments import format_time
 from stream.settings.load import load_http
-from stream.settings.units import format_duration, parse_duration
+from stream.settings.units import format_duration
 from stream.watch.history import History
 from stream.watch.reading import Reading
 from stream.watch.scrape import NoAnswerError, Scraper, endpoint

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from typing import NamedTuple
+
+from stream.core.moments import LAST_MS, format_time_ms, is_rfc3339
 
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _WHITESPACE = rb"[ \t\n\r]*+"
 _KEY = re.compile(_WHITESPACE + rb",?+" + _WHITESPACE + rb"(" + _STRING + rb")" + _WHITESPACE + rb":" + _WHITESPACE)
 _SCALAR = re.compile(_STRING + rb"|[^ \t\n\r,\"{}\[\]]++")
 _BRACKET = re.compile(_STRING + rb"|[{}\[\]]")
-_EPOCH = datetime(1970, 1, 1)  # UTC
+
+
+_NO_TIME = (b"null", b'""')
 
 
 class Member(NamedTuple):
@@ -36,11 +39,13 @@ def top_level_members(body: bytes) -> Iterator[Member]:
 def delete_notification(body: bytes, timestamp_ms: int) -> bytes:
     """`body` with `type`, `userId`, `userID` and `timestamp`; what is missing or null is filled in.
 
-    The id comes from the other spelling, the timestamp from `receivedAt`, else from the record's
-    `timestamp_ms`. Null is replaced in place, a missing member added before the closing brace, so the bytes
-    are the same where nothing is missing. Of repeated names the last one counts, as it does for parsers.
-    What there is no value for stays as it is. Source: Segment's Tray page (`userID`) and the delete event
-    on the wire (`userId`).
+    The id comes from the other spelling. The timestamp comes from `receivedAt`, else from the record's
+    `timestamp_ms`; where RFC 3339 cannot express that, from `sentAt` or `originalTimestamp`, and as the last
+    resort it is the nearest time that can be expressed.
+
+    Null is replaced in place, a missing member added before the closing brace, so the bytes are the same where
+    nothing is missing. Of repeated names the last one counts, as it does for parsers. What there is no value
+    for stays as it is. Source: Segment's Tray page (`userID`) and the delete event on the wire (`userId`).
     """
     members = {member.name: member for member in top_level_members(body)}
     values = {name: body[member.start : member.end] for name, member in members.items()}
@@ -59,9 +64,12 @@ def delete_notification(body: bytes, timestamp_ms: int) -> bytes:
 def _needed(values: dict[str, bytes], timestamp_ms: int) -> dict[str, bytes]:
     """The members that a notification has, each with the value to be used when it is missing."""
     identifier = next((values[name] for name in ("userId", "userID") if _names_someone(values.get(name))), None)
-    received_at = values.get("receivedAt", b"null")
-    timestamp = received_at if received_at not in (b"null", b'""') else _iso(timestamp_ms)
-    needed = {"type": b'"delete"', "userId": identifier, "userID": identifier, "timestamp": timestamp}
+    needed = {
+        "type": b'"delete"',
+        "userId": identifier,
+        "userID": identifier,
+        "timestamp": _timestamp(values, timestamp_ms),
+    }
     return {name: value for name, value in needed.items() if value is not None}
 
 
@@ -70,15 +78,15 @@ def _names_someone(value: bytes | None) -> bool:
     return value is not None and value != b'""' and value[0] in b'"-0123456789'
 
 
-def _iso(timestamp_ms: int) -> bytes | None:
-    """Unix milliseconds as YYYY-MM-DDTHH:MM:SS.mmmZ; None when unknown or beyond the year 9999."""
-    if timestamp_ms < 0:
-        return None
-    try:
-        moment = _EPOCH + timedelta(milliseconds=timestamp_ms)
-    except OverflowError:
-        return None
-    return b'"%sZ"' % moment.isoformat(timespec="milliseconds").encode()
+def _timestamp(values: dict[str, bytes], timestamp_ms: int) -> bytes:
+    received_at = values.get("receivedAt", b"null")
+    if received_at not in _NO_TIME:
+        return received_at
+    if timestamp_ms < 0 or not is_rfc3339(timestamp_ms):
+        for name in ("sentAt", "originalTimestamp"):
+            if values.get(name, b"null") not in _NO_TIME:
+                return values[name]
+    return b'"%s"' % format_time_ms(min(max(0, timestamp_ms), LAST_MS)).encode()
 
 
 def _apply(body: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from stream.core.model import Headers, Place, Record
+from stream.core.moments import parse_time
 
 REDRIVEN, DISCARDED = "redriven", "discarded"
 MARKERS = (REDRIVEN, DISCARDED)
 """Reasons of records that are no letters: they say that the letter of the same identity is done with."""
 
 PREFIX = "tray."
+MAX_PARTITION, MAX_OFFSET = 2**31 - 1, 2**63 - 1
 OMITTED = "tray.value"
 """Header of a letter that was too large for the topic: its value is not in it."""
 OURS = frozenset(
@@ -82,12 +83,12 @@ def read_letter(record: Record) -> Letter | Marker | None:
         identity = Identity(
             group=sys.intern(named["tray.group"]),
             topic=sys.intern(named["tray.topic"]),
-            partition=int(named["tray.partition"]),
-            offset=int(named["tray.offset"]),
+            partition=_position(named["tray.partition"], MAX_PARTITION),
+            offset=_position(named["tray.offset"], MAX_OFFSET),
             workflow=sys.intern(named["tray.workflow"]),
         )
         reason = sys.intern(named["tray.reason"])
-        attempts, timestamp_ms = int(named.get("tray.attempts", "0")), int(named.get("tray.timestamp", "-1"))
+        attempts = int(named.get("tray.attempts", "0"))
     except (KeyError, ValueError):
         return None
     at_ms = _milliseconds(named.get("tray.failed_at", ""), record.timestamp_ms)
@@ -100,7 +101,7 @@ def read_letter(record: Record) -> Letter | Marker | None:
         status=sys.intern(named.get("tray.status", "")),
         attempts=attempts,
         failed_at_ms=at_ms,
-        timestamp_ms=timestamp_ms,
+        timestamp_ms=_timestamp(named.get("tray.timestamp", "")),
         key=record.key,
         is_omitted=record.value is None and OMITTED in named,
     )
@@ -133,9 +134,24 @@ def _texts(headers: Headers | None) -> Mapping[str, str]:
     }
 
 
+def _position(text: str, most: int) -> int:
+    """A partition or an offset. Raises ValueError when Kafka has none of that number."""
+    number = int(text)
+    if not 0 <= number <= most:
+        raise ValueError("out of range")
+    return number
+
+
+def _timestamp(text: str) -> int:
+    """Milliseconds of Unix time; -1 when unknown, or nothing that Kafka could have had."""
+    try:
+        return _position(text, MAX_OFFSET)
+    except ValueError:
+        return -1
+
+
 def _milliseconds(text: str, otherwise: int) -> int:
     try:
-        moment = datetime.fromisoformat(text)
+        return parse_time(text)
     except ValueError:
         return otherwise
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -1,30 +1,29 @@
-"""Moments as people write them, in milliseconds of Unix time: RFC 3339 times, and ISO 8601 durations back from now."""
+"""Moments in milliseconds of Unix time: RFC 3339 as text, and durations back from now."""
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
+from stream.core.durations import FORMS as DURATION_FORMS
+from stream.core.durations import parse_duration_ms
+
 TIME_FORMS = "2026-11-24T10:00:00Z, 2026-11-24T10:00:00.000+01:00, 2026-11-24T10:00 (UTC where no zone is named)"
 """Examples of what `parse_time` takes, for messages."""
-DURATION_FORMS = "PT2H30M, P1D, P1DT12H, P2W"
-"""Examples of what `parse_duration` takes, for messages."""
 
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)"
     r"(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s*([Zz]|[+-]\d\d(?::?\d\d)?)?)?",
     re.ASCII,
 )
-_DURATION = re.compile(
-    r"P(?:(?P<weeks>\d+)W|(?:(?P<days>\d+)D)?"
-    r"(?:T(?=\d)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+)(?:[.,](?P<fraction>\d{1,9}))?S)?)?)",
-    re.IGNORECASE | re.ASCII,
-)
-_CALENDAR = re.compile(r"P\d+[YM]", re.IGNORECASE)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
-_MOST_DAYS = 3_000_000
-"""More than the calendar has; keeps the arithmetic within its types."""
+_CYCLE_MS = 146_097 * 86_400_000
+"""The calendar repeats after 400 years."""
+_FIRST_MS = -62_135_596_800_000
+LAST_MS = 253_402_300_799_999
+"""The end of the year 9999, the last moment that RFC 3339 and `datetime` can express."""
 
 
 def parse_time(text: str) -> int:
@@ -48,39 +47,52 @@ def parse_time(text: str) -> int:
     return max(0, (whole - _EPOCH) // _MS + leap * 1000 + _fraction_ms(found[7]))
 
 
-def parse_duration(text: str) -> int:
-    """Milliseconds of an ISO 8601 duration of weeks, or of days, hours, minutes and seconds; rounded up.
-
-    Raises:
-        ValueError: it is not one, or counts in months or years, whose length depends on where they begin.
-    """
-    found = _DURATION.fullmatch(text.strip())
-    if _CALENDAR.match(text.strip()):
-        raise ValueError(f"{text!r} counts in years or months, which differ in length. Write days or weeks: P30D.")
-    if found is None or not any(found.groups()):
-        raise ValueError(f"{text!r} is not a duration. Accepted are: {DURATION_FORMS}.")
-    parts = {name: min(int(found[name] or 0), _MOST_DAYS * 86_400) for name in ("hours", "minutes", "seconds")}
-    days = min(int(found["days"] or 0) + 7 * int(found["weeks"] or 0), _MOST_DAYS)
-    seconds = days * 86_400 + parts["hours"] * 3_600 + parts["minutes"] * 60 + parts["seconds"]
-    return seconds * 1000 + _fraction_ms(found["fraction"])
-
-
 def parse_moment(text: str, now_ms: int) -> int:
-    """Milliseconds of a time, or of the moment that lies a duration back from `now_ms`; never before 1970.
+    """Milliseconds of a time, or of the moment that lies a duration before `now_ms`; never before 1970.
 
     Raises:
         ValueError: it is neither; the text says what is accepted.
     """
-    if text.strip()[:1] in ("P", "p"):
-        return max(0, now_ms - parse_duration(text))
-    return parse_time(text)
+    try:
+        return max(0, now_ms - parse_duration_ms(text.strip()))
+    except ValueError as not_a_duration:
+        if text.strip()[:1] in ("P", "p"):
+            raise
+        try:
+            return parse_time(text)
+        except ValueError as error:
+            raise ValueError(f"{error} Or a duration back from now: {DURATION_FORMS}.") from not_a_duration
 
 
 def format_time(ms: int) -> str:
-    """The RFC 3339 time of a moment, in UTC; milliseconds only where there are any."""
-    moment = _EPOCH + timedelta(milliseconds=ms)
-    timespec = "milliseconds" if ms % 1000 else "seconds"
-    return moment.isoformat(timespec=timespec).replace("+00:00", "Z")
+    """The RFC 3339 time of a moment, in UTC; milliseconds only where there are any. Never raises.
+
+    A year that RFC 3339 cannot express has a sign, as ISO 8601 writes it: `+12026-01-01T00:00:00Z`.
+    """
+    return _iso(ms, "milliseconds" if ms % 1000 else "seconds")
+
+
+def format_time_ms(ms: int) -> str:
+    """Like `format_time`, always with milliseconds, as Segment's events have them."""
+    return _iso(ms, "milliseconds")
+
+
+def format_wall(seconds: float) -> str:
+    """The time of a finite Unix time in seconds, always with milliseconds. Never raises."""
+    whole = math.floor(seconds)
+    return format_time_ms(whole * 1000 + round((seconds - whole) * 1_000_000) // 1000)
+
+
+def is_rfc3339(ms: int) -> bool:
+    """Whether RFC 3339 can express the moment."""
+    return _FIRST_MS <= ms <= LAST_MS
+
+
+def _iso(ms: int, timespec: str) -> str:
+    cycles = 0 if is_rfc3339(ms) else (ms - _FIRST_MS) // _CYCLE_MS
+    text = (_EPOCH + timedelta(milliseconds=ms - cycles * _CYCLE_MS)).isoformat(timespec=timespec)
+    year, rest = int(text[:4]) + 400 * cycles, text[4:].replace("+00:00", "Z")
+    return f"{year:04}{rest}" if not cycles else f"{year:+05}{rest}"
 
 
 def _zone(text: str | None) -> timezone:

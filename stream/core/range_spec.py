@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stream.core.moments import DURATION_FORMS, TIME_FORMS, parse_moment
+from stream.core.durations import FORMS as DURATION_FORMS
+from stream.core.moments import TIME_FORMS, parse_moment
 
 FORMS = f"""earliest, latest, committed;
   an offset such as 1200; -1200: that many before the end;

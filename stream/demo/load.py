@@ -7,12 +7,12 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from signal import SIGINT, SIGTERM, signal
 
 import orjson
 from confluent_kafka import Producer
 
+from stream.core.moments import format_wall
 from stream.testing.samples import event_key, sample_events
 
 STEP_S = 0.1
@@ -25,7 +25,7 @@ def events_for_ever() -> Iterator[tuple[str | None, bytes]]:
     seed = int.from_bytes(os.urandom(4))
     while True:
         for event in sample_events(EVENTS_OF_A_SEED, seed):
-            at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            at = format_wall(time.time())
             yield event_key(event), orjson.dumps(event | {name: at for name in TIMES if name in event})
         seed += 1
 

@@ -7,13 +7,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from stream.core.letters import OMITTED
 from stream.core.model import DeadLetter, Headers
+from stream.core.moments import format_wall
 from stream.kafka.client_config import Options, open_client
 from stream.kafka.codes import kafka_error
 from stream.kafka.rebalance import Post
@@ -51,7 +51,7 @@ def letter_headers(letter: DeadLetter, group: str, failed_at: float) -> Headers:
         "tray.partition": str(record.partition),
         "tray.offset": str(record.offset),
         "tray.timestamp": str(record.timestamp_ms),
-        "tray.failed_at": rfc3339(failed_at),
+        "tray.failed_at": format_wall(failed_at),
     }
     kept: Headers = [(name, value) for name, value in record.headers or [] if name not in ours and name != OMITTED]
     return kept + [(name, _cut(text)) for name, text in ours.items()]
@@ -141,11 +141,6 @@ class DeadLetterTopic:
             with contextlib.suppress(KafkaException):
                 old.poll(POLL_S)
         self._producer = Producer(self._config)
-
-
-def rfc3339(moment: float) -> str:
-    """A moment (Unix time, seconds) as headers tell it."""
-    return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _cut(text: str) -> bytes:

@@ -11,8 +11,9 @@ from functools import partial
 
 from stream.app.world import poster
 from stream.core.letters import Letter, marker_headers
+from stream.core.moments import format_wall
 from stream.kafka.client_config import KafkaPolicy, marker_config, producer_config
-from stream.kafka.dead_letters import DeadLetterTopic, Written, rfc3339
+from stream.kafka.dead_letters import DeadLetterTopic, Written
 
 AGAIN_AFTER_S = 1.0
 
@@ -53,7 +54,7 @@ class Marks:
         There is a record for each partition that has a copy, since order is kept within partitions only.
         """
         identity = letter.identity._replace(workflow=workflow) if partly else letter.identity
-        headers = marker_headers(identity, reason, rfc3339(time.time()))
+        headers = marker_headers(identity, reason, format_wall(time.time()))
         for place in {letter.at, *letter.elsewhere}:
             self.outstanding += 1
             self.outstanding_of[workflow] += 1

@@ -11,6 +11,8 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from stream.core.durations import CALENDAR, parse_duration
+from stream.core.durations import PATTERN as DURATION_PATTERN
 from stream.settings.faults import Fault, refusal
 from stream.settings.references import REFERENCE_PATTERN
 
@@ -31,21 +33,11 @@ _BYTES_BY_UNIT = {
     "GiB": 2**30,
 }
 _AMOUNT = r"[0-9]+(\.[0-9]+)?"
-_DURATION_PATTERN = f"{_AMOUNT}(ms|s|m|h|d)"
 _SIZE_PATTERN = f"[0-9]+({'|'.join(_BYTES_BY_UNIT)})?"
-_DURATION = re.compile(f"({_AMOUNT})(ms|s|m|h|d)")
 _RATE_PATTERN = f"{_AMOUNT}/(s|m|h)"
 _RATE = re.compile(f"({_AMOUNT})/(s|m|h)")
 _BARE_NUMBER = re.compile(_AMOUNT)
 _SIZE = re.compile(f"([0-9]+)({'|'.join(_BYTES_BY_UNIT)})?")
-
-
-def parse_duration(text: str) -> float:
-    """Seconds of a text such as `500ms`, `10s`, `5m`, `4h` or `30d`. Raises ValueError."""
-    found = _DURATION.fullmatch(text)
-    if found is None:
-        raise ValueError("not a duration")
-    return float(Decimal(found[1]) * _SECONDS_BY_UNIT[found[3]])
 
 
 def format_duration(seconds: float) -> str:
@@ -96,7 +88,7 @@ class Span:
         return core_schema.no_info_plain_validator_function(self.read)
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        pattern = f"^({_DURATION_PATTERN}|{REFERENCE_PATTERN})$"
+        pattern = f"^({DURATION_PATTERN}|{REFERENCE_PATTERN})$"
         return {"type": "string", "pattern": pattern, "x-minimum": self.least, "x-maximum": self.most}
 
 
@@ -154,4 +146,6 @@ def _duration_fault(value: object) -> Fault:
     text = str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
     if _BARE_NUMBER.fullmatch(text):
         return Fault("has no unit.", f'Write "{text}s" for seconds; units are ms, s, m, h and d.')
-    return Fault("is not a duration.", 'Write a number and a unit (ms, s, m, h or d): "10s".')
+    if CALENDAR.match(text):
+        return Fault("counts in years or months, which differ in length.", 'Write days: "30d".')
+    return Fault("is not a duration.", 'Write a number and a unit (ms, s, m, h or d): "10s", "1h30m" or "PT10S".')

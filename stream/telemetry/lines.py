@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from stream.core.moments import format_wall
 from stream.core.printable import printable
 
 RESERVED = ("event", "level", "at")
@@ -16,19 +16,14 @@ RESERVED = ("event", "level", "at")
 def text_line(_logger: object, _method: str, line: Mapping[str, Any]) -> str:
     """`2026-11-24T05:30:17.123Z warning Sentence. key=value key="two words"`."""
     fields = "".join(f" {printable(key)}={_text(value)}" for key, value in line.items() if key not in RESERVED)
-    return f"{timestamp(line['at'])} {line['level']} {printable(str(line['event']))}{fields}"
+    return f"{format_wall(line['at'])} {line['level']} {printable(str(line['event']))}{fields}"
 
 
 def json_line(_logger: object, _method: str, line: Mapping[str, Any]) -> str:
     """One JSON object: time, level, msg, and the fields."""
-    head = {"time": timestamp(line["at"]), "level": line["level"], "msg": line["event"]}
+    head = {"time": format_wall(line["at"]), "level": line["level"], "msg": line["event"]}
     fields = {key: value for key, value in line.items() if key not in RESERVED}
     return json.dumps({**head, **fields, **head}, default=str)
-
-
-def timestamp(wall: float) -> str:
-    """RFC 3339 in UTC with milliseconds."""
-    return datetime.fromtimestamp(wall, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _text(value: object) -> str:

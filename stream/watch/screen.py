@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
+from stream.core.moments import format_wall
 from stream.watch.columns import COLUMNS, FURTHER, Column, chosen, name_width
 from stream.watch.reading import GroupReading, PartitionReading, Reading, WorkflowReading
 from stream.watch.trend import BARS, PLAIN_BARS, sparkline
@@ -65,7 +65,7 @@ class Screen:
 
     def _title(self) -> Text:
         version = f" {self.reading.version}" if self.reading else ""
-        clock = datetime.fromtimestamp(self.wall(), UTC).strftime("%H:%M:%S UTC")
+        clock = f"{format_wall(self.wall())[-13:-5]} UTC"
         return Text(f"tray-stream{version}", "bold").append(f"  {self.url}  {clock}  every {self.interval}", "dim")
 
     def _faults(self) -> Iterator[Text]:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from stream.app.explain import Explainer, Explanation, Setting
+from stream.app.explain_place import CLOCKS_APART_MS, letters_from_ms
 from stream.core.model import Record
 from stream.settings.model import Settings
 from stream.settings.secret import MASK
@@ -128,3 +129,11 @@ def test_an_event_that_is_given_up() -> None:
     workflow = {"name": "orders", "url": "https://o.example.com", "give_up": ["segment-events:3:41"]}
     found = explained(settings_of(workflow), topic="segment-events", type="identify", userId="u").workflows[0]
     assert found.given_up == Setting("workflow[0].give_up", ["segment-events:3:41"])
+
+
+def test_letters_of_a_record_from_the_future_are_looked_for_everywhere() -> None:
+    """A letter is written when it fails, whatever its event's timestamp says."""
+    now_ms = int(NOW * 1000)
+    assert letters_from_ms(now_ms, now_ms) == now_ms - CLOCKS_APART_MS
+    assert letters_from_ms(now_ms + CLOCKS_APART_MS, now_ms) == now_ms
+    assert letters_from_ms(2**62, now_ms) == letters_from_ms(-1, now_ms) == letters_from_ms(0, now_ms) == 0

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.audience.diff import Change
-from stream.audience.event import EventForm, format_time
+from stream.audience.event import EventForm
 from stream.audience.names import Computation
 from stream.audience.state import Head, head_key, user_key, user_key_prefix, user_of_key
 from stream.core.errors import ConfigError, SourceError
+from stream.core.moments import format_wall
 
 AUDIENCE = Computation.named("audience", "Order completed last 30days")
 TRAIT = Computation.named("trait", "Total revenue 180 days")
@@ -24,7 +25,7 @@ FORM = EventForm(AUDIENCE, "tray.io", REGISTERED)
 
 def test_an_audience_event_is_what_segment_sends() -> None:
     """Identify, one trait, personas, and the one destination."""
-    event = json.loads(FORM.identify(Change(b'"u1"', b"true", b"true"), 0, format_time(1_795_500_952.541)))
+    event = json.loads(FORM.identify(Change(b'"u1"', b"true", b"true"), 0, format_wall(1_795_500_952.541)))
     message_id = event.pop("messageId")
     assert re.fullmatch(r"[A-Za-z0-9_:-]{1,200}", message_id)
     assert event == {

@@ -128,16 +128,38 @@ def test_time_of_the_record(timestamp_ms: int, text: str) -> None:
     assert json.loads(delete_notification(b'{"userId":"1"}', timestamp_ms))["timestamp"] == text
 
 
-@pytest.mark.parametrize("timestamp_ms", [-1, 2**62, 2**63 - 1])
-def test_unknown_time_is_left_out(timestamp_ms: int) -> None:
-    """A record without a usable time adds none."""
-    assert "timestamp" not in json.loads(delete_notification(b'{"userId":"1"}', timestamp_ms))
+@pytest.mark.parametrize(
+    ("timestamp_ms", "text"),
+    [
+        (-1, "1970-01-01T00:00:00.000Z"),
+        (-(2**63), "1970-01-01T00:00:00.000Z"),
+        (253_402_300_799_999, "9999-12-31T23:59:59.999Z"),
+        (253_402_300_800_000, "9999-12-31T23:59:59.999Z"),
+        (2**62, "9999-12-31T23:59:59.999Z"),
+        (2**63 - 1, "9999-12-31T23:59:59.999Z"),
+    ],
+)
+def test_a_notification_always_has_a_timestamp(timestamp_ms: int, text: str) -> None:
+    """A record's time that RFC 3339 cannot express becomes the nearest one that it can."""
+    assert json.loads(delete_notification(b'{"userId":"1"}', timestamp_ms))["timestamp"] == text
+
+
+@pytest.mark.parametrize("timestamp_ms", [-1, 2**62])
+def test_the_event_has_better_times_than_an_unusable_one(timestamp_ms: int) -> None:
+    """Where the record's time is unusable, the event's own times come first."""
+    sent = b'{"userId":"1","originalTimestamp":"o","sentAt":"s"}'
+    assert json.loads(delete_notification(sent, timestamp_ms))["timestamp"] == "s"
+    assert json.loads(delete_notification(b'{"sentAt":null,"originalTimestamp":"o"}', timestamp_ms))["timestamp"] == "o"
+    assert json.loads(delete_notification(sent, TIME_MS))["timestamp"] == TIME
 
 
 def test_deep_and_large_bodies() -> None:
     """Neither depth nor length of other members matters."""
     body = b'{"a":' + b"[" * 1_000 + b"]" * 1_000 + b',"b":"' + b'\\"' * 500_000 + b'","userId":"1"}'
-    assert delete_notification(body, -1) == body[:-1] + b',"type":"delete","userID":"1"}'
+    assert (
+        delete_notification(body, -1)
+        == body[:-1] + b',"type":"delete","userID":"1","timestamp":"1970-01-01T00:00:00.000Z"}'
+    )
 
 
 def test_members_with_their_places() -> None:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from itertools import count
 
+import pytest
+
+from stream.cli.letter_report import letter_json, list_json
 from stream.core.letter_book import LetterBook
-from stream.core.letter_choice import Choice, Count, count_by, of_deployment
+from stream.core.letter_choice import GROUPINGS, Choice, Count, count_by, of_deployment
 from stream.core.letters import Identity, Letter, Marker, event_record, marker_headers, read_letter
 from stream.core.model import Headers, Place, Record
+from stream.core.moments import LAST_MS
 
 AT = "2026-11-24T10:20:30.400Z"
 AT_MS = 1_795_515_630_400
@@ -62,6 +66,52 @@ def test_a_letter_says_where_it_comes_from_and_why() -> None:
         key=b"ann",
         is_omitted=False,
     )
+
+
+@pytest.mark.parametrize(
+    ("failed_at", "ms"),
+    [
+        ("9999-12-31T23:59:59.999Z", LAST_MS),
+        ("9999-12-31T23:59:59-23:59", LAST_MS + 86_340_001 - 1_000),
+        ("0001-01-01T00:00:00+23:59", 0),
+        ("+12026-01-01T00:00:00Z", 5000),
+        ("99999-01-01", 5000),
+        ("2026-11-24T10:20:30+99:99", 5000),
+        ("", 5000),
+    ],
+)
+def test_a_forged_time_is_a_time(failed_at: str, ms: int) -> None:
+    """A time that cannot be read is the record's own; any time can be counted and printed."""
+    letter = read_letter(letter_record(at=failed_at))
+    assert isinstance(letter, Letter)
+    assert letter.failed_at_ms == ms
+    assert count_by([letter], GROUPINGS)
+    assert list_json("letters", "tray", book_of(), [letter], GROUPINGS)
+    assert letter_json(letter, None, None, with_value=True)["failed_at"]
+
+
+@pytest.mark.parametrize("timestamp", ["-1", "-7", "9" * 19, "9" * 400, "9" * 5000, "soon", "", "1e3"])
+def test_a_timestamp_that_kafka_cannot_have_is_unknown(timestamp: str) -> None:
+    """A number beyond 64 bits would break arithmetic much later."""
+    letter = read_letter(letter_record(timestamp=timestamp))
+    assert isinstance(letter, Letter)
+    assert letter.timestamp_ms == -1
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        ORDERS._replace(partition=-1),
+        ORDERS._replace(partition=2**31),
+        ORDERS._replace(offset=-1),
+        ORDERS._replace(offset=2**63),
+    ],
+)
+def test_a_place_that_kafka_cannot_have_is_not_of_a_letter(identity: Identity) -> None:
+    """Kafka's client would refuse to read there; the record is counted as not ours."""
+    record = letter_record(identity)
+    assert read_letter(record) is None
+    assert book_of(record).unknown == 1
 
 
 def test_a_marker_is_no_letter() -> None:

@@ -10,21 +10,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from settings_support import MINIMAL, load, problems
 
-from stream.settings.units import format_duration, parse_duration, parse_size
+from stream.core.durations import parse_duration
+from stream.settings.units import format_duration, parse_size
 
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("500ms", 0.5), ("10s", 10.0), ("1.5s", 1.5), ("5m", 300.0), ("4h", 14_400.0), ("30d", 2_592_000.0)],
+    [
+        *(("500ms", 0.5), ("10s", 10.0), ("1.5s", 1.5), ("5m", 300.0), ("4h", 14_400.0), ("30d", 2_592_000.0)),
+        *(("1h30m", 5400.0), ("PT5M", 300.0), ("P1DT2H", 93_600.0), ("PT0.5S", 0.5)),
+    ],
 )
 def test_a_duration_is_a_number_and_a_unit(text: str, seconds: float) -> None:
     """Each unit counts in seconds, fractions included."""
     assert parse_duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "10", "s", "-1s", "1 s", "1s\n", "1h30m", "1e3s", "1S", "٣s", "inf"])
+@pytest.mark.parametrize("text", ["", "10", "s", "-1s", "1 s", "1s\n", "30m1h", "1e3s", "1S", "٣s", "inf"])
 def test_other_text_is_no_duration(text: str) -> None:
-    """A number without a unit, a sign, spaces or two units are not read as something else."""
+    """A number without a unit, a sign, spaces or units out of order are not read as something else."""
     with pytest.raises(ValueError, match="not a duration"):
         parse_duration(text)
 
@@ -85,8 +89,10 @@ def test_the_file_takes_sizes_as_numbers_and_as_text(tmp_path: Path, value: str,
     [
         ("10", 'has no unit. Write "10s" for seconds; units are ms, s, m, h and d.'),
         ('"2.5"', 'has no unit. Write "2.5s" for seconds; units are ms, s, m, h and d.'),
-        ('"soon"', 'is not a duration. Write a number and a unit (ms, s, m, h or d): "10s".'),
-        ("true", 'is not a duration. Write a number and a unit (ms, s, m, h or d): "10s".'),
+        ('"soon"', 'is not a duration. Write a number and a unit (ms, s, m, h or d): "10s", "1h30m" or "PT10S".'),
+        ("true", 'is not a duration. Write a number and a unit (ms, s, m, h or d): "10s", "1h30m" or "PT10S".'),
+        ('"P1M"', 'counts in years or months, which differ in length. Write days: "30d".'),
+        ('"PT1H"', "is out of range. Write a duration from 10ms to 5m."),
         ('"1h"', "is out of range. Write a duration from 10ms to 5m."),
     ],
 )
