@@ -174,7 +174,7 @@ SCALARS = (
     | st.booleans()
     | st.integers()
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters() | st.sampled_from('{}[]",:\\ \n'))
+    | st.text(st.characters(codec="utf-8") | st.sampled_from('{}[]",:\\ \n'))
 )
 VALUES = st.recursive(
     SCALARS,
