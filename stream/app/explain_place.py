@@ -198,10 +198,10 @@ def _progress(
     if not commit.metadata:
         return "none", dict.fromkeys(names, "open")
     try:
-        done = decode(commit.metadata, commit.offset).done
+        found = decode(commit.metadata, commit.offset)
     except BadMapError:
         return "ignored", dict.fromkeys(names, "open")
-    has_it = {name: any(low <= offset < high for low, high in done.get(name_hash(name), ())) for name in names}
+    has_it = {name: any(low <= offset < high for low, high in found.of(name_hash(name))) for name in names}
     return "ours", {name: "done" if has_it[name] else "open" for name in names}
 
 

@@ -138,10 +138,10 @@ def _resumed(kept: Mapping[TopicPartition, KeptProgress], request: ReplayRequest
 def _done_beyond(stretch: Stretch, workflows: Sequence[str]) -> list[list[Range]]:
     """What the map has, as the engine reads it; nothing when it cannot be read, and then events are sent again."""
     try:
-        done = decode(stretch.done_map, stretch.at).done if stretch.done_map else {}
+        found = decode(stretch.done_map, stretch.at) if stretch.done_map else None
     except BadMapError:
         return []
-    return [list(done.get(name_hash(name), ())) for name in workflows] if done else []
+    return [list(found.of(name_hash(name))) for name in workflows] if found is not None and found.done else []
 
 
 # A range that is new.

@@ -2,31 +2,46 @@
 
 A map only claims what is done: it may be cut short, dropped or ignored at any time, and then events are sent again.
 A workflow is known by a hash of its name, never by its position; one that is not in the map has done nothing in it.
+Offsets mean records of one topic id: a topic that was deleted and created again has another.
 
-Text: `t1.` and base64 of: CRC-32 of the rest (4 bytes), the base offset, the number of groups, and per group the
-number of workflows, their hashes (4 bytes each), the number of ranges, and per range the gap from the last one's end
-and the length. Numbers are LEB128 varints; workflows that are done with the same offsets share a group. `t2.` is the
-same, deflated.
+Text: `t3.` and base64 of: CRC-32 of the rest (4 bytes), the length of the topic id and its characters, the base
+offset, the number of groups, and per group the number of workflows, their hashes (6 bytes each), the number of ranges,
+and per range the gap from the last one's end and the length. Numbers are LEB128 varints; workflows that are done with
+the same offsets share a group. `t4.` is the same, deflated. `t1.` and `t2.`, which earlier versions wrote, have no
+topic id, and hashes of 4 bytes.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 Range = tuple[int, int]
 """Offsets [start, end)."""
 
-PLAIN, DEFLATED = "t1.", "t2."
+PLAIN, DEFLATED = "t3.", "t4."
+OLD_PLAIN, OLD_DEFLATED = "t1.", "t2."
+_HASH_BYTES, _OLD_HASH_BYTES = 6, 4
 _MAX_DECODED = 1_000_000
+_MAX_TOPIC_ID = 100
+
+
+def short_hash(name: str) -> int:
+    """32 bits of a workflow's name. The workflows of a deployment differ in them."""
+    return zlib.crc32(name.encode())
 
 
 def name_hash(name: str) -> int:
-    """32 bits that stand for a workflow's name in a map."""
-    return zlib.crc32(name.encode())
+    """48 bits that stand for a workflow's name in a map, `short_hash` the lower ones.
+
+    The others tell a workflow from a removed one that earlier commits still name.
+    """
+    more = hashlib.sha256(name.encode()).digest()[: _HASH_BYTES - _OLD_HASH_BYTES]
+    return int.from_bytes(more, "big") << 32 | short_hash(name)
 
 
 @dataclass(frozen=True)
@@ -35,6 +50,19 @@ class CommitMap:
 
     base: int
     done: Mapping[int, Sequence[Range]] = field(default_factory=dict)
+    topic_id: str = ""
+    """Of the topic whose offsets these are; empty: unknown."""
+    is_old: bool = field(default=False, compare=False)
+    """Read from the form of earlier versions: workflows are known by `short_hash` alone."""
+
+    def of(self, workflow: int) -> Sequence[Range]:
+        """Done ranges of the workflow with this `name_hash`; none when the map does not name it."""
+        return self.done.get(workflow & 0xFFFFFFFF if self.is_old else workflow, ())
+
+    def without(self, workflows: Iterable[int | None]) -> Iterator[Sequence[Range]]:
+        """Done ranges of workflows that are in the map but not among these."""
+        known = {w & 0xFFFFFFFF if self.is_old else w for w in workflows if w is not None}
+        return (ranges for workflow, ranges in self.done.items() if workflow not in known)
 
 
 class BadMapError(ValueError):
@@ -48,7 +76,8 @@ def encode(commit_map: CommitMap, max_bytes: int) -> str:
         return text
     lengths = sorted((end - start for ranges in commit_map.done.values() for start, end in ranges), reverse=True)
     low, high = 0, len(lengths)
-    best = ""
+    bare = _encode(_keep_longest(commit_map, 0))
+    best = bare if len(bare) <= max_bytes else ""
     while low < high:
         middle = (low + high + 1) // 2
         text = _encode(_keep_longest(commit_map, middle))
@@ -67,11 +96,11 @@ def decode(text: str, base: int) -> CommitMap:
     """
     try:
         raw = base64.b64decode(text[3:], validate=True)
-        if text.startswith(DEFLATED):
+        if text.startswith((DEFLATED, OLD_DEFLATED)):
             raw = _inflate(raw)
-        elif not text.startswith(PLAIN):
+        elif not text.startswith((PLAIN, OLD_PLAIN)):
             raise BadMapError("of an unknown form")
-        found = _read(raw)
+        found = _read(raw, is_old=text.startswith((OLD_PLAIN, OLD_DEFLATED)))
     except (binascii.Error, zlib.error, ValueError, IndexError) as error:
         raise BadMapError(str(error)) from error
     if found.base != base:
@@ -124,7 +153,7 @@ def _keep_longest(commit_map: CommitMap, count: int) -> CommitMap:
     kept: dict[int, list[Range]] = {}
     for _, workflow, one in every[:count]:
         kept.setdefault(workflow, []).append(one)
-    return CommitMap(commit_map.base, {workflow: sorted(ranges) for workflow, ranges in kept.items()})
+    return replace(commit_map, done={workflow: sorted(ranges) for workflow, ranges in kept.items()})
 
 
 def _encode(commit_map: CommitMap) -> str:
@@ -142,15 +171,18 @@ def _write(commit_map: CommitMap) -> bytes:
     for workflow, ranges in sorted(commit_map.done.items()):
         if ranges:
             groups.setdefault(tuple(ranges), []).append(workflow)
-    if not groups:
+    if not groups and not commit_map.topic_id:
         return b""
     out = bytearray()
+    topic_id = commit_map.topic_id.encode()
+    _put(out, len(topic_id))
+    out += topic_id
     _put(out, commit_map.base)
     _put(out, len(groups))
     for ranges_of_group, workflows in groups.items():
         _put(out, len(workflows))
         for workflow in workflows:
-            out += workflow.to_bytes(4, "big")
+            out += workflow.to_bytes(_HASH_BYTES, "big")
         _put(out, len(ranges_of_group))
         at = commit_map.base
         for start, end in ranges_of_group:
@@ -192,31 +224,44 @@ class _Reader:
             if shift > 63:
                 raise BadMapError("a number is too long")
 
-    def hash(self) -> int:
-        four = self._raw[self._at : self._at + 4]
-        self._at += 4
-        if len(four) < 4:
+    def bytes(self, count: int) -> bytes:
+        found = self._raw[self._at : self._at + count]
+        self._at += count
+        if len(found) < count:
             raise BadMapError("it ends early")
-        return int.from_bytes(four, "big")
+        return found
 
     def end(self) -> None:
         if self._at != len(self._raw):
             raise BadMapError("it goes on after its end")
 
 
-def _read(raw: bytes) -> CommitMap:
+def _read(raw: bytes, *, is_old: bool) -> CommitMap:
     body = raw[4:]
     if len(raw) < 4 or zlib.crc32(body) != int.from_bytes(raw[:4], "big"):
         raise BadMapError("its checksum is wrong")
     reader = _Reader(body)
+    topic_id = "" if is_old else _read_topic_id(reader)
     base = reader.number()
     done: dict[int, Sequence[Range]] = {}
     for _ in range(reader.number()):
-        workflows = [reader.hash() for _ in range(reader.number())]
+        workflows = [_read_hash(reader, is_old) for _ in range(reader.number())]
         ranges = _read_ranges(reader, base)
+        if len(set(workflows)) < len(workflows) or not done.keys().isdisjoint(workflows):
+            raise BadMapError("it names a workflow twice")
         done |= dict.fromkeys(workflows, ranges)
     reader.end()
-    return CommitMap(base, done)
+    return CommitMap(base, done, topic_id, is_old)
+
+
+def _read_topic_id(reader: _Reader) -> str:
+    if (length := reader.number()) > _MAX_TOPIC_ID:
+        raise BadMapError("its topic id is too long")
+    return reader.bytes(length).decode("ascii")
+
+
+def _read_hash(reader: _Reader, is_old: bool) -> int:
+    return int.from_bytes(reader.bytes(_OLD_HASH_BYTES if is_old else _HASH_BYTES), "big")
 
 
 def _read_ranges(reader: _Reader, base: int) -> list[Range]:

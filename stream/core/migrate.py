@@ -51,4 +51,4 @@ def _done(commit: Committed, name: str) -> list[Range]:
         found = decode(commit.metadata, commit.offset) if commit.metadata else CommitMap(commit.offset)
     except BadMapError:
         return []
-    return list(found.done.get(name_hash(name), ()))
+    return list(found.of(name_hash(name)))

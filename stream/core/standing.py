@@ -58,8 +58,8 @@ def progress_of(commit: Committed, end: int, workflows: Sequence[str]) -> Progre
     if not commit.metadata:
         return Progress(commit.offset, end, none, "none")
     try:
-        found = decode(commit.metadata, commit.offset).done
+        found = decode(commit.metadata, commit.offset)
     except BadMapError:
         return Progress(commit.offset, end, none, "ignored")
-    done = {name: tuple(found.get(name_hash(name), ())) for name in workflows}
+    done = {name: tuple(found.of(name_hash(name))) for name in workflows}
     return Progress(commit.offset, end, done, "ours")

@@ -29,7 +29,7 @@ def restore(
                 reason=str(error),
             )
     _tell_removed(started, found, hashes, stats, journal)
-    return [[] if workflow is None else list(found.done.get(workflow, ())) for workflow in hashes]
+    return [[] if workflow is None else list(found.of(workflow)) for workflow in hashes]
 
 
 def _tell_removed(
@@ -37,9 +37,9 @@ def _tell_removed(
 ) -> None:
     """Events that waited for a workflow which is configured no more end here; said once, with count and range."""
     end = max((ranges[-1][1] for ranges in found.done.values() if ranges), default=found.base)
-    for workflow, ranges in found.done.items():
+    for ranges in found.without(hashes):
         waiting = end - found.base - sum(high - low for low, high in ranges)
-        if workflow in hashes or not waiting:
+        if not waiting:
             continue
         stats.removed += waiting
         journal.warning(

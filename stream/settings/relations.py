@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from stream.core.commit_map import short_hash
 from stream.core.model import SEGMENT_TYPES
 from stream.settings.draft import Draft
 from stream.settings.keys import nearest
@@ -46,7 +47,7 @@ def report_missing(draft: Draft, has_file: bool, workflows_required: bool, topic
 
 
 def report_workflows(draft: Draft) -> None:
-    """Add a problem for too many workflows, and for each that has another's name."""
+    """Add a problem for too many workflows, and for each whose name is another's or has another's hash."""
     workflows = draft.tree.get("workflow", [])
     if not isinstance(workflows, list):
         return
@@ -72,15 +73,28 @@ def find_warnings(settings: Settings) -> Iterator[str]:
 
 def _report_equal_names(workflows: list[Any], draft: Draft) -> None:
     first_by_name: dict[str, int] = {}
+    name_by_hash: dict[int, str] = {}
     for index, workflow in enumerate(workflows):
         if not isinstance(workflow, dict) or _has_problem(index, draft):
             continue
         name, url = workflow.get("name"), workflow.get("url")
-        first = first_by_name.setdefault(name or default_name(str(url)), index)
-        if first != index:
+        full_name = str(name or default_name(str(url)))
+        first = first_by_name.setdefault(full_name, index)
+        other = name_by_hash.setdefault(short_hash(full_name), full_name)
+        if other != full_name:
+            _report_equal_hashes(index, full_name, first_by_name[other], other, draft)
+        elif first != index:
             key, noun = ("name", "name") if name else ("url", "URL, hence the same default name,")
             fix = "Remove one, or give each a name of its own."
             draft.report(("workflow", index, key), f"is the same {noun} as that of workflow[{first}].", fix)
+
+
+def _report_equal_hashes(index: int, name: str, first: int, other: str, draft: Draft) -> None:
+    what = (
+        f"{name} has the same 32-bit hash as {other}, the name of workflow[{first}]. Commits tell workflows apart by "
+        "this hash, so the events that wait for one would count as delivered to the other."
+    )
+    draft.report(("workflow", index, "name"), what, "Give one of them another name.")
 
 
 def _has_problem(index: int, draft: Draft) -> bool:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
-from stream.core.commit_map import decode, name_hash
+from stream.core.commit_map import CommitMap, decode, name_hash
 from stream.core.decode import Decoder
 from stream.core.filter import WorkflowFilter
 from stream.core.model import Event, Reason, TopicPartition, WorkflowPolicy
@@ -105,9 +105,9 @@ def commits_are_safe(facts: Facts) -> Iterator[str]:
 def _map_is_true(
     facts: Facts, at: float, tp: TopicPartition, offset: int, metadata: str, workflows: tuple[WorkflowPolicy, ...]
 ) -> Iterator[str]:
-    done = decode(metadata, offset).done if metadata else {}
+    done = decode(metadata, offset) if metadata else CommitMap(offset)
     for workflow in workflows:
-        for low, high in done.get(name_hash(workflow.name), ()):
+        for low, high in done.of(name_hash(workflow.name)):
             for claimed in range(low, high):
                 event = facts.events.get((tp, claimed))
                 if event is None or not facts.wants(workflow, event):
@@ -122,9 +122,9 @@ def nothing_claimed_is_sent_again(facts: Facts) -> Iterator[str]:
     """What a stored commit has as done, by its offset or its map, is never sent again to that workflow."""
     claimed_at: dict[Where, float] = {}
     for at, tp, offset, metadata, workflows in facts.simulation.history:
-        done = decode(metadata, offset).done if metadata else {}
+        done = decode(metadata, offset) if metadata else CommitMap(offset)
         for workflow in workflows:
-            ranges = [(0, offset), *done.get(name_hash(workflow.name), ())]
+            ranges = [(0, offset), *done.of(name_hash(workflow.name))]
             for low, high in ranges:
                 for claimed in range(low, high):
                     claimed_at.setdefault((workflow.name, tp, claimed), at)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import zlib
 from contextlib import suppress
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -20,6 +23,7 @@ from stream.core.commit_map import (
     join,
     name_hash,
     ranges_without,
+    short_hash,
 )
 
 LIMIT = 4000
@@ -30,7 +34,7 @@ def maps(draw: st.DrawFn, most_ranges: int = 30) -> CommitMap:
     """A map of up to ten workflows."""
     base = draw(st.integers(0, 2**62))
     done: dict[int, list[Range]] = {}
-    for workflow in draw(st.lists(st.integers(0, 2**32 - 1), max_size=10, unique=True)):
+    for workflow in draw(st.lists(st.integers(0, 2**48 - 1), max_size=10, unique=True)):
         ranges, at = [], base
         for gap, length in draw(st.lists(st.tuples(st.integers(1, 500), st.integers(1, 500)), max_size=most_ranges)):
             ranges.append((at + gap, at + gap + length))
@@ -128,3 +132,54 @@ def test_what_lies_in_both(first: set[int], second: set[int]) -> None:
     ranges = common(ranges_without(set(range(61)) - first, 0, 61), ranges_without(set(range(61)) - second, 0, 61))
     assert {offset for low, high in ranges for offset in range(low, high)} == first & second
     assert all(low < high for low, high in ranges)
+
+
+COLLISIONS = [("plumless", "buckeroo"), ("codding", "gnu"), ("workflow-75be4d1e", "workflow-4baa5d72")]
+
+
+def old_map(base: int, *groups: tuple[list[str], list[Range]]) -> str:
+    """The text of a map as versions before the topic id wrote it; every number below 128."""
+    body = bytearray([base, len(groups)])
+    for names, ranges in groups:
+        body.append(len(names))
+        for name in names:
+            body += zlib.crc32(name.encode()).to_bytes(4, "big")
+        body.append(len(ranges))
+        at = base
+        for low, high in ranges:
+            body += bytes([low - at, high - low])
+            at = high
+    return "t1." + base64.b64encode(zlib.crc32(body).to_bytes(4, "big") + body).decode()
+
+
+def test_maps_of_earlier_versions_are_read() -> None:
+    """They have no topic id, and name workflows by 32 bits."""
+    found = decode(old_map(5, (["orders", "privacy"], [(7, 9)]), (["other"], [(6, 8)])), 5)
+    assert found.topic_id == ""
+    assert [list(found.of(name_hash(name))) for name in ("orders", "privacy", "none")] == [[(7, 9)], [(7, 9)], []]
+    assert list(found.without([name_hash("orders"), name_hash("privacy"), None])) == [[(6, 8)]]
+
+
+@pytest.mark.parametrize(("one", "other"), COLLISIONS)
+def test_a_map_that_names_a_hash_twice_is_refused(one: str, other: str) -> None:
+    """Which of the two workflows is done with which offsets cannot be told, in one group or in two."""
+    for groups in ([([one, other], [(7, 9)])], [([one], [(7, 9)]), ([other], [(6, 8)])]):
+        with pytest.raises(BadMapError, match="twice"):
+            decode(old_map(5, *groups), 5)
+
+
+@pytest.mark.parametrize(("one", "other"), COLLISIONS)
+def test_a_new_workflow_is_not_taken_for_a_removed_one(one: str, other: str) -> None:
+    """Their names have the same 32-bit hash; the map's own is longer."""
+    assert short_hash(one) == short_hash(other)
+    found = decode(encode(CommitMap(5, {name_hash(one): [(7, 9)]}), LIMIT), 5)
+    assert list(found.of(name_hash(one))) == [(7, 9)]
+    assert list(found.of(name_hash(other))) == []
+
+
+@given(maps(most_ranges=5), st.integers(0, 200))
+def test_the_topic_id_is_kept(commit_map: CommitMap, limit: int) -> None:
+    """Also without any range; of a map that is cut short it is the last thing to go."""
+    with_id = replace(commit_map, topic_id="2uunggQMRSWKNVu1zzpjfQ")
+    text = encode(with_id, 60 + limit)
+    assert decode(text, commit_map.base).topic_id == with_id.topic_id

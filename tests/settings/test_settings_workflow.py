@@ -119,6 +119,22 @@ def test_equal_names_are_refused(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(("one", "other"), [("plumless", "buckeroo"), ("codding", "gnu"), ("gnu", "codding")])
+def test_names_with_equal_hashes_are_refused(tmp_path: Path, one: str, other: str) -> None:
+    """Commits tell workflows apart by a hash of the name: a problem that names both, whatever stands between them."""
+    tables = "".join(f'[[workflow]]\nname = "{name}"\nurl = "{URL}"\n' for name in (one, "orders", other))
+    [problem] = problems(tmp_path, KAFKA + tables)
+    assert problem.startswith(f"workflow[2].name: {other} has the same 32-bit hash as {one}, the name of wo")
+    assert problem.endswith("Give one of them another name.")
+
+
+def test_default_names_with_equal_hashes_are_refused(tmp_path: Path) -> None:
+    """Default names are told apart like given ones."""
+    tables = "".join(f'[[workflow]]\nurl = "https://hooks.example.com/wf/{n}"\n' for n in (12518, 94630))
+    [problem] = problems(tmp_path, KAFKA + tables)
+    assert problem.startswith("workflow[1].name: workflow-6c3e6c71 has the same 32-bit hash as workflow-540a7c1f, ")
+
+
 def test_the_same_url_twice_needs_names(tmp_path: Path) -> None:
     """Two workflows without names and with one URL would have one name."""
     two = f'[[workflow]]\nurl = "{URL}"\n' * 2
