@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from board_parts import Column, PanelBuilder, Query, board, graph, listing
-from board_queries import OF_TARGET, most, rate, series, since, total
+from board_parts import GREEN, RED, YES_OR_NO, Column, PanelBuilder, Query, Steps, board, graph, listing, timeline
+from board_queries import OF_TARGET, least, most, rate, series, since, total
 from grafana_foundation_sdk.builders import dashboard
 
 from stream.core import catalogue
 
 OF_PARTITION = ("topic", "partition")
 OF_PROCESS = ("instance", "worker")
+AGE: Steps = [(None, GREEN), (10, RED)]
 NO_WORKERS = "only with --workers"
 
 
@@ -18,12 +19,54 @@ def kafka() -> dashboard.Dashboard:
     made = board(
         "Kafka", "tray-stream-kafka", "How far each partition is, and how the processes are.", by_workflow=False
     )
-    rows = (("Offsets", _offsets()), ("Open events and limits", _limits()), ("Processes", _processes()))
+    rows = (
+        ("Is it read?", _reading()),
+        ("Offsets", _offsets()),
+        ("Open events and limits", _limits()),
+        ("Processes", _processes()),
+    )
     for title, panels in rows:
         made.with_row(dashboard.Row(title))
         for panel in panels:
             made.with_panel(panel)
     return made
+
+
+def _reading() -> list[PanelBuilder]:
+    up = Query(least(series(catalogue.KAFKA_UP), "group", *OF_PROCESS), "{{group}} {{instance}} {{worker}}")
+    return [
+        timeline(
+            "Kafka reachable",
+            "Red: no broker has answered this process for ten seconds. It reads and commits nothing until one does.",
+            up,
+            YES_OR_NO,
+            width=8,
+        ),
+        listing(
+            "Last contact",
+            "When a broker last answered each process.",
+            {"group": "Group", "instance": "Process", "worker": "Worker"},
+            Column(
+                "Ago", most(since(series(catalogue.KAFKA_LAST_CONTACT)), "group", *OF_PROCESS), "dtdurations", steps=AGE
+            ),
+            sort=("Ago", True),
+            width=4,
+        ),
+        graph(
+            "Partitions assigned",
+            "Partitions that the processes of each group own. At 0 nothing is read, and no lag is known.",
+            "short",
+            Query(total(series(catalogue.PARTITIONS_ASSIGNED), "group"), "{{group}}"),
+            width=6,
+        ),
+        graph(
+            "Partitions halted",
+            "Partitions that are not read since records of theirs were gone (kafka.on_data_loss).",
+            "short",
+            Query(total(series(catalogue.PARTITIONS_HALTED), "group"), "{{group}}"),
+            width=6,
+        ),
+    ]
 
 
 def _offsets() -> list[PanelBuilder]:

@@ -51,11 +51,28 @@ def _numbers() -> list[PanelBuilder]:
     books = (catalogue.EVENTS_RECEIVED, catalogue.EVENTS_SETTLED, catalogue.OPEN_EVENTS)
     return [
         number(
+            "Kafka unreachable",
+            "Consumers that no broker has answered for ten seconds: they read and commit nothing, lag is not known.",
+            "none",
+            f"sum(1 - {series(catalogue.KAFKA_UP)})",
+            NONE_IS_GOOD,
+            width=3,
+        ),
+        number(
+            "Partitions halted",
+            "Partitions that are not read since records of theirs are gone: see the runbook of TrayPartitionHalted.",
+            "none",
+            total(series(catalogue.PARTITIONS_HALTED)),
+            NONE_IS_GOOD,
+            width=3,
+        ),
+        number(
             "Workflows failing",
             "Workflows whose gate is closed in some process: only single probes are sent, their events wait.",
             "none",
             f"sum(1 - {gates})",
             NONE_IS_GOOD,
+            width=3,
         ),
         number(
             "Oldest open event",
@@ -64,6 +81,7 @@ def _numbers() -> list[PanelBuilder]:
             most(since(series(catalogue.OLDEST_OPEN))),
             AGE,
             none="nothing is open",
+            width=3,
         ),
         number(
             "Held",
@@ -71,6 +89,7 @@ def _numbers() -> list[PanelBuilder]:
             "none",
             total(series(catalogue.HELD, scope=OF_WORKFLOW_OR_NONE)),
             NONE_IS_GOOD,
+            width=3,
         ),
         number(
             "Dead letters",
@@ -78,6 +97,7 @@ def _numbers() -> list[PanelBuilder]:
             "none",
             total(increase(catalogue.DEAD_LETTERS, scope=OF_WORKFLOW_OR_NONE)),
             [(None, GREEN), (0.5, ORANGE)],
+            width=3,
         ),
         number(
             "Unaccounted events",
@@ -85,6 +105,7 @@ def _numbers() -> list[PanelBuilder]:
             "none",
             " - ".join(total(series(metric)) for metric in books),
             [(None, RED), (0, GREEN), (1, RED)],
+            width=3,
         ),
         number(
             "Records lost",
@@ -93,6 +114,7 @@ def _numbers() -> list[PanelBuilder]:
             total(series(catalogue.RECORDS_LOST)),
             NONE_IS_GOOD,
             none="0",
+            width=3,
         ),
     ]
 

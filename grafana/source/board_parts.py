@@ -32,6 +32,14 @@ COLOURS = {
 """By legend: what a series of this name (or, between slashes, of such a name) looks like on every dashboard."""
 Steps = Sequence[tuple[float | None, str]]
 """Thresholds: from this value on (None: from below everything) this colour."""
+YES_OR_NO: list[model.ValueMapping] = [
+    model.ValueMap(
+        {
+            "0": model.ValueMappingResult(text="no", color=RED, index=0),
+            "1": model.ValueMappingResult(text="yes", color=GREEN, index=1),
+        }
+    )
+]
 OPEN_OR_CLOSED: list[model.ValueMapping] = [
     model.ValueMap(
         {

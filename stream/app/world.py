@@ -16,6 +16,7 @@ from stream.core.model import DeadLetter
 from stream.core.ports import Journal, Spans
 from stream.core.stats import EngineStats
 from stream.kafka.client_config import KafkaPolicy, consumer_config, producer_config
+from stream.kafka.contact import ContactWatch
 from stream.kafka.dead_letters import DeadLetterTopic
 from stream.kafka.owner import ConsumerOwner
 from stream.kafka.rebalance import Post
@@ -103,7 +104,8 @@ def build_world(
     if settings.dead_letter.enabled:
         letters = DeadLetterTopic(producer_config(kafka), settings.dead_letter_topic, kafka.group, partitions, post)
     senders = [way.open(journal) for way in ways]
-    owner = ConsumerOwner(kafka, consumer_config(kafka), post, journal, beat)
+    watched = consumer_config(kafka) | ContactWatch(stats.note_contact, post, journal).options
+    owner = ConsumerOwner(kafka, watched, post, journal, beat)
     edges = Edges(
         source=owner,
         senders=senders,

@@ -80,6 +80,30 @@ RECORDS_LOST = Metric(
     ("group", "topic", "partition"),
     "Offsets that the topic no longer had when they were to be read.",
 )
+KAFKA_UP = Metric(
+    "tray_kafka_up",
+    "gauge",
+    ("group",),
+    "1 while Kafka answers; 0 when no broker has answered for 10 s, or none yet.",
+)
+KAFKA_LAST_CONTACT = Metric(
+    "tray_kafka_last_contact_timestamp_seconds",
+    "gauge",
+    ("group",),
+    "When a broker last answered, in Unix time; absent before the first answer.",
+)
+PARTITIONS_ASSIGNED = Metric(
+    "tray_partitions_assigned",
+    "gauge",
+    ("group",),
+    "Partitions that this process owns; 0 in all processes of a group: nothing is read.",
+)
+PARTITIONS_HALTED = Metric(
+    "tray_partitions_halted",
+    "gauge",
+    ("group",),
+    "Owned partitions that are not read because records of theirs were lost (kafka.on_data_loss).",
+)
 
 # One workflow of a group.
 
@@ -222,6 +246,10 @@ CATALOGUE: tuple[Metric, ...] = (
     REBALANCES,
     PARTITIONS_PAUSED,
     RECORDS_LOST,
+    KAFKA_UP,
+    KAFKA_LAST_CONTACT,
+    PARTITIONS_ASSIGNED,
+    PARTITIONS_HALTED,
     EVENTS_FILTERED,
     DELIVERIES,
     ATTEMPTS,

@@ -203,6 +203,16 @@ class StartedPartition:
 
 
 @dataclass(frozen=True)
+class Contact:
+    """Whether Kafka answers a consumer."""
+
+    is_up: bool
+    """False: no broker has answered for a while, or none yet."""
+    at: float | None
+    """Unix time in seconds of the last answer; None: there was none."""
+
+
+@dataclass(frozen=True)
 class DataLoss:
     """Records that the group had not read and the topic holds no more."""
 

@@ -13,6 +13,7 @@ from stream.core.model import (
     CUSTOM_TYPE,
     SEGMENT_TYPES,
     CommitOutcome,
+    Contact,
     FilterReason,
     Reason,
     Settlement,
@@ -135,7 +136,15 @@ class EngineStats:
         """End offset (read committed) of each owned partition, as last asked for."""
         self.records_lost: Counter[TopicPartition] = Counter()
         self.partitions_paused = 0
+        self.partitions_assigned = 0
+        self.partitions_halted = 0
+        """Owned, and not read, since records of theirs were lost."""
+        self.contact = Contact(is_up=False, at=None)
         self.workflows = {name: WorkflowStats() for name in workflows}
+
+    def note_contact(self, contact: Contact) -> None:
+        """Kafka answered, or has not for a while."""
+        self.contact = contact
 
     def lag(self) -> dict[TopicPartition, int]:
         """Per owned partition: records between the committed offset and the end."""

@@ -14,6 +14,7 @@ from stream.core.commit_map import name_hash
 from stream.core.model import (
     CommitOffset,
     CommitResult,
+    Contact,
     DataLoss,
     EnginePolicy,
     RecordBatch,
@@ -160,6 +161,7 @@ class Engine:
             self._emit("assigned", one.tp, offset=one.start)
         self._ledger.room.tell_source()
         self.stats.rebalances["assigned"] += 1
+        self.stats.note_contact(Contact(is_up=True, at=self._edges.clock.wall()))  # it is Kafka that assigns
         self.on_joined()
         self._edges.journal.info("Partitions assigned.", partitions=_listed([one.tp for one in started]))
 
@@ -214,6 +216,7 @@ class Engine:
         self.stats.records_lost[loss.tp] += max(0, loss.resume - loss.first)
         if not loss.skipped and (tenure := self._ledger.tenures.get(loss.tp)) is not None:
             tenure.is_halted = True
+            self._ledger.refresh_gauges()
 
     def _on_ended(self, tenure: Tenure) -> None:
         self._emit("revoked", tenure.tp)

@@ -29,11 +29,13 @@ class Ledger:
         if tenure.committed >= 0:
             self._stats.committed[tenure.tp] = tenure.committed
         self._stats.records_lost.setdefault(tenure.tp, 0)
+        self._stats.partitions_assigned = len(self.tenures)
         return tenure
 
     def refresh_gauges(self) -> None:
         """Show what would cost too much at every event to the metrics."""
         self._stats.held_records = sum(tenure.is_held for tenure in self.tenures.values())
+        self._stats.partitions_halted = sum(tenure.is_halted for tenure in self.tenures.values())
 
     def count_removed(self) -> None:
         """An event waited for a workflow that is configured no more."""
@@ -72,6 +74,8 @@ class Ledger:
             self._stats.committed.pop(tenure.tp, None)
             self._stats.ends.pop(tenure.tp, None)
             self._stats.records_lost.pop(tenure.tp, None)
+            self._stats.partitions_assigned = len(self.tenures)
+            self._stats.partitions_halted -= tenure.is_halted
         self.room.after_settling(tenure)
 
     def _count_open(self, tenure: Tenure, records: int, size: int) -> None:

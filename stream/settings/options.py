@@ -45,6 +45,7 @@ _REFUSED: dict[str, tuple[str, str]] = {
     "*_cb": _CALLBACK,
     "on_*": _CALLBACK,
     "logger": _CALLBACK,
+    "statistics.interval.ms": ("is fixed, so that it is seen within seconds that Kafka is away.", "Remove it."),
 }
 """Name or pattern of a refused option: what is wrong and the fix. The first that matches counts."""
 

@@ -31,6 +31,10 @@ OF_GROUP: dict[Metric, Callable[[EngineStats], Numbers]] = {
     catalogue.REBALANCES: lambda stats: stats.rebalances,
     catalogue.PARTITIONS_PAUSED: lambda stats: {(): stats.partitions_paused},
     catalogue.RECORDS_LOST: lambda stats: stats.records_lost,
+    catalogue.KAFKA_UP: lambda stats: {(): int(stats.contact.is_up)},
+    catalogue.KAFKA_LAST_CONTACT: lambda stats: _known(stats.contact.at),
+    catalogue.PARTITIONS_ASSIGNED: lambda stats: {(): stats.partitions_assigned},
+    catalogue.PARTITIONS_HALTED: lambda stats: {(): stats.partitions_halted},
 }
 OF_WORKFLOW: dict[Metric, Callable[[WorkflowStats], Numbers]] = {
     catalogue.EVENTS_FILTERED: lambda stats: stats.filtered,

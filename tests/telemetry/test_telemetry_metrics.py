@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 
 from stream.core.catalogue import CATALOGUE
-from stream.core.model import Reason, Settlement, TopicPartition
+from stream.core.model import Contact, Reason, Settlement, TopicPartition
 from stream.core.stats import EngineStats
 from stream.telemetry.metrics import EngineCollector, build_registry
 
@@ -48,6 +48,8 @@ def counted() -> EngineStats:
     stats.records_lost[TopicPartition("events", 4)] = 9
     stats.partitions_paused = 1
     stats.held_records = 3
+    stats.partitions_assigned, stats.partitions_halted = 4, 1
+    stats.note_contact(Contact(is_up=True, at=1764000100.0))
     orders = stats.workflows["orders"]
     orders.attempts["503"] += 1
     orders.deliveries["delivered"] += 3
@@ -90,6 +92,9 @@ def test_known_label_sets_start_at_zero() -> None:
         "tray_config_reloads_total": {"result": "failed"},
         "tray_event_age_seconds_count": ORDERS,
         "tray_open_bytes": {"group": "tray"},
+        "tray_kafka_up": {"group": "tray"},
+        "tray_partitions_assigned": {"group": "tray"},
+        "tray_partitions_halted": {"group": "tray"},
     }
     assert {name: value(found, name, **labels) for name, labels in zero.items()} == dict.fromkeys(zero, 0)
     assert value(found, "tray_events_filtered_total", group="tray", workflow="", reason="tombstone") == 0
@@ -107,6 +112,7 @@ def test_what_is_not_known_yet_has_no_sample() -> None:
         "tray_gate_closed_since_timestamp_seconds",
         "tray_gate_closed_until_timestamp_seconds",
         "tray_oldest_open_timestamp_seconds",
+        "tray_kafka_last_contact_timestamp_seconds",
     ]
     assert [found[name].samples for name in absent] == [[]] * len(absent)
     assert value(found, "tray_gate_open", **ORDERS) == 1
