@@ -5,31 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from stream.settings.draft import Draft
-from stream.settings.keys import fields_by_key, nearest, sections_by_key
+from stream.settings.keys import fields_by_key, sections_by_key
+from stream.settings.references import referenced_variables
 from stream.settings.text import read_text, split_list
+from stream.settings.variables import (
+    ISOLATION,
+    OPTION_TABLES,
+    PREFIX,
+    SHARED_SECRET,
+    WORKFLOW_URLS,
+    is_ours,
+    meant,
+)
 
-PREFIX = "TRAY_"
-WORKFLOW_URLS = "TRAY_WORKFLOW_URLS"
-ISOLATION = "TRAY_ISOLATION"
-SHARED_SECRET = "TRAY_SHARED_SECRET"  # noqa: S105 - the name of a variable, not a secret
-
-_TABLE_BY_OPTION_PREFIX = {
-    "TRAY_KAFKA_OPTION_": "options",
-    "TRAY_KAFKA_CONSUMER_OPTION_": "consumer_options",
-    "TRAY_KAFKA_PRODUCER_OPTION_": "producer_options",
-}
 _SECRET_AT = ("destination", "shared_secret")
 
 
 def read_environment(environ: Mapping[str, str], draft: Draft) -> None:
-    """Override the draft with the environment. An empty variable counts as not set."""
+    """Override the draft with the environment. An empty variable counts as not set.
+
+    Variables that the settings file refers to have names of the user's choice.
+    """
+    chosen = referenced_variables(draft.tree)
     for name in sorted(environ):
-        if name.startswith(PREFIX) and environ[name]:
-            _read_variable(name, environ[name], draft)
+        if is_ours(name) and environ[name]:
+            _read_variable(name, environ[name], draft, name in chosen)
 
 
-def _read_variable(name: str, text: str, draft: Draft) -> None:
-    option_prefix = next((prefix for prefix in _TABLE_BY_OPTION_PREFIX if name.startswith(prefix)), None)
+def _read_variable(name: str, text: str, draft: Draft, is_referenced: bool) -> None:
+    option_prefix = next((prefix for prefix in OPTION_TABLES if name.startswith(prefix)), None)
     if name == WORKFLOW_URLS:
         _read_workflow_urls(text, draft)
     elif name == SHARED_SECRET:
@@ -38,8 +42,8 @@ def _read_variable(name: str, text: str, draft: Draft) -> None:
         draft.put(("isolation",), text, name)
     elif option_prefix:
         option = name.removeprefix(option_prefix).lower().replace("_", ".")
-        draft.put(("kafka", _TABLE_BY_OPTION_PREFIX[option_prefix], option), text, name)
-    else:
+        draft.put(("kafka", OPTION_TABLES[option_prefix], option), text, name)
+    elif not is_referenced:
         _read_setting(name, text, draft)
 
 
@@ -65,12 +69,10 @@ def _read_setting(name: str, text: str, draft: Draft) -> None:
     if separator and section_name == "WORKFLOW":
         fix = f"Use {WORKFLOW_URLS}, or [[workflow]] in the settings file."
         draft.report((name,), "is not a setting: workflows are not set one by one in the environment.", fix)
-    # Variables of other sections are not ours: Kubernetes sets TRAY_STREAM_SERVICE_HOST and its like.
-    if not separator or section is None:
         return
-    field = fields_by_key(section).get(key.lower())
-    if field is None:
-        draft.report((name,), "is not a setting.", _known_variable(section_name, key, list(fields_by_key(section))))
+    field = fields_by_key(section).get(key.lower()) if section and name.startswith(PREFIX) else None
+    if not separator or section is None or field is None:
+        _report_unknown(name, section_name, key, draft)
     elif key.endswith("OPTIONS"):
         fix = f"Write one variable for each option: TRAY_{section_name}_{key[:-1]}_CLIENT_ID."
         draft.report((name,), "is a table.", fix)
@@ -78,7 +80,13 @@ def _read_setting(name: str, text: str, draft: Draft) -> None:
         draft.put((section_name.lower(), key.lower()), read_text(text, field), name)
 
 
-def _known_variable(section_name: str, key: str, keys: list[str]) -> str:
-    near = nearest(key.lower(), keys)
-    variables = [f"{PREFIX}{section_name}__{known.upper()}" for known in ([near] if near else keys)]
-    return f"Did you mean {variables[0]}?" if near else f"Known: {', '.join(variables)}."
+def _report_unknown(name: str, section_name: str, key: str, draft: Draft) -> None:
+    """A misspelled setting must not be passed over; other names that begin with TRAY_ may be somebody else's."""
+    section = sections_by_key().get(section_name.lower())
+    if near := meant(name):
+        draft.report((name,), "is not a setting.", f"Did you mean {near}?")
+    elif key and section is not None:
+        known = [f"{PREFIX}{section_name}__{known.upper()}" for known in fields_by_key(section)]
+        draft.report((name,), "is not a setting.", f"Known: {', '.join(known)}.")
+    elif any(name.startswith(f"{PREFIX}{section.upper()}_") for section in sections_by_key()):
+        draft.warnings.append(f"The variable {name} is not a setting, and no setting has a name like it.")

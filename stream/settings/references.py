@@ -21,6 +21,14 @@ _PATHS = ("ca_file", "client_cert", "client_key")
 """Keys of a workflow that name files."""
 
 
+def referenced_variables(value: object) -> set[str]:
+    """The names of the environment variables that the values refer to."""
+    if isinstance(value, str):
+        return {name for source, name, _ in _REFERENCE.findall(value) if source == "env"}
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return set().union(*map(referenced_variables, inner))
+
+
 class _UnresolvedError(Exception):
     """What is wrong with a reference, and the fix."""
 

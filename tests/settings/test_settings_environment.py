@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from settings_support import MINIMAL, URL, load, problems
 
+from stream.core.errors import ConfigError
 from stream.settings import Settings, load_settings
+from stream.settings.variables import known_variables, meant
 
 QUICK_START = {"TRAY_WORKFLOW_URLS": URL, "TRAY_KAFKA__TOPICS": "segment-events"}
 
@@ -72,10 +74,78 @@ def test_an_empty_variable_counts_as_not_set(tmp_path: Path) -> None:
     assert from_environment(tmp_path, TRAY_KAFKA__GROUP_ID="").kafka.group_id == "tray"
 
 
-@pytest.mark.parametrize("name", ["TRAY_STREAM_SERVICE_HOST", "TRAY_STREAM_PORT", "TRAY_OTHER__KEY", "TRAY_KAFKA"])
-def test_variables_that_are_not_ours_are_ignored(tmp_path: Path, name: str) -> None:
-    """Kubernetes sets variables for each service, and a service may be called tray-stream."""
-    assert from_environment(tmp_path, **{name: "10.0.0.1"}) == from_environment(tmp_path)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "TRAY_STREAM_SERVICE_HOST",
+        "TRAY_STREAM_SERVICE_PORT_METRICS",
+        "TRAY_STREAM_PORT",
+        "TRAY_STREAM_PORT_9464_TCP_ADDR",
+        "TRAY_KAFKA_SERVICE_PORT",
+        "TRAY_HTTP_PORT_80_TCP_PROTO",
+        "TRAY_OTHER__KEY",
+        "TRAY_KAFKA",
+        "TRAY_REGION",
+    ],
+)
+def test_variables_of_others_are_left_alone(tmp_path: Path, name: str) -> None:
+    """Kubernetes sets variables for each service, and a service may be called tray-stream or tray-kafka."""
+    loaded = load_settings(None, QUICK_START | {name: "tcp://10.0.0.1:80"}, {}, default_path=tmp_path / "stream.toml")
+    assert loaded.settings == from_environment(tmp_path)
+    assert not any(name in warning for warning in loaded.warnings)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("TRAY_KAFKA_GROUP_ID", "TRAY_KAFKA__GROUP_ID"),
+        ("TRAY_KAFKA___GROUP_ID", "TRAY_KAFKA__GROUP_ID"),
+        ("TRAY_KAFKA_GROUPID", "TRAY_KAFKA__GROUP_ID"),
+        ("TRAY_GROUP_ID", "TRAY_KAFKA__GROUP_ID"),
+        ("tray_kafka__group_id", "TRAY_KAFKA__GROUP_ID"),
+        ("TRAY_KAFKA_TOPIC", "TRAY_KAFKA__TOPICS"),
+        ("TRAY_BOOTSTRAP_SERVERS", "TRAY_KAFKA__BOOTSTRAP_SERVERS"),
+        ("TRAY_DEAD_LETTER_TOPIC", "TRAY_DEAD_LETTER__TOPIC"),
+        ("TRAY_DEADLETTER__TOPIC", "TRAY_DEAD_LETTER__TOPIC"),
+        ("TRAY_HTTP_LISTEN", "TRAY_HTTP__LISTEN"),
+        ("TRAY_SHARED_SECRE", "TRAY_SHARED_SECRET"),
+        ("TRAY_SHAREDSECRET", "TRAY_SHARED_SECRET"),
+        ("TRAY_SHARED__SECRET", "TRAY_SHARED_SECRET"),
+        ("TRAY_SHARED_SECRETS", "TRAY_DESTINATION__SHARED_SECRETS"),
+        ("TRAY_WORKFLOW_URL", "TRAY_WORKFLOW_URLS"),
+        ("TRAY_WORKFLOWS_URLS", "TRAY_WORKFLOW_URLS"),
+        ("TRAY_ISOLATON", "TRAY_ISOLATION"),
+        ("TRAY_KAFKA__OPTION_SASL_PASSWORD", "TRAY_KAFKA_OPTION_SASL_PASSWORD"),
+        ("TRAY_KAFKA_OPTIONS_SASL_PASSWORD", "TRAY_KAFKA_OPTION_SASL_PASSWORD"),
+        ("TRAY_KAFKA_CONSUMER__OPTION_CLIENT_ID", "TRAY_KAFKA_CONSUMER_OPTION_CLIENT_ID"),
+        ("TRAY_LOG_LVL", "TRAY_LOG__LEVEL"),
+    ],
+)
+def test_a_misspelled_variable_is_refused_with_the_right_name(tmp_path: Path, name: str, meant: str) -> None:
+    """Passed over, it would leave requests unsigned, or the default group reading."""
+    with pytest.raises(ConfigError) as refused:
+        from_environment(tmp_path, **{name: "x"})
+    assert [str(problem) for problem in refused.value.problems] == [f"{name}: is not a setting. Did you mean {meant}?"]
+
+
+def test_every_variable_is_found_again_when_an_underscore_is_missing() -> None:
+    """Each name has a spelling of its own with single underscores."""
+    for name in known_variables().values():
+        assert meant(name.replace("__", "_", 1)) == name
+
+
+def test_a_name_that_the_file_refers_to_is_the_users_own(tmp_path: Path) -> None:
+    """It may look like a setting: whoever writes ${env:TRAY_WORKFLOW_URL} gave it that name."""
+    toml = MINIMAL.replace(URL, "${env:TRAY_WORKFLOW_URL}")
+    assert load(tmp_path, toml, {"TRAY_WORKFLOW_URL": URL}).settings.workflows[0].url.reveal() == URL
+
+
+def test_an_unlike_name_below_a_section_is_a_warning(tmp_path: Path) -> None:
+    """It may belong to somebody else, or be a setting that was guessed."""
+    loaded = load(tmp_path, MINIMAL, {"TRAY_KAFKA_ACME": "x"})
+    assert [warning for warning in loaded.warnings if "TRAY_KAFKA_ACME" in warning] == [
+        "The variable TRAY_KAFKA_ACME is not a setting, and no setting has a name like it."
+    ]
 
 
 @pytest.mark.parametrize(
