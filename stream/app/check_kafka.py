@@ -13,6 +13,7 @@ from stream.app.start import source_topics
 from stream.core.errors import ConfigError, SourceError
 from stream.core.model import TopicPartition
 from stream.kafka.client_config import common_config, reader_config
+from stream.kafka.diagnosis import diagnosed
 from stream.kafka.groups import Groups
 from stream.kafka.permissions import Permissions, grant, lacks
 from stream.kafka.reader import OffsetReader
@@ -29,10 +30,12 @@ _SILENT = logging.Logger("check", logging.CRITICAL + 1)
 def check_kafka(settings: Settings) -> list[Finding]:
     """Brokers, topics, rights, the groups' offsets, the dead-letter topic. Blocking."""
     what = f"Kafka at {settings.kafka.bootstrap_servers}"
-    topics = Topics(common_config(kafka_policy(settings, logger=_SILENT)))
+    options = common_config(kafka_policy(settings, logger=_SILENT))
+    topics = Topics(options)
     try:
-        counts = topics.partition_counts(KAFKA_TIMEOUT_S)
-        return [Finding(what, "ok"), *KafkaCheck(settings, topics, counts).findings()]
+        with diagnosed(options):
+            counts = topics.partition_counts(KAFKA_TIMEOUT_S)
+            return [Finding(what, "ok"), *KafkaCheck(settings, topics, counts).findings()]
     except SourceError as error:
         return [Finding(what, verdict_of(error), str(error))]
 

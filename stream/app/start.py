@@ -15,6 +15,7 @@ from stream.core.errors import MissingTopicError, RefusedError, SourceError
 from stream.core.model import TopicPartition
 from stream.core.ports import Journal
 from stream.kafka.client_config import KafkaPolicy, common_config, reader_config
+from stream.kafka.diagnosis import diagnosed
 from stream.kafka.reader import OffsetReader, matches_any
 from stream.kafka.topics import DeadLetterPlan, Topics
 from stream.settings.model import Settings
@@ -46,16 +47,18 @@ async def ask_kafka(
         StreamError: the answer is no.
     """
     if inspect_topics:
-        await until_answered(lambda: require_rights(settings, kafka, ASK_TIMEOUT_S), journal)
-    ranges = await until_answered(lambda: read_ranges(kafka), journal) if until_end else None
+        await until_answered(kafka, lambda: require_rights(settings, kafka, ASK_TIMEOUT_S), journal)
+    ranges = await until_answered(kafka, lambda: read_ranges(kafka), journal) if until_end else None
     partitions, is_first_start = 0, False
     if settings.dead_letter.enabled:
         plan = dead_letter_plan(settings)
-        partitions, findings = await until_answered(lambda: prepare_dead_letters(kafka, plan, inspect_topics), journal)
+        partitions, findings = await until_answered(
+            kafka, lambda: prepare_dead_letters(kafka, plan, inspect_topics), journal
+        )
         for finding in findings:
             journal.warning(finding)
     if inspect_topics:
-        past = await until_answered(lambda: check_layout(settings, kafka), journal)
+        past = await until_answered(kafka, lambda: check_layout(settings, kafka), journal)
         is_first_start = past.is_first_start
         if past.unseen:
             what = "Kafka does not let us see groups that workflows of their own would have; they count as never used."
@@ -118,7 +121,7 @@ def read_ranges(policy: KafkaPolicy) -> dict[TopicPartition, tuple[int, int]]:
         return {tp: reader.range_of(tp) for tp in partitions}
 
 
-async def until_answered(question: Callable[[], T], journal: Journal) -> T:
+async def until_answered(kafka: KafkaPolicy, question: Callable[[], T], journal: Journal) -> T:
     """Ask in a thread, again and again until Kafka answers.
 
     Raises:
@@ -126,9 +129,14 @@ async def until_answered(question: Callable[[], T], journal: Journal) -> T:
     """
     while True:
         try:
-            return await asyncio.to_thread(question)
+            return await asyncio.to_thread(_with_cause, kafka, question)
         except (RefusedError, MissingTopicError):
             raise
         except SourceError as error:
             journal.warning("Not ready to start yet; trying again.", error=str(error))
         await asyncio.sleep(AGAIN_AFTER_S)
+
+
+def _with_cause(kafka: KafkaPolicy, question: Callable[[], T]) -> T:
+    with diagnosed(common_config(kafka)):
+        return question()

@@ -64,6 +64,7 @@ Example:
 
 app = typer.Typer(
     name="tray-stream",
+    cls=options.Commands,
     help="Segment events from Kafka to tray workflows: filtered, in order per user, committed after delivery.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Annotated, Literal, NotRequired, TypedDict
 
 import typer
+from typer.core import TyperGroup
 
-from stream.core.errors import ConfigError, Problem
+from stream.core.errors import ConfigError, Problem, UnreachableError
 from stream.settings.hidden import hidden_texts
 from stream.settings.load import Loaded, load_settings
+from stream.settings.model import Settings
 from stream.telemetry.mask import HIDDEN
+
+_loaded: ContextVar[Settings] = ContextVar("settings")
+"""The settings that the running command has loaded."""
 
 Config = Annotated[
     Path | None,
@@ -68,7 +74,30 @@ def load(given: Given, *, workflows_required: bool = True, topics_required: bool
         topics_required=topics_required,
     )
     HIDDEN.add(hidden_texts(loaded.settings))
+    _loaded.set(loaded.settings)
     return loaded
+
+
+class Commands(TyperGroup):
+    """The tree of commands. Where one of them cannot reach Kafka, the reason is looked for and said."""
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # typer's own click has no public name
+        """Run the command that the arguments name."""
+        try:
+            return super().invoke(ctx)
+        except UnreachableError as error:
+            settings = _loaded.get(None)
+            if error.cause or settings is None:
+                raise
+            raise UnreachableError(error.doing, _cause(settings)) from error
+
+
+def _cause(settings: Settings) -> str:
+    from stream.app.policies import kafka_policy
+    from stream.kafka.client_config import common_config
+    from stream.kafka.diagnosis import diagnose
+
+    return diagnose(common_config(kafka_policy(settings, logger=SILENT)))
 
 
 def require_one(name: str, given: bool, other: str, other_given: bool) -> None:

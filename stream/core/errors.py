@@ -3,6 +3,7 @@
 StreamError                   anything this program raises on purpose; its text is fit for a person
 ├── ConfigError               settings are wrong: exit 2; carries every problem at once
 ├── SourceError               the Kafka side cannot go on: exit 1
+│   ├── UnreachableError      Kafka does not answer: exit 1
 │   ├── MissingTopicError     a topic that we cannot do without is not there: exit 1
 │   ├── MissingEventError     what the command names is not there: exit 1
 │   ├── RefusedError          Kafka refused: credentials, ACL, fenced: exit 3
@@ -45,6 +46,14 @@ class ConfigError(StreamError):
 
 class SourceError(StreamError):
     """Kafka cannot be used any further by this process; a restart may help."""
+
+
+class UnreachableError(SourceError):
+    """No broker answers. `doing`: what was asked of Kafka; `cause`: why, as a sentence, where it was looked into."""
+
+    def __init__(self, doing: str, cause: str = "") -> None:
+        self.doing, self.cause = doing, cause
+        super().__init__(f"Kafka cannot be reached, {doing}: {cause or 'is kafka.bootstrap_servers right?'}")
 
 
 class MissingTopicError(SourceError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from confluent_kafka import KafkaError, KafkaException
 
-from stream.core.errors import RefusedError, SourceError
+from stream.core.errors import RefusedError, SourceError, UnreachableError
 from stream.core.model import CommitOutcome
 
 NO_COORDINATOR_YET = frozenset(
@@ -95,7 +95,12 @@ def as_source_error(error: KafkaException | KafkaError, doing: str) -> SourceErr
     inner = kafka_error(error)
     if is_refused(inner):
         fix = _UNKNOWN_AUTHORITY_FIX if _UNVERIFIED in inner.str() else ""
-        return RefusedError(f"Kafka, {doing}: {inner.str()} ({inner.name()}).{fix}")
+        return RefusedError(f"Kafka, {doing}: {_text(inner)}.{fix}")
     if inner.code() in _UNREACHABLE:
-        return SourceError(f"Kafka cannot be reached, {doing} ({inner.name()}). Is kafka.bootstrap_servers right?")
-    return SourceError(f"Kafka, {doing}: {inner.str()} ({inner.name()}).")
+        return UnreachableError(doing)
+    return SourceError(f"Kafka, {doing}: {_text(inner)}.")
+
+
+def _text(error: KafkaError) -> str:
+    """The error's text, with the name under which Kafka documents it; names of the client's own say nothing more."""
+    return error.str() if error.name().startswith("_") else f"{error.str()} ({error.name()})"

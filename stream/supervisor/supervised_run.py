@@ -90,7 +90,7 @@ class SupervisedRun:
         start = await ask_kafka(
             settings, kafka, journal, until_end=options.until_end, inspect_topics=options.inspect_topics
         )
-        partitions = len(await until_answered(lambda: partitions_of(kafka), journal))
+        partitions = len(await until_answered(kafka, lambda: partitions_of(kafka), journal))
         if 0 < partitions < options.workers:
             what = "There are more workers than partitions: the others have nothing to do."
             journal.warning(what, workers=options.workers, partitions=partitions)

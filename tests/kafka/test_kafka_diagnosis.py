@@ -1,0 +1,139 @@
+"""Why Kafka cannot be reached: each cause has a sentence of its own, with its fix."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from acceptance_support import Program, call
+
+from stream.core.errors import UnreachableError
+from stream.kafka.diagnosis import diagnose, diagnosed
+from stream.testing.apache_kafka import free_ports
+from stream.testing.secured_kafka import SecuredKafka
+
+SASL = {"sasl.mechanism": "PLAIN", "sasl.username": "admin", "sasl.password": "any"}
+
+
+@contextmanager
+def silent_server() -> Iterator[str]:
+    """A server that takes connections and says nothing."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("servers", "cause"),
+    [
+        ("no-such-host.invalid:9092", "the name no-such-host.invalid cannot be resolved."),
+        ("no-such-host.invalid", "the name no-such-host.invalid cannot be resolved."),
+        ("127.0.0.1:port", "127.0.0.1:port is not an address. Write host:port in kafka.bootstrap_servers."),
+        ("[::1]:0", "[::1]:0 is not an address."),
+        ("", ""),
+    ],
+)
+def test_an_address_that_leads_nowhere_is_named(servers: str, cause: str) -> None:
+    """The name and the form of the address are looked at first."""
+    found = diagnose({"bootstrap.servers": servers})
+    assert found.startswith(cause) if cause else found == ""
+
+
+def test_a_closed_port_is_named() -> None:
+    """With what it mostly means."""
+    (port,) = free_ports(1)
+    assert diagnose({"bootstrap.servers": f"127.0.0.1:{port}"}) == (
+        f"nothing listens at 127.0.0.1:{port} (connection refused). Is the broker up, and is the port in "
+        "kafka.bootstrap_servers right?"
+    )
+
+
+@pytest.mark.parametrize("protocol", ["plaintext", "SSL", "SASL_SSL", "sasl_plaintext"])
+def test_a_server_that_says_nothing_is_no_broker(protocol: str) -> None:
+    """It takes the connection, and answers in no protocol."""
+    with silent_server() as server:
+        found = diagnose({"bootstrap.servers": server, "security.protocol": protocol})
+    assert found.startswith(f"{server} takes connections, but ")
+    assert found.endswith("Is the port a Kafka broker's?")
+
+
+@pytest.mark.kafka
+@pytest.mark.parametrize(
+    ("way", "options", "cause"),
+    [
+        ("plain", {}, ""),
+        ("plain", {"security.protocol": "SSL"}, "does not speak TLS, which security.protocol asks for."),
+        ("plain", {"security.protocol": "SASL_SSL", **SASL}, "does not speak TLS, which security.protocol asks for."),
+        ("plain", {"security.protocol": "SASL_PLAINTEXT", **SASL}, "its listener takes no login."),
+        ("PLAIN", {}, "asks for a login. Set security.protocol to SASL_PLAINTEXT"),
+        ("PLAIN", {"security.protocol": "SSL"}, "does not speak TLS, which security.protocol asks for."),
+        (
+            "PLAIN",
+            {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "OAUTHBEARER"},
+            "there is no token to log in with.",
+        ),
+        ("SCRAM over TLS", {}, "speaks TLS. Set security.protocol to SSL or SASL_SSL"),
+        ("SCRAM over TLS", {"security.protocol": "SASL_PLAINTEXT", **SASL}, "Set security.protocol to SASL_SSL"),
+        ("mutual TLS", {}, "speaks TLS. Set security.protocol to SSL or SASL_SSL"),
+    ],
+)
+def test_the_wrong_protocol_is_named(
+    secured_kafka: SecuredKafka, way: str, options: Mapping[str, str], cause: str
+) -> None:
+    """Each listener is taken for another one than it is."""
+    server = secured_kafka.bootstrap if way == "plain" else secured_kafka.ways_in()[way][0]
+    found = diagnose({"bootstrap.servers": server, **options})
+    assert cause in found
+    assert bool(cause) is ("the brokers take connections" not in found and found != "")
+
+
+@pytest.mark.kafka
+def test_the_first_broker_that_answers_counts(secured_kafka: SecuredKafka) -> None:
+    """A bootstrap server that is down beside one that works is no trouble."""
+    (port,) = free_ports(1)
+    servers = f"127.0.0.1:{port},{secured_kafka.bootstrap}"
+    assert "nothing listens" not in diagnose({"bootstrap.servers": servers})
+
+
+def test_only_an_unreachable_kafka_is_looked_into() -> None:
+    """The cause replaces the general question of the error; what was asked of Kafka stays."""
+    (port,) = free_ports(1)
+    with (
+        pytest.raises(UnreachableError, match=r"reached, asking for its topics: nothing listens at .* refused"),
+        diagnosed({"bootstrap.servers": f"127.0.0.1:{port}"}),
+    ):
+        raise UnreachableError("asking for its topics")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("check",),
+        ("offsets", "show"),
+        ("offsets", "reset", "--to-earliest"),
+        ("dead-letters", "list"),
+        ("dead-letters", "redrive"),
+        ("replay",),
+        ("explain", "--topic", "t", "--partition", "0", "--offset", "0"),
+        ("run", "--until-end", "--log-level", "debug"),
+    ],
+)
+def test_every_command_says_why(tmp_path: Path, command: tuple[str, ...]) -> None:
+    """No name of code reaches the user, and the sentence has the address."""
+    (port,) = free_ports(1)
+    (tmp_path / "stream.toml").write_text(
+        f'[kafka]\nbootstrap_servers = "127.0.0.1:{port}"\ntopics = ["t"]\n'
+        '[http]\nlisten = "127.0.0.1:0"\n'
+        '[[workflow]]\nname = "a"\nurl = "https://workflow.example/"\n'
+    )
+    cause = f"nothing listens at 127.0.0.1:{port} (connection refused)."
+    if command[0] == "run":
+        with Program(tmp_path, *command) as run:
+            run.line(cause)
+        return
+    ended = call(tmp_path, *command)
+    assert ended.returncode == 1
+    assert cause in ended.stdout + ended.stderr
+    assert "_TRANSPORT" not in ended.stdout + ended.stderr
