@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Sequence
 
 from stream.core.errors import ConfigError, StreamError
+from stream.core.printable import printable_lines
 from stream.telemetry.mask import HIDDEN
 
 
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         app(given)
     except StreamError as error:
-        print(HIDDEN.mask(_told(error)), file=sys.stderr)
+        print(printable_lines(HIDDEN.mask(_told(error))), file=sys.stderr)
         sys.exit(error.exit_code)
     except Exception as error:  # a bug: its place is told, its text is not, since it may hold an event or a secret
         frames = "".join(traceback.format_tb(error.__traceback__))

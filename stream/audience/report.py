@@ -15,6 +15,7 @@ from rich.table import Table
 
 from stream.audience.state_topic import SUFFIX
 from stream.audience.sync import Outcome, Progress, SyncPlan
+from stream.core.printable import printable
 
 Counts = dict[str, int | float]
 
@@ -103,5 +104,5 @@ def print_table(console: Console, plan: SyncPlan, counts: Counts) -> None:
         table.add_row(labels.get(name, name), f"{count:,}")
     found = plan.computation
     title = f"{found.kind.capitalize()} {found.name} ({found.key}){', dry run' if plan.dry_run else ''}"
-    console.print(title, markup=False, soft_wrap=True)
+    console.print(printable(title), markup=False, soft_wrap=True)
     console.print(table)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import signal
 import time
@@ -167,7 +166,7 @@ def _run(asked: Asked, file_name: str, settings: Settings, as_json: bool) -> Non
     from stream.audience import report
     from stream.audience.source import open_source
     from stream.audience.sync import Sync, SyncPlan
-    from stream.cli.console import standard_output
+    from stream.cli.console import print_json, standard_output
 
     began_at = time.monotonic()
     plan = SyncPlan(*asked, settings.destination.integration_name)
@@ -175,7 +174,7 @@ def _run(asked: Asked, file_name: str, settings: Settings, as_json: bool) -> Non
         outcome = Sync(plan, source, kafka_policy(settings, logger=_SILENT), time.time, progress).run()
     counts = report.all_counts(plan, outcome, time.monotonic() - began_at)
     if as_json:
-        typer.echo(json.dumps(report.about(plan, settings.kafka.topics[0]) | counts, ensure_ascii=False))
+        print_json(report.about(plan, settings.kafka.topics[0]) | counts)
     else:
         report.print_table(standard_output(), plan, counts)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import asdict
 
 import typer
@@ -13,7 +12,7 @@ from rich.text import Text
 from stream.app.check_kafka import check_kafka
 from stream.app.check_workflows import probe_workflows
 from stream.app.finding import Finding, exit_code
-from stream.cli.console import print_table
+from stream.cli.console import cell, print_json, print_table
 from stream.settings import redacted_settings
 from stream.settings.load import Loaded
 
@@ -22,7 +21,7 @@ _STYLES = {"ok": "green", "warning": "yellow", "failed": "red", "refused": "red"
 
 def print_settings(loaded: Loaded) -> None:
     """The settings in force as JSON, secrets redacted."""
-    typer.echo(json.dumps(redacted_settings(loaded.settings), indent=2, ensure_ascii=False))
+    print_json(redacted_settings(loaded.settings), indent=2)
 
 
 def run_check(loaded: Loaded, probe: bool, as_json: bool) -> None:
@@ -35,16 +34,17 @@ def run_check(loaded: Loaded, probe: bool, as_json: bool) -> None:
     if probe:
         findings += asyncio.run(probe_workflows(loaded.settings))
     if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False))
+        print_json([asdict(finding) for finding in findings])
     else:
-        _print_table(findings)
+        print_findings(findings)
     raise typer.Exit(exit_code(findings))
 
 
-def _print_table(findings: list[Finding]) -> None:
+def print_findings(findings: list[Finding]) -> None:
+    """A line for each."""
     table = Table(show_header=False, box=None, pad_edge=False)
     for finding in findings:
         # As Text, since a plain string would be read as rich's markup: a detail may hold square brackets.
         verdict = Text(finding.verdict, _STYLES[finding.verdict])
-        table.add_row(verdict, Text(finding.what), Text(finding.detail))
+        table.add_row(verdict, cell(finding.what), cell(finding.detail))
     print_table(table)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import sys
+
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from stream.core.printable import printable
 
 WIDE = 10_000
 """In a pipe or a file nothing is broken into lines: other programs read it, or a pager does."""
@@ -16,6 +22,22 @@ def standard_output() -> Console:
     if not console.is_terminal:
         console.width = WIDE
     return console
+
+
+def cell(text: str, style: str = "") -> Text:
+    """Foreign text in a table or a line: no markup, no line break, no word to the terminal."""
+    return Text(printable(text), style)
+
+
+def print_json(tree: object, indent: int | None = None) -> None:
+    """JSON on standard output."""
+    typer.echo(json_text(tree, indent, ascii_only="utf" not in sys.stdout.encoding.lower()))
+
+
+def json_text(tree: object, indent: int | None = None, *, ascii_only: bool = False) -> str:
+    """JSON that any terminal and any encoding bears: what does not print, lone surrogates included, is escaped."""
+    text = json.dumps(tree, indent=indent, ensure_ascii=ascii_only)
+    return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
 
 
 def print_table(table: Table) -> None:

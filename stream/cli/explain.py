@@ -10,12 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import typer
-
 from stream.app.explain import Explainer, Explanation
 from stream.app.explain_place import PlaceReader, Standing
 from stream.app.policies import kafka_policy
 from stream.cli import options
+from stream.cli.console import print_json
 from stream.cli.explain_text import print_explanation
 from stream.core.errors import ConfigError, Problem, StreamError
 from stream.core.model import Place, Record
@@ -46,7 +45,7 @@ def run_explain(given: options.Given, source: Source, with_body: bool, as_json: 
     record, standing = _read(settings, source)
     explanation = Explainer(settings, with_body).explain(record, time.time())
     if as_json:
-        typer.echo(json.dumps(_tree(record, explanation, standing), ensure_ascii=False))
+        print_json(_tree(record, explanation, standing))
     else:
         print_explanation(record, explanation, standing)
 

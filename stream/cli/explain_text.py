@@ -9,10 +9,9 @@ from rich.text import Text
 
 from stream.app.explain import Decoded, Explanation, Lane, Request, Rule, Setting, Verdicts
 from stream.app.explain_place import GroupStanding, LetterStanding, Standing
-from stream.cli.console import standard_output
+from stream.cli.console import cell, standard_output
 from stream.core.model import Record
 from stream.core.moments import format_time
-from stream.core.printable import printable
 
 _LABEL = 16
 _OUTCOMES = {
@@ -47,13 +46,13 @@ def _event(record: Record, decoded: Decoded, standing: Standing | None) -> Itera
         yield _row("decode", f"no value (a tombstone): {decoded.then}", "yellow")
         return
     if decoded.verdict == "event":
-        yield _row("decode", f'a JSON object of type "{printable(decoded.type)}"')
+        yield _row("decode", f'a JSON object of type "{decoded.type}"')
         checked = f"valid by {decoded.schema}" if decoded.schema else "any JSON object is taken"
         yield _row("validate", checked, "green", decoded.mode)
         return
     where = "validate" if decoded.reason == "invalid_event" else "decode"
     by = f" by {decoded.schema}" if decoded.schema else ""
-    yield _row(where, f"{decoded.reason}{by}: {printable(decoded.detail)}", "red", decoded.mode)
+    yield _row(where, f"{decoded.reason}{by}: {decoded.detail}", "red", decoded.mode)
     yield _row("then", decoded.then)
 
 
@@ -87,7 +86,7 @@ def _lane(lane: Lane, from_file: bool) -> str:
         )
     if not lane.by:
         return "none: it names no user"
-    name = f" {printable(lane.name)}" if lane.name is not None else ""
+    name = f" {lane.name}" if lane.name is not None else ""
     return f"its user by {lane.by}{name}: it waits for earlier events of that user in its partition"
 
 
@@ -98,7 +97,7 @@ def _request(request: Request) -> Iterator[Text]:
     origin = "as it is on the topic" if request.is_original else "made from the event"
     yield _row("body", f"{request.body_bytes} bytes, sha256 {request.body_sha256}, {origin}")
     if request.body is not None:
-        yield _row("", printable(request.body))
+        yield _row("", request.body)
 
 
 def _unwanting(explanation: Explanation) -> set[str]:
@@ -154,9 +153,9 @@ def _letter(letter: LetterStanding) -> str:
 
 
 def _row(label: str, said: str, style: str = "", setting: Setting | None = None) -> Text:
-    line = Text(f"  {label:<{_LABEL}}").append(said, style)
+    line = Text(f"  {label:<{_LABEL}}").append(cell(said, style))
     if setting is not None:
-        line.append(f"  [{setting.path}{_value(setting.value)}]", "dim")
+        line.append(cell(f"  [{setting.path}{_value(setting.value)}]", "dim"))
     return line
 
 

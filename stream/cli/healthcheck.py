@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stream.core.errors import ConfigError, Problem
+from stream.core.printable import printable
 
 DEFAULT_LISTEN = "127.0.0.1:9464"
 DEFAULT_FILE = Path("stream.toml")
@@ -24,7 +25,7 @@ def run_healthcheck(config: Path | None = None) -> None:
     """
     fault = health_fault(*address(listen(config, os.environ)))
     if fault:
-        print(f"Error: {fault}", file=sys.stderr)
+        print(f"Error: {printable(fault)}", file=sys.stderr)
         sys.exit(1)
     print("ok")
 

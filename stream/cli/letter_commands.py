@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ import typer
 from stream.app.policies import kafka_policy
 from stream.cli import letter_report as report
 from stream.cli import options
-from stream.cli.console import standard_output
+from stream.cli.console import print_json, standard_output
 from stream.cli.letter_bars import shown_count
 from stream.cli.letter_options import read_groupings, read_place, require_workflows
 from stream.core.errors import ConfigError, MissingEventError, Problem
@@ -76,7 +75,7 @@ def run_list(given: options.Given, choice: Choice, by: str, as_json: bool) -> No
     with opened(_settings(given)) as found:
         book, letters = found.read(choice)
         if as_json:
-            typer.echo(json.dumps(report.list_json(found.archive.topic, found.group, book, letters, groupings)))
+            print_json(report.list_json(found.archive.topic, found.group, book, letters, groupings))
         else:
             report.print_list(standard_output(), found.archive.topic, book, letters, groupings)
 
@@ -96,7 +95,7 @@ def run_show(given: options.Given, text: str, workflows: Collection[str], with_v
         stored = found.archive.stored([letter for letter, _ in letters])
         shown = [report.letter_json(one, marker, stored.get(one.identity), with_value) for one, marker in letters]
     if as_json:
-        typer.echo(json.dumps(shown, ensure_ascii=False))
+        print_json(shown)
         return
     out = standard_output()
     for number, letter in enumerate(shown):
@@ -115,7 +114,7 @@ def run_discard(given: options.Given, choice: Choice, execute: bool, as_json: bo
         else:
             _, letters = found.read(choice)
     if as_json:
-        typer.echo(json.dumps(report.discard_json(found.archive.topic, letters, dry_run=not execute)))
+        print_json(report.discard_json(found.archive.topic, letters, dry_run=not execute))
     elif letters:
         report.print_discard(standard_output(), letters, dry_run=not execute)
     else:

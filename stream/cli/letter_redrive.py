@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import sys
@@ -13,7 +12,7 @@ import typer
 
 from stream.cli import letter_report as report
 from stream.cli import options
-from stream.cli.console import standard_output
+from stream.cli.console import print_json, standard_output
 from stream.cli.letter_bars import shown_runs
 from stream.cli.letter_commands import Opened, lease, opened
 from stream.cli.run import INTERRUPTED_TWICE, loop_factory
@@ -87,7 +86,7 @@ def _on_signal(redrive: Redrive) -> None:
 
 def _print(plan: Plan, as_json: bool, *, dry_run: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(report.redrive_json(plan, dry_run=dry_run)))
+        print_json(report.redrive_json(plan, dry_run=dry_run))
     elif plan.account.rows:
         report.print_redrive(standard_output(), plan, dry_run=dry_run)
     else:

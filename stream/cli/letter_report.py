@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from stream.cli.console import cell
 from stream.core.letter_book import LetterBook
 from stream.core.letter_choice import Count, count_by
 from stream.core.letters import DISCARDED, OURS, REDRIVEN, Letter, Marker
 from stream.core.model import Record
 from stream.core.moments import format_time
-from stream.core.printable import printable
 from stream.letters.plan import Plan, Row
 
 NONE = "-"
@@ -51,7 +51,7 @@ def print_list(out: Console, topic: str, book: LetterBook, letters: Sequence[Let
     if letters:
         out.print(_counts_table(count_by(letters, by), by))
     for line in _summary(topic, book, len(letters)):
-        out.print(line, markup=False)
+        out.print(cell(line))
 
 
 def _counts_table(counts: Iterable[Count], by: Sequence[str]) -> Table:
@@ -62,7 +62,7 @@ def _counts_table(counts: Iterable[Count], by: Sequence[str]) -> Table:
     table.add_column("first failed")
     table.add_column("last failed")
     for count in counts:
-        values = [Text(printable(value) or NONE) for value in count.values]
+        values = [cell(value or NONE) for value in count.values]
         first, last = format_time(count.first_failed_at_ms), format_time(count.last_failed_at_ms)
         table.add_row(*values, f"{count.letters:,}", first, last)
     return table
@@ -124,7 +124,7 @@ def print_letter(out: Console, shown: Json) -> None:
     lines += [("value", str(value))] if value is not None else []
     width = max(len(name) for name, _ in lines)
     for name, said in lines:
-        line = Text(f"{name:<{width}}", "bold").append(f"  {printable(said)}", "not bold")
+        line = Text(f"{name:<{width}}", "bold").append(cell(f"  {said}", "not bold"))
         out.print(line, soft_wrap=True)
 
 
@@ -140,7 +140,7 @@ def print_discard(out: Console, letters: Sequence[Letter], *, dry_run: bool) -> 
     table = Table("workflow", "reason", box=None, pad_edge=False)
     table.add_column("would be discarded" if dry_run else "discarded", justify="right")
     for count in count_by(letters, ("workflow", "reason")):
-        table.add_row(Text(count.values[0] or NONE), Text(printable(count.values[1])), f"{count.letters:,}")
+        table.add_row(cell(count.values[0] or NONE), cell(count.values[1]), f"{count.letters:,}")
     out.print(table)
 
 
@@ -172,10 +172,10 @@ def print_redrive(out: Console, plan: Plan, *, dry_run: bool) -> None:
     for (workflow, reason), row in sorted(plan.account.rows.items()):
         failed = () if dry_run else (row.failed_again,)
         numbers = (row.letters, row.redriven, *failed, row.left, *((row.untouched,) if rest else ()))
-        table.add_row(Text(workflow or NONE), Text(printable(reason)), *(f"{number:,}" for number in numbers))
+        table.add_row(cell(workflow or NONE), cell(reason), *(f"{number:,}" for number in numbers))
     out.print(table)
     for why, count in plan.account.left.most_common():
-        out.print(f"{_letters(count, 'letter')} left as they are: {why}.", markup=False)
+        out.print(cell(f"{_letters(count, 'letter')} left as they are: {why}."))
 
 
 def _letters(count: int, what: str) -> str:

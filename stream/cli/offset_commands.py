@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from stream.app.policies import kafka_policy
 from stream.app.replay_request import parse_topics
 from stream.cli import offset_report as report
 from stream.cli import options
-from stream.cli.console import standard_output
+from stream.cli.console import print_json, standard_output
 from stream.cli.held_since import held_since
 from stream.core.durations import parse_duration_ms
 from stream.core.errors import ConfigError, Problem
@@ -77,7 +76,7 @@ def run_show(of: Asked, as_json: bool) -> None:
     standings = show_offsets(kafka, Groups(common_config(kafka)), workflows, of.partitions)
     held, now_ms = held_since(settings), int(time.time() * 1000)
     if as_json:
-        typer.echo(json.dumps(report.standings_json(standings, held, now_ms), ensure_ascii=False))
+        print_json(report.standings_json(standings, held, now_ms))
     else:
         report.print_standings(standard_output(), standings, held, now_ms)
 
@@ -91,7 +90,7 @@ def run_reset(of: Asked, words: Words, *, execute: bool, export: bool, as_json: 
     if execute:
         execute_reset(reset, groups)
     if as_json:
-        typer.echo(json.dumps(report.reset_json(reset, dry_run=not execute)))
+        print_json(report.reset_json(reset, dry_run=not execute))
     elif export:
         typer.echo("\n".join(write_offsets(reset.offsets())))
     else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import typer
 from rich.table import Table
 
@@ -11,7 +9,7 @@ from stream.app.layout_check import partitions_of
 from stream.app.migration import Migration, execute_migration, plan_migration
 from stream.app.policies import kafka_policy
 from stream.cli import options
-from stream.cli.console import standard_output
+from stream.cli.console import cell, print_json, standard_output
 from stream.kafka.client_config import common_config
 from stream.kafka.groups import Groups
 
@@ -23,9 +21,9 @@ def run_migrate(given: options.Given, to: str, *, execute: bool, as_json: bool) 
     groups = Groups(common_config(kafka))
     migration = plan_migration(settings, groups, partitions_of(kafka), to)
     if as_json:
-        typer.echo(json.dumps(_rows(migration)))
+        print_json(_rows(migration))
     else:
-        _print(migration)
+        print_migration(migration)
     if execute:
         execute_migration(migration, groups)
         typer.echo(f"Written. Deleted: {', '.join(migration.forget)}.", err=True)
@@ -41,12 +39,13 @@ def _rows(migration: Migration) -> list[dict[str, object]]:
     ]
 
 
-def _print(migration: Migration) -> None:
+def print_migration(migration: Migration) -> None:
+    """Where each partition would be set."""
     rows = _rows(migration)
     if not rows:
         typer.echo("The other layout has committed nothing: there is nothing to carry over.")
         return
     table = Table("group", "topic", "partition", "new offset", box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*map(str, row.values()))
+        table.add_row(*(cell(str(value)) for value in row.values()))
     standard_output().print(table)

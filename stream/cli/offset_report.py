@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from stream.app.offset_reset import Reset
 from stream.app.offset_show import GroupStanding, PartitionStanding
+from stream.cli.console import cell
 from stream.cli.held_since import HeldByWorkflow
 from stream.core.moments import format_time
 from stream.kafka.groups import GroupState
@@ -83,10 +83,10 @@ def print_standings(out: Console, standings: Sequence[GroupStanding], held: Held
         if number:
             out.print()
         of = f", workflow {one.workflows[0]}" if len(standings) > 1 else ""
-        out.print(Text(f"Group {one.group}{of}: {_state(one.state)}"))
+        out.print(cell(f"Group {one.group}{of}: {_state(one.state)}"))
         out.print(_partitions_table(one.partitions, now_ms))
         for line in _remarks(one, held, now_ms):
-            out.print(Text(line))
+            out.print(cell(line))
 
 
 def _state(state: GroupState) -> str:
@@ -106,7 +106,7 @@ def _partitions_table(partitions: Sequence[PartitionStanding], now_ms: int) -> T
         numbers = (progress.committed if progress else None, one.end, progress.lag if progress else None, _left(one))
         member = f"{one.member.client_id} {one.member.host.lstrip('/')}" if one.member else NONE
         cells = [_number(number) for number in (*numbers, oldest.offset if oldest else None)]
-        table.add_row(Text(one.tp.topic), str(one.tp.partition), *cells, age, Text(member))
+        table.add_row(cell(one.tp.topic), str(one.tp.partition), *cells, age, cell(member))
     return table
 
 
@@ -154,7 +154,7 @@ def print_reset(out: Console, reset: Reset) -> None:
         for change in changes:
             moves = NONE if change.committed is None else f"{change.new.offset - change.committed:+,}"
             numbers = (_number(change.committed), _number(change.new.offset), moves)
-            table.add_row(Text(group), Text(change.tp.topic), str(change.tp.partition), *numbers)
+            table.add_row(cell(group), cell(change.tp.topic), str(change.tp.partition), *numbers)
     out.print(table)
 
 

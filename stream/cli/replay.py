@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import shlex
 import signal
@@ -12,7 +11,6 @@ import time
 from collections.abc import Iterable
 from typing import TextIO
 
-import typer
 from rich.console import Console
 
 from stream.app.policies import dead_letter_plan
@@ -22,7 +20,7 @@ from stream.app.replay_request import ReplayRequest
 from stream.app.replay_run import ReplayRun, ReplayState
 from stream.app.replay_world import ReplayParts, counting_world, replay_policy, sending_world
 from stream.app.start import prepare_dead_letters
-from stream.cli.console import standard_output
+from stream.cli.console import print_json, standard_output
 from stream.cli.replay_bar import Show, shown_progress
 from stream.cli.replay_table import Report
 from stream.cli.run import INTERRUPTED_TWICE, loop_factory
@@ -131,7 +129,7 @@ def _end_at_once(request: ReplayRequest, plan: ReplayPlan, execute: bool, as_jso
 
 def _print(report: Report, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(report.as_json(), ensure_ascii=False))
+        print_json(report.as_json())
     else:
         report.print(standard_output())
 

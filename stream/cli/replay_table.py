@@ -11,6 +11,7 @@ from rich.table import Table
 from stream.app.replay_plan import ReplayPlan
 from stream.app.replay_request import ReplayRequest
 from stream.app.replay_run import ReplayState
+from stream.cli.console import cell
 from stream.core.model import CUSTOM_TYPE, SEGMENT_TYPES
 from stream.core.sieve import Census
 
@@ -80,7 +81,7 @@ class Report:
 
     def print(self, console: Console) -> None:
         """The tables."""
-        console.print(self._title(), markup=False, soft_wrap=True)
+        console.print(cell(self._title()), soft_wrap=True)
         console.print()
         console.print(self._partitions())
         console.print()
@@ -95,7 +96,7 @@ class Report:
         table = _table("topic", "partition", "from", "until", "offsets")
         stretches = self.plan.stretches
         for tp, s in islice(stretches.items(), MOST_PARTITIONS):
-            table.add_row(tp.topic, str(tp.partition), f"{s.first}", f"{s.until}", f"{s.until - s.first:,}")
+            table.add_row(cell(tp.topic), str(tp.partition), f"{s.first}", f"{s.until}", f"{s.until - s.first:,}")
         if len(stretches) > MOST_PARTITIONS:
             table.add_row(f"and {len(stretches) - MOST_PARTITIONS} more", "", "", "", "")
         if len(stretches) > 1:
@@ -140,7 +141,7 @@ def _table(first: str, *others: str) -> Table:
 
 
 def _add(table: Table, label: str, in_range: int, counts: list[int]) -> None:
-    table.add_row(f"  {label}", *(f"{count:,}" if count else "" for count in (in_range, *counts)))
+    table.add_row(cell(f"  {label}"), *(f"{count:,}" if count else "" for count in (in_range, *counts)))
 
 
 def _order(reason: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -12,7 +11,7 @@ from pathlib import Path
 import typer
 from rich.live import Live
 
-from stream.cli.console import standard_output
+from stream.cli.console import print_json, standard_output
 from stream.core.durations import parse_duration
 from stream.core.errors import ConfigError, Problem, StreamError
 from stream.core.moments import format_time
@@ -78,7 +77,7 @@ class _Watch:
         """What the last look said."""
         reading, screen = self._screen.reading, self._screen
         if as_json and reading is not None:
-            typer.echo(_json(self._scraper.url, reading))
+            print_json(_tree(self._scraper.url, reading))
             return
         screen.is_live = False
         console = standard_output()
@@ -110,11 +109,14 @@ class _Watch:
     def _look(self) -> None:
         try:
             snapshot = self._scraper.look()
+            self._history.take(snapshot)
+            reading = self._history.reading()
         except NoAnswerError as error:
             self._screen.fault = str(error)
-            return
-        self._history.take(snapshot)
-        self._screen.fault, self._screen.reading = "", self._history.reading()
+        except (KeyError, ValueError):  # a label that every one of our samples has is missing, or is not a number
+            self._screen.fault = "its metrics are not those of tray-stream"
+        else:
+            self._screen.fault, self._screen.reading = "", reading
 
     def _told(self) -> str:
         url = self._scraper.url
@@ -141,7 +143,7 @@ def _seconds(interval: str) -> float:
     return seconds
 
 
-def _json(url: str, reading: Reading) -> str:
+def _tree(url: str, reading: Reading) -> dict[str, object]:
     tree = {"url": url, "at": format_time(round(reading.wall * 1000)), **asdict(reading)}
     del tree["wall"]
-    return json.dumps(tree, ensure_ascii=False)
+    return tree

@@ -10,5 +10,10 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else _escape(char) for char in text)
 
 
+def printable_lines(text: str) -> str:
+    """`printable`, but for the line breaks, which stay: for texts of our own with foreign words in them."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 def _escape(char: str) -> str:
     return char.encode("unicode_escape").decode("ascii")

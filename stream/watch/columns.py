@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from stream.core.printable import printable
 from stream.watch.reading import WorkflowReading
 from stream.watch.words import NONE, latency, rate, short, span
 
@@ -70,7 +71,7 @@ def _last(reading: WorkflowReading, now: float) -> Text:
 def _failing(reading: WorkflowReading, _now: float) -> Text:
     """The commonest failure of the last minute."""
     code, count = next(iter(reading.failing.items()), ("", 0))
-    return Text(f"{code} x{short(count)}" if code else NONE, "red" if code else "")
+    return Text(f"{printable(code)} x{short(count)}" if code else NONE, "red" if code else "")
 
 
 COLUMNS = (

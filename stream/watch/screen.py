@@ -9,6 +9,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from stream.core.moments import format_wall
+from stream.core.printable import printable
 from stream.watch.columns import COLUMNS, FURTHER, Column, chosen, name_width
 from stream.watch.reading import GroupReading, PartitionReading, Reading, WorkflowReading
 from stream.watch.trend import BARS, PLAIN_BARS, sparkline
@@ -64,9 +65,11 @@ class Screen:
         yield from footer
 
     def _title(self) -> Text:
-        version = f" {self.reading.version}" if self.reading else ""
+        version = f" {printable(self.reading.version)}" if self.reading else ""
         clock = f"{format_wall(self.wall())[-13:-5]} UTC"
-        return Text(f"tray-stream{version}", "bold").append(f"  {self.url}  {clock}  every {self.interval}", "dim")
+        return Text(f"tray-stream{version}", "bold").append(
+            f"  {printable(self.url)}  {clock}  every {self.interval}", "dim"
+        )
 
     def _faults(self) -> Iterator[Text]:
         if self.fault:
@@ -188,10 +191,11 @@ def _cells(texts: tuple[str, str, str, str, str, str], extra: tuple[bool, bool])
     """One partition's cells; the last two, group and worker, where there are several."""
     place, lag, per_s, committed, group, worker = texts
     text = f"{_fitted(place, 17).ljust(17)} {lag:>7} {per_s:>6} {committed:>10}"
-    text += f" {_fitted(group, 14):>14}" * extra[0] + f" {worker:>6}" * extra[1]
+    text += f" {_fitted(group, 14):>14}" * extra[0] + f" {printable(worker):>6}" * extra[1]
     return text + "   "
 
 
 def _fitted(text: str, width: int) -> str:
     """The end of a name tells it from others more often than its beginning."""
+    text = printable(text)
     return text if len(text) <= width else "…" + text[len(text) - width + 1 :]

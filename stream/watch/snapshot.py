@@ -6,9 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 Labels = tuple[tuple[str, str], ...]
 """Names and values, sorted."""
+MOST = 1e20
+"""More than any count, size or time."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,11 @@ class Snapshot:
                 yield named, value - past if value >= past else value
 
 
+def _is_sensible(sample: Sample) -> bool:
+    """NaN, infinities and the like are neither counts nor times; this program exposes none."""
+    return abs(sample.value) < MOST
+
+
 def read_snapshot(text: str, at: float, wall: float) -> Snapshot:
     """A scrape's text.
 
@@ -67,6 +75,6 @@ def read_snapshot(text: str, at: float, wall: float) -> Snapshot:
     """
     values: dict[str, dict[Labels, float]] = {}
     for family in text_string_to_metric_families(text):
-        for sample in family.samples:
+        for sample in filter(_is_sensible, family.samples):
             values.setdefault(sample.name, {})[tuple(sorted(sample.labels.items()))] = sample.value
     return Snapshot(at, wall, values)

@@ -1,0 +1,214 @@
+"""What others wrote never speaks to the terminal and never breaks an output, whatever command shows it."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stdout
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from stream.__main__ import main
+from stream.app.explain import Explainer
+from stream.app.explain_place import GroupStanding as Group
+from stream.app.explain_place import LetterStanding, Standing
+from stream.app.finding import Finding
+from stream.app.migration import Migration
+from stream.app.offset_reset import Change, Reset
+from stream.app.offset_show import GroupStanding, PartitionStanding
+from stream.app.replay_plan import ReplayPlan
+from stream.app.replay_request import ReplayRequest
+from stream.cli import check, letter_report, offset_migrate, offset_report
+from stream.cli.app import app
+from stream.cli.console import json_text
+from stream.cli.explain_text import print_explanation
+from stream.cli.held_since import Held
+from stream.cli.replay_table import Report
+from stream.core.errors import StreamError
+from stream.core.letter_book import LetterBook
+from stream.core.letter_choice import GROUPINGS
+from stream.core.letters import Identity, Letter, Marker
+from stream.core.migrate import Committed
+from stream.core.model import Place, Record, TopicPartition
+from stream.core.moments import LAST_MS
+from stream.core.offset_target import NewOffset
+from stream.core.replay_progress import Asked, Stretch
+from stream.core.sieve import Census
+from stream.core.standing import Progress
+from stream.kafka.groups import GroupState, Member
+from stream.letters.plan import Account, Plan
+from stream.settings.model import Settings
+from stream.watch.history import History
+from stream.watch.screen import Screen
+from stream.watch.snapshot import read_snapshot
+
+HOSTILE = (
+    "\x1b]0;title\x07\x1b[2J",
+    "\x9b31mC1 \x85 \x90q\x9c",
+    "\u202eright to left\u2066\u200f",
+    "two\nlines\r\x0b\x0c\u2028\u2029",
+    "[bold red]markup[/] [/nothing]",
+    "lone \ud83d surrogate",
+    "nul \x00 del \x7f tag \U000e0041",
+)
+TIMES = (-(2**63), -1, 0, LAST_MS, LAST_MS + 1, 2**63 - 1)
+NOW_MS = 1_795_498_217_000
+
+
+def letter(text: str, ms: int) -> Letter:
+    """A letter that anyone who may write to the topic can forge."""
+    identity = Identity(text, text, 1, 7, text)
+    place = Place(text, 1, 2)
+    return Letter(identity, place, text, text, 2, ms, ms, text.encode("utf-8", "replace"), is_omitted=False)
+
+
+def record(text: str, ms: int) -> Record:
+    """A record with foreign bytes everywhere."""
+    content = text.encode("utf-8", "surrogatepass")
+    return Record("events", 1, 7, ms, content, content, [(text, content), ("tray.detail", content)])
+
+
+def letters_of(text: str, ms: int) -> Iterator[object]:
+    """The four commands for dead letters."""
+    console, one = Console(width=300), letter(text, ms)
+    book = LetterBook(lambda _: True)
+    letter_report.print_list(console, text, book, [one], GROUPINGS)
+    yield letter_report.list_json(text, text, book, [one], GROUPINGS)
+    shown = letter_report.letter_json(one, Marker(one.identity, text, ms), record(text, ms), with_value=True)
+    yield dict(shown)
+    letter_report.print_letter(console, shown)
+    letter_report.print_discard(console, [one], dry_run=True)
+    yield letter_report.discard_json(text, [one], dry_run=True)
+    plan = Plan(Account(), {}, [])
+    plan.account.open(one)
+    plan.account.leave(one, text)
+    letter_report.print_redrive(console, plan, dry_run=False)
+    yield letter_report.redrive_json(plan, dry_run=False)
+
+
+def offsets_of(text: str, ms: int) -> Iterator[object]:
+    """The three commands for offsets."""
+    console, tp = Console(width=300), TopicPartition(text, 0)
+    member = Member(text, text, "/" + text, (tp,))
+    progress = Progress(5, 9, {text: [], "b": []}, "ignored")
+    standing = PartitionStanding(tp, 7, 9, progress, record(text, ms), member)
+    standings = [GroupStanding(text, (text, "b"), GroupState(text, (member,)), [standing])]
+    held = {(text, text): Held(3, ms / 1000)}
+    offset_report.print_standings(console, standings, held, NOW_MS)
+    yield offset_report.standings_json(standings, held, NOW_MS)
+    reset = Reset({text: [Change(tp, 5, NewOffset(6, text), 0)]}, {text: GroupState(text)})
+    offset_report.print_reset(console, reset)
+    yield offset_report.reset_json(reset, dry_run=True)
+    offset_migrate.print_migration(Migration({text: {tp: Committed(5, "")}}, ()))
+
+
+def explained(text: str, ms: int) -> Iterator[object]:
+    """An event of a topic, and its letters."""
+    workflow = {"name": "orders", "url": "https://hooks.example.com/x", "events": [text]}
+    settings = Settings.model_validate({"kafka": {"topics": ["events"]}, "workflow": [workflow]})
+    event = {"type": text, "event": text, "userId": text, "messageId": text, "integrations": {text: True}}
+    for body in (event, event | {"type": "track"}, {text: text}):
+        stored = Record("events", 1, 7, ms, None, json.dumps(body).encode(), None)
+        explanation = Explainer(settings, True).explain(stored, 0.0)
+        found = LetterStanding(text, text, text, text, 1, ms, text, text)
+        group = Group(text, text, 1, 3, "ignored", {text: "open"})
+        print_explanation(stored, explanation, Standing(0, 9, False, [group], [found], text))
+        yield [str(explanation)]
+
+
+def watched(text: str, ms: int) -> Iterator[object]:
+    """The screen of `top`, of an endpoint that is not ours."""
+    label = text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
+    who = f'group="{label}",workflow="{label}"'
+    lines = [
+        f'tray_build_info{{version="{label}"}} 1',
+        f'tray_open_bytes{{group="{label}"}} {ms}',
+        *(f"tray_gate_open{{{who}}} 0", f"tray_gate_closed_since_timestamp_seconds{{{who}}} {ms}"),
+        *(f"tray_gate_closed_until_timestamp_seconds{{{who}}} NaN", f"tray_held{{{who}}} +Inf"),
+        f'tray_attempts_total{{{who},code="{label}"}} 3',
+        f'tray_committed_offset{{group="{label}",topic="{label}",partition="0",worker="{label}"}} 1e300',
+        f'tray_committed_offset{{group="{label}",topic="{label}",partition="1",worker="{label}"}} 5',
+    ]
+    history = History()
+    for at in (0.0, 2.0):
+        history.take(read_snapshot("\n".join(lines) + "\n", at, NOW_MS / 1000 + at))
+    screen = Screen(text, "2s", lambda: NOW_MS / 1000, history.reading())
+    for line in screen.lines(300, 100):
+        Console(width=300).print(line, soft_wrap=True)
+    yield [str(history.reading())]
+
+
+def others(text: str, _ms: int) -> Iterator[object]:
+    """`check` and `replay`."""
+    check.print_findings([Finding(text, "failed", text)])
+    tp = TopicPartition(text, 0)
+    request = ReplayRequest(text, True, text, text, {text: frozenset()}, ("orders",))
+    plan = ReplayPlan({tp: Stretch(0, 9, 0)}, Asked({}))
+    census = Census(request.workflows, records=3)
+    census.left_out[text] += 1
+    report = Report(request, plan, census, None, False, (text,), 1.0)
+    report.print(Console(width=300))
+    yield report.as_json()
+
+
+@pytest.mark.parametrize("ms", TIMES)
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+@pytest.mark.parametrize("show", [letters_of, offsets_of, explained, watched, others])
+def test_every_command_shows_foreign_text_safely(
+    show: Callable[[str, int], Iterator[object]], text: str, ms: int
+) -> None:
+    """No control character, no bidirectional override, no crash, and JSON that says what was there."""
+    out = io.TextIOWrapper(io.BytesIO(), "utf-8")
+    with redirect_stdout(out):
+        trees = list(show(text, ms))
+    out.flush()
+    printed = out.buffer.getvalue().decode()
+    assert [char for char in printed if not char.isprintable() and char != "\n"] == []
+    for tree in trees:
+        found = json_text(tree)
+        assert found.isprintable()
+        assert found.encode()
+        assert json.loads(found) == json.loads(json.dumps(tree))
+
+
+@pytest.mark.parametrize("arguments", [[], ["--json"], ["--json", "--body"]])
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+def test_explain_survives_foreign_events(tmp_path: Path, text: str, arguments: list[str]) -> None:
+    """Lone surrogates have no bytes in UTF-8; as JSON escapes they can be told."""
+    (tmp_path / "stream.toml").write_text('[kafka]\ntopics = ["t"]\n[[workflow]]\nurl = "https://h.example.com/x"\n')
+    event = {"type": "track", "event": text, "userId": text, "messageId": text, "integrations": {text: text}}
+    (tmp_path / "event.json").write_text(json.dumps(event))
+    config = ["--config", str(tmp_path / "stream.toml")]
+    done = CliRunner().invoke(app, ["explain", str(tmp_path / "event.json"), *config, *arguments])
+    assert done.exit_code == 0
+    assert done.stdout.replace("\n", "").isprintable()
+    if arguments:
+        assert json.loads(done.stdout)["decoded"]["verdict"] == "event"
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=ascii)
+def test_an_error_that_quotes_foreign_text_is_printable(
+    text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its own line breaks stay."""
+
+    def fail(_arguments: object) -> None:
+        raise StreamError(f"first\n{text}")
+
+    monkeypatch.setattr("stream.cli.app.app", fail)
+    with pytest.raises(SystemExit):
+        main(["top"])
+    printed = capsys.readouterr().err
+    assert printed.startswith("Error: first\n")
+    assert printed.replace("\n", "").isprintable()
+
+
+def test_json_for_a_terminal_without_unicode() -> None:
+    """Everything beyond ASCII is escaped, and reads as the same."""
+    assert json_text({"a": "Größe \u2713"}) == '{"a": "Größe \u2713"}'
+    assert json_text({"a": "Größe \u2713"}, ascii_only=True) == '{"a": "Gr\\u00f6\\u00dfe \\u2713"}'
+    assert json_text(["\U000e0041\ud83d"]) == '["\\udb40\\udc41\\ud83d"]'
