@@ -61,6 +61,7 @@ bench-engine: $(STAMP)  ## what the engine alone costs an event, with many other
 	$(BIN)/python tests/bench/engine_cost.py
 	$(BIN)/python tests/bench/waiting_events.py
 	$(BIN)/python tests/bench/scrape_cost.py
+	$(BIN)/python tests/bench/worst_event.py
 
 profile: $(STAMP)  ## where the time goes on a bench run: top lists and a flame graph (py-spy)
 	@$(BIN)/python tests/bench/bench_profile.py $(if $(EVENTS),--events $(EVENTS)) $(SETTINGS)

@@ -50,9 +50,10 @@ class RequestBuilder:
         made = event.made
         if made is not None and made.kind == self._kind:
             return HttpRequest(made.own, made.body, self._constant, made.kind, made.lines)
+        if event.type == "delete" and not event.is_complete:
+            event.body = delete_notification(event.body, event.record.timestamp_ms)
+            event.is_complete = True
         body = event.body
-        if event.type == "delete":
-            body = delete_notification(body, event.record.timestamp_ms)
         if self._is_compact:
             body = compact(body)
         key = idempotency_key(event) + self._key_suffix

@@ -42,6 +42,7 @@ class SchemaValidator:
         except (OSError, ValueError, KeyError, ReferencingError) as error:
             raise StreamError(f"The schemas in {folder} cannot be used: {error}") from error
         self._common = self._validators.pop(COMMON)
+        self._fields = frozenset(field for schema in schemas.values() for field in _fields(schema))
 
     def fault(self, type_: str, payload: Mapping[str, Any]) -> str | None:
         """None when `payload` is a valid event of `type_`, else a sentence naming the field, never its value.
@@ -54,7 +55,8 @@ class SchemaValidator:
                 return None
         except UnicodeEncodeError:  # a lone surrogate in the text of `type`: the outline has none
             pass
-        faults = [_sentence(error) for error in validator.iter_errors(_outline(payload))]
+        outline = {field: _flat(payload[field]) for field in self._fields if field in payload}
+        faults = [_sentence(error) for error in validator.iter_errors(outline)]
         return "; ".join(faults) + "." if faults else None
 
 
@@ -88,16 +90,23 @@ def _state(error: ValidationError) -> str:
     return _PHRASES.get(error.kind.name, "is not valid")
 
 
-def _outline(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """The top level of an event in a form that can always be reported on.
-
-    The schemas look no deeper, so what is nested is emptied: neither its size nor its depth counts. Lone
-    surrogates and numbers beyond a double's range, which JSON allows, are replaced.
-    """
-    return {_text(key): _flat(value) for key, value in payload.items()}
+def _fields(schema: Any) -> Iterator[str]:
+    """Names of fields that a schema speaks of, at any depth of its own."""
+    if isinstance(schema, dict):
+        yield from schema.get("required", ())
+        yield from schema.get("properties", ())
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for part in schema:
+            yield from _fields(part)
 
 
 def _flat(value: object) -> object:
+    """A field's value in a form that can be reported on at a cost that does not depend on its size.
+
+    The schemas look no deeper, so what is nested is emptied. Lone surrogates and numbers beyond a double's range, which
+    JSON allows, are replaced.
+    """
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, float):

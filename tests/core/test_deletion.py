@@ -162,6 +162,24 @@ def test_deep_and_large_bodies() -> None:
     )
 
 
+def test_an_event_that_takes_too_long_is_left_as_it_stands() -> None:
+    """Names that repeat a thousand times, or as many deeply nested members, are not looked through one by one."""
+    for member in (b'"type":"delete"', b'"a":[[[[[[]]]]]]'):
+        body = b'{"userId":"1",' + b",".join([member] * 2_000) + b"}"
+        assert delete_notification(body, TIME_MS) == body
+
+
+@pytest.mark.parametrize(
+    "member",
+    [b'"a":1', b'"\\u0061":[{}]', b'"a":{"b":[{"c":"]"}]}', b'"userIds":"{"'],
+    ids=["flat", "escaped", "nested", "like a needed one"],
+)
+def test_very_many_members(member: bytes) -> None:
+    """Their number does not matter: what is missing is added."""
+    body = b'{"userId":"1",' + b",".join([member] * 50_000) + b',"timestamp":"t"}'
+    assert delete_notification(body, TIME_MS) == body[:-1] + b',"type":"delete","userID":"1"}'
+
+
 def test_members_with_their_places() -> None:
     """The scanner names each top-level member and where its value lies."""
     body = b'{"a" : 1, "b":[{"c":"]"}] ,"a":"\\u00e9"}'

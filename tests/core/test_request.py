@@ -240,3 +240,12 @@ def test_delete_can_be_compact() -> None:
     body = b'{ "type": "delete", "userID": "1", "timestamp": null }'
     request = RequestBuilder(WorkflowPolicy("w", body="compact"), AGENT).build(event(body, "delete"))
     assert request.body == (b'{"type":"delete","userID":"1","timestamp":"2012-12-02T00:30:08.276Z","userId":"1"}')
+
+
+def test_a_notification_is_made_once() -> None:
+    """However many workflows and attempts send it, signed with the time or not."""
+    event = Event(Record("t", 0, 0, 0, None, b'{"userId":"1"}'), b'{"userId":"1"}', "delete", "1", None, {})
+    policies = [WorkflowPolicy("a"), WorkflowPolicy("b", webhook_keys=(b"k",)), WorkflowPolicy("c", shared_secret=b"s")]
+    bodies = [RequestBuilder(policy, "test").build(event).body for policy in (*policies, *policies)]
+    assert b'"userID":"1"' in bodies[0]
+    assert all(body is bodies[0] for body in bodies)
