@@ -153,7 +153,9 @@ def check(
     probe: Annotated[
         bool, typer.Option("--probe", help="Connect to each workflow's host (TCP and TLS); no event is sent.")
     ] = False,
-    show: Annotated[bool, typer.Option("--print", help="Print the settings in force, secrets redacted.")] = False,
+    show: Annotated[
+        bool, typer.Option("--print", help="Print the settings in force as a settings file, secrets redacted.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """Every finding at once."""
@@ -162,7 +164,7 @@ def check(
     given = options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=topic, group_id=group_id)
     loaded = options.load(given, workflows_required=False)
     if show:
-        print_settings(loaded)
+        print_settings(loaded, as_json)
     else:
         run_check(loaded, probe, as_json)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict
 
+import tomli_w
 import typer
 from rich.table import Table
 from rich.text import Text
@@ -19,9 +20,18 @@ from stream.settings.load import Loaded
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "red", "refused": "red"}
 
 
-def print_settings(loaded: Loaded) -> None:
-    """The settings in force as JSON, secrets redacted."""
-    print_json(redacted_settings(loaded.settings), indent=2)
+def print_settings(loaded: Loaded, as_json: bool) -> None:
+    """The settings in force as a settings file, or as JSON. A secret is the reference to it, or masked."""
+    tree = redacted_settings(loaded.settings, loaded.references)
+    if as_json:
+        print_json({"schema_version": 1, "settings": tree}, indent=2)
+        return
+    source = loaded.path or "the environment and defaults alone"
+    typer.echo(f"# The settings in force, from {source}, environment and command line.")
+    typer.echo(
+        "# A secret is shown as the reference to it; one that is written out is masked: refer to it as ${env:NAME}."
+    )
+    typer.echo(tomli_w.dumps(tree), nl=False)
 
 
 def run_check(loaded: Loaded, probe: bool, as_json: bool) -> None:

@@ -22,6 +22,8 @@ class Draft:
     tree: dict[str, Any] = field(default_factory=dict)
     origins: dict[Location, str] = field(default_factory=dict)
     """Variable or flag a value came from. A location without an entry came from the file."""
+    references: dict[Location, str] = field(default_factory=dict)
+    """What to write in the file for values that stand elsewhere: `${env:NAME}` or `${file:PATH}`."""
     problems: list[Problem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     faulty: set[Location] = field(default_factory=set)
@@ -36,6 +38,8 @@ class Draft:
                 return
         table[at[-1]] = value
         self.origins[at] = origin
+        if isinstance(value, str) and origin.startswith("TRAY_"):
+            self.references[at] = f"${{env:{origin}}}"
 
     def report(self, at: Location, what: str, fix: str = "") -> None:
         """Add a problem of the value at a location."""

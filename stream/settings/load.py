@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from stream.core.errors import ConfigError
-from stream.settings.draft import Draft
+from stream.settings.draft import Draft, Location
 from stream.settings.environment import read_environment
 from stream.settings.file import DEFAULT_PATH, find_file, read_file
 from stream.settings.keys import fields_by_key, sections_by_key
@@ -28,6 +28,8 @@ class Loaded:
     settings: Settings
     path: Path | None
     warnings: tuple[str, ...] = ()
+    references: Mapping[Location, str] = field(default_factory=dict)
+    """The references, by the place of what they stand for."""
 
 
 def load_settings(
@@ -60,7 +62,8 @@ def load_settings(
         report_signing(settings, draft)
     if settings is None or draft.problems:
         raise ConfigError(draft.problems)
-    return Loaded(settings, file, (*draft.warnings, *find_warnings(settings), *signing_warnings(settings)))
+    warnings = (*draft.warnings, *find_warnings(settings), *signing_warnings(settings))
+    return Loaded(settings, file, warnings, draft.references)
 
 
 def load_http(path: Path | None, environ: Mapping[str, str], *, default_path: Path = DEFAULT_PATH) -> Http:

@@ -301,7 +301,7 @@ class Settings(Section):
             raise refusal(Fault(what, 'Set it: dead_letter.topic = "…".', "topic"))
         if kafka and topic in kafka.topics:
             raise refusal(Fault("is one of kafka.topics, too.", "Give dead letters another topic.", "topic"))
-        return dead_letter
+        return dead_letter.model_copy(update={"topic": topic}) if kafka else dead_letter
 
 
 def _holds_initial(max_s: float, info: ValidationInfo, section: str) -> float:

@@ -60,6 +60,8 @@ class References:
             what, fix = error.args
             draft.report(at, what, fix)
             return text
+        if (found := _REFERENCE.fullmatch(text)) and found[1]:
+            draft.references[at] = text
         if text and not resolved:
             draft.warnings.append(f"{draft.label(at)}: {text} is empty, so this setting is empty, too.")
         return resolved

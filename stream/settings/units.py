@@ -32,6 +32,7 @@ _BYTES_BY_UNIT = {
     "GB": 10**9,
     "GiB": 2**30,
 }
+_RATE_DIGITS = 6
 _AMOUNT = r"[0-9]+(\.[0-9]+)?"
 _SIZE_PATTERN = f"[0-9]+({'|'.join(_BYTES_BY_UNIT)})?"
 _RATE_PATTERN = f"{_AMOUNT}/(s|m|h)"
@@ -138,8 +139,18 @@ class Rate:
 
 
 def format_rate(per_s: float) -> str:
-    """The text of a rate: `parse` gives `per_s` back, but for rounding."""
-    return f"{per_s:g}/s" if per_s >= 1 else f"{per_s * 60:g}/m"
+    """The text of a rate: `parse_rate` gives `per_s` back."""
+    for unit in ("s", "m", "h"):
+        amount = round(Decimal(str(per_s)) * _SECONDS_BY_UNIT[unit], _RATE_DIGITS).normalize()
+        if amount >= 1 and parse_rate(text := f"{amount:f}/{unit}") == per_s:
+            return text
+    return f"{Decimal(repr(per_s)):f}/s"
+
+
+def format_size(size: int) -> str:
+    """The text in the largest unit that needs no fraction: `parse_size` gives `size` back."""
+    unit = next(unit for unit, length in reversed(_BYTES_BY_UNIT.items()) if size % length == 0)
+    return f"{size // _BYTES_BY_UNIT[unit]}{unit}"
 
 
 def _duration_fault(value: object) -> Fault:

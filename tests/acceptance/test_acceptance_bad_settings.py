@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,7 @@ def test_an_unknown_command_or_option(tmp_path: Path) -> None:
 
 
 def test_settings_in_force_are_printed_without_secrets(tmp_path: Path) -> None:
-    """`check --print` shows every setting as JSON; of URLs the host at most, of secrets nothing."""
+    """`check --print` shows every setting as the file would; of URLs the host at most, of secrets nothing."""
     hidden = {"path": "hook-8b1f", "secret": "s3cret-5d2e", "header": "token-77aa", "password": "pass-c0de"}
     tables: dict[str, Event] = {
         "kafka": KAFKA,
@@ -83,7 +84,9 @@ def test_settings_in_force_are_printed_without_secrets(tmp_path: Path) -> None:
     (tmp_path / "stream.toml").write_text(text)
     ended = call(tmp_path, "check", "--print")
     assert ended.returncode == 0
-    shown = json.loads(ended.stdout)
+    as_json = call(tmp_path, "check", "--print", "--json")
+    assert json.loads(as_json.stdout) == {"schema_version": 1, "settings": tomllib.loads(ended.stdout)}
+    shown = tomllib.loads(ended.stdout)
     assert shown["kafka"]["topics"] == ["segment-events"]
     assert shown["kafka"]["options"]["security.protocol"] == "SASL_SSL"
     assert shown["workflow"][0]["name"] == "orders"

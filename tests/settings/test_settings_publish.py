@@ -9,12 +9,16 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
+import tomli_w
+from hypothesis import given
+from hypothesis import strategies as st
 from settings_support import MINIMAL, URL, load
 
 from stream.settings import redacted_settings
 from stream.settings.keys import fields_by_key, section_of
 from stream.settings.model import Settings
 from stream.settings.publish import main, schema_text
+from stream.settings.units import format_rate, format_size, parse_rate, parse_size
 
 PUBLISHED = Path(__file__).parents[2] / "schemas" / "config.schema.json"
 
@@ -156,13 +160,84 @@ def test_printed_settings_are_in_the_words_of_the_file(tmp_path: Path) -> None:
     }
     assert printed["limits"] == {
         "max_open_events": 20_000,
-        "max_open_bytes": 67_108_864,
+        "max_open_bytes": "64MiB",
         "max_lane_events": 1_000,
         "max_ahead": 1_000_000,
     }
     assert printed["gate"] == {"failures": 10, "initial": "1s", "max": "1m"}
     assert printed["destination"]["shared_secret"] == ""
     assert printed["workflow"][0]["timeout"] == "10s"
+
+
+GIVEN_BACK = """
+isolation = "workflow"
+[kafka]
+topics = ["segment-events"]
+[kafka.options]
+"sasl.password" = "${env:PASSWORD}"
+[destination]
+shared_secrets = ["${env:NEW_SECRET}", "${env:OLD_SECRET}"]
+[limits]
+max_open_bytes = "10MB"
+[tracing]
+sample = 0.01
+[retry]
+initial = "1.5s"
+retry_on = [404]
+[[workflow]]
+name = "a"
+url = "${env:A_URL}"
+rate_limit = "7/h"
+headers = { Authorization = "${env:TOKEN}" }
+proxy = "${env:PROXY}"
+events = ["Order *"]
+[[workflow]]
+name = "b"
+url = "${env:B_URL}"
+concurrency = 8
+rate_limit = "0.3/s"
+shared_secret = "${env:OLD_SECRET}"
+"""
+GIVEN_ENVIRON = {
+    "PASSWORD": "p",
+    "NEW_SECRET": "n",
+    "OLD_SECRET": "o",
+    "A_URL": "https://a.example/hook",
+    "B_URL": "https://b.example/hook",
+    "TOKEN": "Bearer t",
+    "PROXY": "http://user:word@proxy.example:3128",
+    "TRAY_KAFKA__GROUP_ID": "other",
+    "TRAY_KAFKA_OPTION_SASL_USERNAME": "u",
+}
+
+
+def test_printed_settings_are_a_file_that_gives_the_same_settings(tmp_path: Path) -> None:
+    """Units are kept, and secrets are the references that stand for them."""
+    loaded = load(tmp_path, GIVEN_BACK, GIVEN_ENVIRON)
+    printed = tomli_w.dumps(redacted_settings(loaded.settings, loaded.references))
+    assert load(tmp_path, printed, GIVEN_ENVIRON).settings == loaded.settings
+    without = {name: value for name, value in GIVEN_ENVIRON.items() if name != "TRAY_KAFKA__GROUP_ID"}
+    assert load(tmp_path, printed, without).settings == loaded.settings
+
+
+def test_a_secret_within_a_longer_text_is_masked(tmp_path: Path) -> None:
+    """Only a reference that is the whole value is printed: what stands around it may be secret, too."""
+    toml = MINIMAL + 'headers = { Authorization = "Bearer-of-mine ${env:TOKEN}" }\n'
+    loaded = load(tmp_path, toml, {"TOKEN": "t"})
+    printed = redacted_settings(loaded.settings, loaded.references)
+    assert printed["workflow"][0]["headers"] == {"Authorization": "**********"}
+
+
+@pytest.mark.parametrize("text", ["100/s", "1/s", "90/m", "7/h", "0.3/s", "1/h", "33.5/m", "0.01/h"])
+def test_a_rate_is_printed_as_one_that_is_read_alike(text: str) -> None:
+    """Whatever the unit that it was written in."""
+    assert parse_rate(format_rate(parse_rate(text))) == parse_rate(text)
+
+
+@given(st.integers(0, 2**40))
+def test_a_size_is_printed_as_one_that_is_read_alike(size: int) -> None:
+    """In the largest unit that needs no fraction."""
+    assert parse_size(format_size(size)) == size
 
 
 def test_defaults_are_those_of_the_contract(tmp_path: Path) -> None:
