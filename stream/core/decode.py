@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import orjson
@@ -22,6 +25,11 @@ _FRAMING_BYTES = 5
 """Confluent Schema Registry: 0x00 and a four-byte schema id before the JSON."""
 _LONGEST_INTEGER = 4_000
 """Digits that the standard library turns into an integer; its own limit is 4,300."""
+_DEEPEST = 1_024
+"""Levels of nesting that orjson reads."""
+_BRACKET = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[][{}]', re.DOTALL)
+"""A text without an end is one text as well, so that garbage costs linear time."""
+_STEPS = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
 _EXACT_BELOW = 2.0**53
 _LANE_FIELDS = ("userId", "anonymousId", "groupId")
 _DELETE_LANE_FIELDS = ("userId", "userID")
@@ -92,7 +100,29 @@ def _parse_again(body: bytes) -> Any:
 
 
 def _parse_leniently(body: bytes) -> Any:
-    return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, parse_int=_integer)
+    _require_shallow(body)
+    with _room_to_nest():
+        return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, parse_int=_integer)
+
+
+def _require_shallow(body: bytes) -> None:
+    """Raise RecursionError for what is nested deeper than orjson reads; Python versions differ in what they bear."""
+    depth = 0
+    for found in _BRACKET.finditer(body):
+        depth += _STEPS.get(found[0], 0)
+        if depth > _DEEPEST:
+            raise RecursionError("nested too deeply")
+
+
+@contextmanager
+def _room_to_nest() -> Iterator[None]:
+    """Python 3.11 counts each level of JSON as a frame of the caller's stack."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit + 2 * _DEEPEST)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def _refuse_constant(name: str) -> None:
@@ -131,6 +161,7 @@ def _decimal_text(value: float, body: bytes, field: str) -> str:
     if value.is_integer() and abs(value) < _EXACT_BELOW:
         return str(int(value))
     try:
-        return str(json.loads(body.decode("utf-8"), parse_float=str, parse_int=str)[field])
+        with _room_to_nest():
+            return str(json.loads(body.decode("utf-8"), parse_float=str, parse_int=str)[field])
     except RecursionError:
         return repr(value)

@@ -105,12 +105,11 @@ def compact(body: bytes) -> bytes:
     """`body` re-serialised without white space or needless escapes, as JSON.stringify would.
 
     The bytes stay as they are where that would change what they say: lone surrogates, numbers beyond a
-    double's range, nesting beyond what can be written.
+    double's range, nesting beyond what orjson writes, whatever the standard library of this Python could.
     """
     try:
-        if _LONG_DIGITS.search(body):
-            return _compact_exactly(body)
-        return orjson.dumps(orjson.loads(body))
+        compacted = orjson.dumps(orjson.loads(body))
+        return _compact_exactly(body) if _LONG_DIGITS.search(body) else compacted
     except (ValueError, TypeError, RecursionError):  # orjson's own errors are a ValueError and a TypeError
         return body
 
