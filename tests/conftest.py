@@ -17,6 +17,7 @@ import pytest
 from stream.testing import topics
 from stream.testing.apache_kafka import ApacheKafka
 from stream.testing.kafka_jars import KAFKA_VERSION, KafkaUnavailable
+from stream.testing.kafka_proxy import SlowedKafka
 from stream.testing.mock_cluster import MockCluster
 from stream.testing.receiver import FaultReceiver
 from stream.testing.secured_kafka import SecuredKafka
@@ -26,7 +27,7 @@ if FUZZ := os.environ.get("FUZZ", ""):  # `make fuzz`: as many inputs for every 
     hypothesis.settings.register_profile("fuzz", max_examples=int(FUZZ), deadline=None)
     hypothesis.settings.load_profile("fuzz")
 GIVEN_BOOTSTRAP = os.environ.get("TRAY_TEST_BOOTSTRAP", "")
-KAFKA_FIXTURES = frozenset({"apache_kafka", "own_kafka", "secured_kafka"})
+KAFKA_FIXTURES = frozenset({"apache_kafka", "own_kafka", "secured_kafka", "slowed_kafka"})
 UNAVAILABLE = "no Apache Kafka:"
 
 
@@ -66,6 +67,20 @@ def secured_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredK
     """Apache Kafka that its clients have to log in to; tests that use it run one after the other."""
     with started(SecuredKafka(tmp_path_factory.mktemp("secured"))) as kafka:
         yield kafka
+
+
+@pytest.fixture(scope="session")
+def slowed_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlowedKafka]:
+    """The broker of `slowed_kafka`, one for the whole run."""
+    with started(SlowedKafka(tmp_path_factory.mktemp("slowed"))) as kafka, kafka.proxy:
+        yield kafka
+
+
+@pytest.fixture
+def slowed_kafka(slowed_broker: SlowedKafka) -> Iterator[SlowedKafka]:
+    """Apache Kafka that can be slow for those that come through its proxy; afterwards it is fast again."""
+    yield slowed_broker
+    slowed_broker.proxy.slow(seconds=0)
 
 
 @contextmanager

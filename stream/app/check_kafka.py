@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from stream.app.finding import Finding, verdict_of
-from stream.app.layout_check import check_layout, is_decisive, needed_rights
-from stream.app.policies import dead_letter_plan, kafka_policy
+from stream.app.layout_check import Commits, check_layout, is_decisive, needed_rights
+from stream.app.policies import dead_letter_plan, kafka_policy, layouts
 from stream.app.start import source_topics
 from stream.core.errors import ConfigError, SourceError
 from stream.core.model import TopicPartition
+from stream.core.start_offsets import TopicStart, has_progressed, topic_start
 from stream.kafka.client_config import common_config, reader_config
 from stream.kafka.diagnosis import diagnosed
 from stream.kafka.groups import Groups
@@ -90,26 +92,42 @@ class KafkaCheck:
         client = Groups(common_config(self._policy))
         with OffsetReader(reader_config(self._policy)) as reader:
             tps = reader.partitions(self._sources, KAFKA_TIMEOUT_S)
+            found = {group: client.committed(group, tps) for group in groups}
             for group in groups:
-                yield from self._offsets_of(group, client, reader, tps)
+                yield from self._offsets_of(group, found, reader, tps)
         try:
             check_layout(self._settings, self._policy)
         except ConfigError as error:
             yield from (Finding("isolation", "failed", f"{p.what} {p.fix}") for p in error.problems)
 
     def _offsets_of(
-        self, group: str, client: Groups, reader: OffsetReader, tps: list[TopicPartition]
+        self, group: str, commits: Mapping[str, Commits], reader: OffsetReader, tps: list[TopicPartition]
     ) -> Iterator[Finding]:
-        what = f"group {group}"
-        committed = client.committed(group, tps)
+        what, committed = f"group {group}", commits[group]
+        for detail in self._starts_of(group, commits, tps):
+            yield Finding(what, "ok", detail)
         if not committed:
-            yield Finding(what, "ok", f"nothing committed yet: starts at {self._settings.kafka.start}")
             return
+        ranges = reader.ranges(list(committed), KAFKA_TIMEOUT_S)
         for tp, commit in sorted(committed.items()):
-            first, end = reader.range_of(tp, KAFKA_TIMEOUT_S)
+            first, end = ranges[tp]
             if not first <= commit.offset <= end:
                 yield self._lost(what, tp, commit.offset, first)
         yield Finding(what, "ok", f"committed offsets on {len(committed)} of {len(tps)} partitions")
+
+    def _starts_of(self, group: str, commits: Mapping[str, Commits], tps: list[TopicPartition]) -> Iterator[str]:
+        """Where a run would start on topics of which the group has committed nothing; one line for equal starts."""
+        layout = next(layout for layout in layouts(self._settings) if layout.group == group)
+        new: defaultdict[TopicStart, list[str]] = defaultdict(list)
+        known = {tp.topic for tp in commits[group]}
+        for topic in sorted({tp.topic for tp in tps} - known):
+            others = {other: commits[other] for other in layout.other_groups}
+            running = next((other for other, theirs in others.items() if _has_progressed(theirs, topic)), "")
+            new[topic_start(layout.start, layout.own_start, running)].append(topic)
+        for start, topics in new.items():
+            where = f" on {', '.join(topics)}" if known or len(new) > 1 else ""
+            why = f", as a new workflow beside {start.because_of} ([[workflow]] start changes it)"
+            yield f"nothing committed{where} yet: starts at {start.policy}{why if start.because_of else ''}"
 
     def _lost(self, what: str, tp: TopicPartition, committed: int, first: int) -> Finding:
         stops = self._settings.kafka.on_data_loss == "stop"
@@ -146,6 +164,10 @@ class KafkaCheck:
         if limit.isdecimal() and wanted > int(limit):
             what = f"{wanted} is more than the broker takes ({_METADATA_LIMIT} = {limit}): longer commits would fail."
             yield Finding("kafka.metadata_max_bytes", "warning", f"{what} Set it to {limit} or less.")
+
+
+def _has_progressed(commits: Commits, topic: str) -> bool:
+    return has_progressed({tp: (one.offset, one.metadata) for tp, one in commits.items() if tp.topic == topic})
 
 
 def _forbidden(kind: Literal["topic", "group"], name: str, operation: str, what: str = "") -> Finding:

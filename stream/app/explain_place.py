@@ -122,7 +122,7 @@ class PlaceReader:
 
     def _groups(self, place: Place) -> Iterator[GroupStanding]:
         groups, tp = Groups(common_config(self._policy)), TopicPartition(place.topic, place.partition)
-        for layout in layouts(self._settings, is_first_start=False):
+        for layout in layouts(self._settings):
             try:
                 found = groups.describe(layout.group)
                 commit = groups.committed(layout.group, [tp]).get(tp)
@@ -144,13 +144,13 @@ class PlaceReader:
         tps = [same] if same in partitions else partitions
         try:
             starts = reader.at_time(tps, letters_from_ms(record.timestamp_ms, time_ns() // 1_000_000))
-            spans = {tp: Span(start, reader.range_of(tp)[1]) for tp, start in starts.items()}
+            spans = {tp: Span(starts[tp], end) for tp, end in reader.ends(list(starts)).items()}
             return self._found(record.place, spans)
         except SourceError as error:
             return [], str(error)
 
     def _found(self, place: Place, spans: Mapping[TopicPartition, Span]) -> tuple[list[LetterStanding], str]:
-        groups = {layout.group for layout in layouts(self._settings, is_first_start=False)}
+        groups = {layout.group for layout in layouts(self._settings)}
         book = LetterBook(lambda whose: whose.place == place and whose.group in groups, keep_done=True)
         give_up_at, unknown = monotonic() + LETTERS_WITHIN_S, ""
         with RecordReader(reader_config(self._policy)) as reader:

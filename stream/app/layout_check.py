@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from stream.app.policies import workflow_group
 from stream.core.errors import ConfigError, Problem, RefusedError
@@ -18,18 +17,10 @@ from stream.settings.model import Settings
 Commits = Mapping[TopicPartition, Committed]
 
 
-@dataclass(frozen=True)
-class Past:
-    """What was committed before this start."""
+def check_layout(settings: Settings, kafka: KafkaPolicy) -> tuple[str, ...]:
+    """Compare the groups of both layouts; workflows' groups that we may not see. Blocking.
 
-    is_first_start: bool
-    """Nothing of this deployment was ever committed, in either layout."""
-    unseen: tuple[str, ...] = ()
-    """Workflows' groups that we may not see; while all share one group, they count as never used."""
-
-
-def check_layout(settings: Settings, kafka: KafkaPolicy) -> Past:
-    """Compare the groups of both layouts. Blocking.
+    While all workflows share one group, those that we may not see count as never used.
 
     Raises:
         ConfigError: the layout that is not in use holds newer offsets, so that events would be sent again.
@@ -46,7 +37,7 @@ def check_layout(settings: Settings, kafka: KafkaPolicy) -> Past:
     unused, used = (by_workflow, by_shared) if settings.isolation == "shared" else (by_shared, by_workflow)
     if is_newer(unused, used):
         raise ConfigError([_refusal(settings)])
-    return Past(not shared and not by_workflow, tuple(unseen))
+    return tuple(unseen)
 
 
 def needed_rights(settings: Settings) -> dict[str, str]:

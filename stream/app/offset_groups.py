@@ -32,9 +32,7 @@ def chosen_groups(settings: Settings, names: Collection[str]) -> dict[str, tuple
         what = "has no offsets of its own: all workflows share one consumer group."
         fix = "Leave --workflow out; to send events to one workflow again: tray-stream replay --workflow NAME."
         raise ConfigError([Problem(f"--workflow {next(iter(names))}", what, fix)])
-    found = {
-        layout.group: tuple(w.name for w in layout.workflows) for layout in layouts(settings, is_first_start=False)
-    }
+    found = {layout.group: tuple(w.name for w in layout.workflows) for layout in layouts(settings)}
     return {group: own for group, own in found.items() if not names or set(own) & set(names)}
 
 
@@ -53,7 +51,7 @@ def ranges_of(policy: KafkaPolicy, only: Mapping[str, frozenset[int]]) -> Ranges
             raise MissingTopicError(f"There is no topic {', '.join(missing or policy.topics)} on this cluster.")
         require_partitions("--topic", (TopicPartition(t, n) for t, numbers in only.items() for n in numbers), tps)
         chosen = [tp for tp in tps if not only or tp.partition in (only.get(tp.topic) or {tp.partition})]
-        return {tp: reader.range_of(tp) for tp in chosen}
+        return reader.ranges(chosen)
 
 
 def require_partitions(source: str, named: Iterable[TopicPartition], known: Collection[TopicPartition]) -> None:

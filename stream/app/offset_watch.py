@@ -38,12 +38,9 @@ class OffsetWatch:
     async def follow_ends(self) -> None:
         """Keep the end offset of each owned partition current."""
         while True:
-            for tp in self._engine.owned():
-                answer = await self._ask(partial(_range_of, tp))
-                if not answer:  # then the others would not be told either, each after its own wait
-                    break
-                if tp in self._engine.owned():
-                    self._engine.stats.ends |= {found: end for found, (_, end) in answer.items()}
+            if asked := sorted(self._engine.owned()):
+                ends = await self._ask(partial(_ends, asked))
+                self._engine.stats.ends |= {tp: ends[tp] for tp in ends.keys() & self._engine.owned()}
             await asyncio.sleep(LAG_EVERY_S)
 
     async def until_end(self, ranges: Ranges) -> None:
@@ -85,8 +82,8 @@ class OffsetWatch:
                 return {}
 
 
-def _range_of(tp: TopicPartition, reader: OffsetReader) -> Ranges:
-    return {tp: reader.range_of(tp, ASK_TIMEOUT_S)}
+def _ends(tps: Collection[TopicPartition], reader: OffsetReader) -> dict[TopicPartition, int]:
+    return reader.some_ends(tps, ASK_TIMEOUT_S)
 
 
 def _committed(tps: Collection[TopicPartition], reader: OffsetReader) -> dict[TopicPartition, int]:

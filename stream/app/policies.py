@@ -32,7 +32,11 @@ class Layout:
     is_isolated: bool = False
     """The group is its workflow's own."""
     start: str = "earliest"
-    """Where the group starts when it has committed nothing."""
+    """Where the group starts on a topic of which it has committed nothing."""
+    own_start: str | None = None
+    """Its workflow's own `start`."""
+    other_groups: tuple[str, ...] = ()
+    """Groups of the other workflows."""
 
 
 def shared_layout(settings: Settings, workers: int = 1) -> Layout:
@@ -45,21 +49,25 @@ def workflow_group(settings: Settings, workflow: Workflow) -> str:
     return f"{settings.kafka.group_id}.{workflow.name}"
 
 
-def layouts(settings: Settings, *, is_first_start: bool, only: str | None = None, workers: int = 1) -> list[Layout]:
-    """The engines of a process, which is one of `workers`.
-
-    `is_first_start`: no group of this deployment has committed anything yet.
-
-    A workflow that joins a running deployment starts at the latest event unless its own `start` says otherwise.
-    """
+def layouts(settings: Settings, *, only: str | None = None, workers: int = 1) -> list[Layout]:
+    """The engines of a process, which is one of `workers`."""
     if settings.isolation == "shared":
         return [shared_layout(settings, workers)]
     chosen = [workflow for workflow in settings.workflows if only in (None, workflow.name)]
-    by_default = settings.kafka.start if is_first_start else "latest"
-    share = len(chosen) * workers
-    return [
-        Layout(workflow_group(settings, w), (w,), share, is_isolated=True, start=w.start or by_default) for w in chosen
-    ]
+    return [_own_layout(settings, workflow, len(chosen) * workers) for workflow in chosen]
+
+
+def _own_layout(settings: Settings, workflow: Workflow, share: int) -> Layout:
+    groups = [workflow_group(settings, other) for other in settings.workflows if other is not workflow]
+    return Layout(
+        workflow_group(settings, workflow),
+        (workflow,),
+        share,
+        is_isolated=True,
+        start=settings.kafka.start,
+        own_start=workflow.start,
+        other_groups=tuple(groups),
+    )
 
 
 def engine_policy(settings: Settings, layout: Layout) -> EnginePolicy:
@@ -127,6 +135,8 @@ def kafka_policy(settings: Settings, layout: Layout | None = None, logger: loggi
         topics=kafka.topics,
         group=layout.group,
         start=layout.start,
+        own_start=layout.own_start,
+        other_groups=layout.other_groups,
         prefetch_kbytes=PREFETCH_KBYTES // layout.share,
         group_protocol=kafka.group_protocol,
         group_instance_id=kafka.group_instance_id,

@@ -85,9 +85,8 @@ class Processor:
         self._fault: StreamError | None = None
         self._tracing = open_tracing(self.settings)
 
-    def _engines_for(self, settings: Settings, *, is_first_start: bool = False) -> EnginePlan:
-        options = self.options
-        chosen = layouts(settings, is_first_start=is_first_start, only=options.only, workers=options.workers)
+    def _engines_for(self, settings: Settings) -> EnginePlan:
+        chosen = layouts(settings, only=self.options.only, workers=self.options.workers)
         return plan_engines(settings, chosen)
 
     @property
@@ -185,8 +184,7 @@ class Processor:
     async def _run_engines(self, start: Start) -> None:
         asyncio.get_running_loop().set_exception_handler(self._on_exception)
         self._answer, self._trace = start, self._open_trace()
-        planned = self._engines_for(self.settings, is_first_start=start.is_first_start)
-        self._engines.begin(planned, self.health.joined)
+        self._engines.begin(self._engines_for(self.settings), self.health.joined)
         if self._stop_asked.is_set():
             self.request_stop()
         self.on_started(self)

@@ -161,7 +161,7 @@ def _facts(
     reader: OffsetReader, tps: Collection[TopicPartition], committed: Commits
 ) -> dict[TopicPartition, PartitionFacts]:
     offsets = {tp: commit.offset for tp, commit in committed.items()}
-    return {tp: PartitionFacts(*reader.range_of(tp), offsets.get(tp)) for tp in tps}
+    return {tp: PartitionFacts(*span, offsets.get(tp)) for tp, span in reader.ranges(tps).items()}
 
 
 def _resolved(

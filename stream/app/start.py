@@ -32,8 +32,6 @@ class Start:
 
     dead_letter_partitions: int
     """0 when there is no dead-letter topic."""
-    is_first_start: bool
-    """Nothing of this deployment was ever committed."""
     ranges: Ranges | None
     """Where `--until-end` ends."""
 
@@ -49,7 +47,7 @@ async def ask_kafka(
     if inspect_topics:
         await until_answered(kafka, lambda: require_rights(settings, kafka, ASK_TIMEOUT_S), journal)
     ranges = await until_answered(kafka, lambda: read_ranges(kafka), journal) if until_end else None
-    partitions, is_first_start = 0, False
+    partitions = 0
     if settings.dead_letter.enabled:
         plan = dead_letter_plan(settings)
         partitions, findings = await until_answered(
@@ -58,12 +56,11 @@ async def ask_kafka(
         for finding in findings:
             journal.warning(finding)
     if inspect_topics:
-        past = await until_answered(kafka, lambda: check_layout(settings, kafka), journal)
-        is_first_start = past.is_first_start
-        if past.unseen:
+        unseen = await until_answered(kafka, lambda: check_layout(settings, kafka), journal)
+        if unseen:
             what = "Kafka does not let us see groups that workflows of their own would have; they count as never used."
-            journal.info(what, groups=" ".join(past.unseen))
-    return Start(partitions, is_first_start, ranges)
+            journal.info(what, groups=" ".join(unseen))
+    return Start(partitions, ranges)
 
 
 async def unless_stopped(question: Coroutine[Any, Any, T], stopped: asyncio.Event) -> T | None:
@@ -118,7 +115,7 @@ def read_ranges(policy: KafkaPolicy) -> dict[TopicPartition, tuple[int, int]]:
         missing = [topic for topic in policy.topics if not topic.startswith("^") and topic not in found]
         if missing or not partitions:
             raise MissingTopicError(f"--until-end: no topic {', '.join(missing or policy.topics)} on this cluster.")
-        return {tp: reader.range_of(tp) for tp in partitions}
+        return reader.ranges(partitions)
 
 
 async def until_answered(kafka: KafkaPolicy, question: Callable[[], T], journal: Journal) -> T:

@@ -26,6 +26,8 @@ Range = tuple[int, int]
 PLAIN, DEFLATED = "t3.", "t4."
 OLD_PLAIN, OLD_DEFLATED = "t1.", "t2."
 _HASH_BYTES, _OLD_HASH_BYTES = 6, 4
+START_MARK = "s1."
+"""Metadata of a resolved start, until the group's first commit there. It says that nothing beyond it is done."""
 _MAX_DECODED = 1_000_000
 _MAX_TOPIC_ID = 100
 
@@ -94,6 +96,8 @@ def decode(text: str, base: int) -> CommitMap:
     Raises:
         BadMapError: it is foreign, damaged, of an unknown version, or belongs to another offset.
     """
+    if text == START_MARK:
+        return CommitMap(base)
     try:
         raw = base64.b64decode(text[3:], validate=True)
         if text.startswith((DEFLATED, OLD_DEFLATED)):

@@ -2,110 +2,137 @@
 
 from __future__ import annotations
 
+import queue
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import TypeVar
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from confluent_kafka import Consumer
 
-from stream.core.errors import RefusedError, SourceError
+from stream.core.errors import RefusedError, SourceError, StreamError
 from stream.core.model import CommitOffset, CommitOutcome, CommitResult, TopicPartition
 from stream.core.ports import Journal
+from stream.core.start_offsets import FirstLook, Grants, Start, StartAnswer, StartOffsets, TopicStart
 from stream.kafka.assignment import Assignment
-from stream.kafka.committer import FIRST, Committer
-from stream.kafka.starts import Resolved, Start, Starts
+from stream.kafka.committer import Committer
+from stream.kafka.starts import StartReader
 
-AGAIN_AFTER_S = 1.0
+LISTED = 20
+"""Partitions whose starts a line names one by one."""
 
-Answer = TypeVar("Answer")
 Begin = Callable[[Sequence[Start]], None]
 
 
 class Arrivals:
-    """Tries until Kafka answers, between polls, so that the group and a stop are served meanwhile."""
+    """Parks what is granted until Kafka has said where it starts. Used by the consumer's owner alone."""
 
     def __init__(
-        self, starts: Starts, assignment: Assignment, committer: Committer, begin: Begin, journal: Journal
+        self, reader: StartReader, assignment: Assignment, committer: Committer, begin: Begin, journal: Journal
     ) -> None:
-        self._starts = starts
+        self._reader = reader
         self._assignment = assignment
         self._committer = committer
         self._begin = begin
         self._journal = journal
-        self._unknown: set[TopicPartition] = set()
-        self._committing: dict[TopicPartition, Start] = {}
+        self._starts = StartOffsets()
+        self._asked: Grants = {}
         self._ready: list[Start] = []
-        self._ask_at = 0.0
+
+    @property
+    def may_join(self) -> bool:
+        """Whether it is known what Kafka held before this process joins the group."""
+        return self._starts.has_looked
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether an answer is awaited that lets partitions be read."""
+        return self._starts.is_waiting or bool(self._ready)
 
     def add(self, consumer: Consumer, tps: Sequence[TopicPartition]) -> None:
-        """Granted, within the assign callback: begin what was committed, park the rest.
+        """Granted, within the assign callback."""
+        if tps:
+            self._starts.add(self._assignment.park(consumer, tps))
+        else:
+            self._begin([])
+
+    def advance(self, consumer: Consumer) -> None:
+        """Between two polls: begin what has become ready, take an answer, ask the next question.
 
         Raises:
-            RefusedError: Kafka does not let us see what was committed.
+            RefusedError: Kafka does not let us see offsets.
         """
-        starts = self._asked(lambda: self._starts.known(consumer, tps)) or []
-        known = {start.tp for start in starts}
-        if known or not tps:
-            self._assignment.grant(consumer, starts)
-            self._begin(starts)
-        if parked := [tp for tp in tps if tp not in known]:
-            self._assignment.park(consumer, parked)
-            self._unknown |= set(parked)
-
-    def go_on(self, consumer: Consumer) -> None:
-        """Between two polls: begin what has become ready, ask again where there was no answer."""
+        self._take_answer(consumer)
         if self._ready:
-            self._grant(consumer, self._ready)
-        if not self._unknown or time.monotonic() < self._ask_at:
+            ready, self._ready = self._ready, []
+            self._grant(consumer, ready)
+        if self._starts.is_due(time.monotonic()):
+            self._ask()
+
+    def drop(self, tps: Collection[TopicPartition]) -> None:
+        """These partitions are revoked or lost."""
+        self._starts.drop(tps)
+        self._ready = [start for start in self._ready if start.tp not in tps]
+
+    def on_committed(self, results: Iterable[CommitResult]) -> list[CommitResult]:
+        """Take the answers to commits of starts; the rest, which is for the engine."""
+        answers = list(results)
+        starts = [result for result in answers if self._starts.is_start(result)]
+        others = [result for result in answers if not self._starts.is_start(result)]
+        self._ready += self._starts.committed(starts, time.monotonic())
+        for error in sorted({result.error for result in starts if result.outcome is not CommitOutcome.OK}):
+            self._warn(f"The commit of the start failed ({error}).")
+        return others
+
+    def _ask(self) -> None:
+        self._asked = self._starts.ask()
+        if self._starts.has_looked:
+            self._reader.ask(sorted(self._asked))
+        else:
+            self._reader.look()
+
+    def _take_answer(self, consumer: Consumer) -> None:
+        try:
+            answer = self._reader.answers.get_nowait()
+        except queue.Empty:
             return
-        asked = sorted(self._unknown)
-        if (resolved := self._asked(lambda: self._starts.resolve(consumer, asked))) is None:
-            return
+        if isinstance(answer, FirstLook):
+            self._starts.looked(answer)
+        elif isinstance(answer, StartAnswer):
+            self._resolve(consumer, answer)
+        else:
+            self._on_failed(answer)
+
+    def _on_failed(self, error: StreamError) -> None:
+        if isinstance(error, RefusedError) or not isinstance(error, SourceError):
+            raise error
+        self._starts.failed(time.monotonic())
+        self._warn(str(error))
+
+    def _resolve(self, consumer: Consumer, answer: StartAnswer) -> None:
+        resolved = self._starts.answered(self._asked, answer, time.monotonic())
         if resolved.known:
             self._grant(consumer, resolved.known)
         if resolved.fresh:
-            self._commit(consumer, resolved)
-
-    def drop(self, tps: Collection[TopicPartition]) -> None:
-        """They are not ours any more."""
-        self._unknown -= set(tps)
-        self._ready = [start for start in self._ready if start.tp not in tps]
-        for tp in tps:
-            self._committing.pop(tp, None)
-
-    def on_committed(self, results: Iterable[CommitResult]) -> None:
-        """Answers to commits of starts, among others that were made for partitions of other members."""
-        for result in results:
-            start = self._committing.get(result.tp)
-            if start is None or start.offset != result.offset:
-                continue
-            del self._committing[result.tp]
-            if result.outcome is CommitOutcome.OK:
-                self._ready.append(start)
-            else:
-                self._unknown.add(result.tp)
-                self._ask_again(f"The commit of the start failed ({result.error}).")
+            self._log_fresh(resolved.fresh)
+            self._committer.commit(consumer, resolved.fresh)
 
     def _grant(self, consumer: Consumer, starts: Sequence[Start]) -> None:
         self._assignment.grant(consumer, starts)
-        self.drop([start.tp for start in starts])
         self._begin(starts)
 
-    def _asked(self, question: Callable[[], Answer]) -> Answer | None:
-        try:
-            return question()
-        except RefusedError:
-            raise
-        except SourceError as error:
-            self._ask_again(str(error))
-            return None
-
-    def _ask_again(self, why: str) -> None:
-        self._ask_at = time.monotonic() + AGAIN_AFTER_S
+    def _warn(self, why: str) -> None:
         self._journal.warning("Start offsets are not known yet; asking again.", error=why)
 
-    def _commit(self, consumer: Consumer, resolved: Resolved) -> None:
-        self._committing |= {start.tp: start for start in resolved.fresh}
-        self._unknown -= self._committing.keys()
-        starts = [*resolved.fresh, *resolved.others]
-        self._committer.commit(consumer, {start.tp: CommitOffset(FIRST, start.offset) for start in starts})
+    def _log_fresh(self, fresh: Mapping[TopicPartition, CommitOffset]) -> None:
+        """One line per topic and policy."""
+        by_policy: defaultdict[tuple[str, TopicStart], list[str]] = defaultdict(list)
+        for tp, due in sorted(fresh.items()):
+            by_policy[tp.topic, self._starts.look.policy(tp)].append(f"{tp.partition}:{due.offset}")
+        for (topic, start), offsets in by_policy.items():
+            more = f" and {len(offsets) - LISTED} more" if len(offsets) > LISTED else ""
+            where: dict[str, object] = {"topic": topic, "start": start.policy}
+            where["offsets"] = " ".join(offsets[:LISTED]) + more
+            if start.because_of:
+                where["reason"] = f"a new workflow: {start.because_of} has been reading this topic"
+                where["change"] = 'before its first start, set start = "earliest" in its [[workflow]]'
+            self._journal.info("Nothing was committed here.", **where)

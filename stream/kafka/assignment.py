@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections import ChainMap
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from stream.core.model import TopicPartition
-from stream.kafka.starts import Start
+from stream.core.start_offsets import Grants, Start
 
 ANYWHERE = 0
 """Where a parked partition stands. It must be an offset: asked for the end of a partition, librdkafka takes an answer
@@ -26,22 +27,31 @@ class Assignment:
         self.stopped: set[TopicPartition] = set()
         """Held, but not consumed: records were lost and `on_data_loss = "stop"`."""
         self.is_paused = False
-        self._parked: set[TopicPartition] = set()
+        self._parked: dict[TopicPartition, int] = {}
+        """Granted and not read yet, with the epoch that each will be read in."""
+        self.held: Mapping[TopicPartition, int] = ChainMap(self.epochs, self._parked)
+        """All partitions that are ours, read or not: for these we may commit."""
         self.not_read: frozenset[TopicPartition] = frozenset()
         """Partitions that are paused, whatever `pause` and `resume` say of all."""
         self._next_epoch = count(1)
 
-    def park(self, consumer: Consumer, tps: Sequence[TopicPartition]) -> None:
-        """Take a grant without reading: where these start is not known yet. What still comes of them is ignored."""
+    def park(self, consumer: Consumer, tps: Sequence[TopicPartition]) -> Grants:
+        """Take a grant without reading, since the starts are not known yet; the epochs that begin with it."""
         consumer.incremental_assign([KafkaPartition(*tp, ANYWHERE) for tp in tps])
-        self._parked |= set(tps)
+        granted = {tp: next(self._next_epoch) for tp in tps}
+        self._parked |= granted
         _set_paused(consumer, tps, True)
+        return granted
 
     def grant(self, consumer: Consumer, starts: Sequence[Start]) -> None:
-        """Read each of these partitions from its start, in an epoch of its own, none of them paused."""
+        """Read each of these partitions from its start, none of them paused.
+
+        A parked one in the epoch that began when it was parked, any other in a new one.
+        """
+        parked = dict(self._parked)
         self.move(consumer, {start.tp: start.offset for start in starts})
         for start in starts:
-            self.epochs[start.tp] = next(self._next_epoch)
+            self.epochs[start.tp] = parked.get(start.tp) or next(self._next_epoch)
         # The pause flag outlives a revoke in librdkafka; the state of a fresh grant is always set.
         _set_paused(consumer, [start.tp for start in starts], False)
         if self.is_paused and starts:
@@ -59,7 +69,8 @@ class Assignment:
         held = [tp for tp in positions if tp in self.epochs or tp in self._parked]
         if held:
             consumer.incremental_unassign([KafkaPartition(*tp) for tp in held])
-        self._parked -= positions.keys()
+        for tp in held:
+            self._parked.pop(tp, None)
         consumer.incremental_assign([KafkaPartition(*tp, offset) for tp, offset in positions.items()])
 
     def drop(self, tps: Iterable[TopicPartition]) -> None:
@@ -67,7 +78,7 @@ class Assignment:
         for tp in tps:
             self.epochs.pop(tp, None)
             self.stopped.discard(tp)
-            self._parked.discard(tp)
+            self._parked.pop(tp, None)
 
     def pause(self, consumer: Consumer) -> None:
         """Take nothing from any partition until `resume`."""

@@ -38,6 +38,10 @@ class KafkaPolicy:
     topics: tuple[str, ...]
     group: str
     start: str = "earliest"
+    own_start: str | None = None
+    """The workflow's own `start`, before which `other_groups` do not count."""
+    other_groups: tuple[str, ...] = ()
+    """Groups of the deployment's other workflows: a topic on which one has progressed is read from its latest event."""
     group_protocol: str = "classic"
     group_instance_id: str | None = None
     max_poll_interval_s: float = 300.0

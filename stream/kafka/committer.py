@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
@@ -12,8 +12,10 @@ from stream.core.model import CommitOffset, CommitOutcome, CommitResult, TopicPa
 from stream.core.ports import Offsets
 from stream.kafka.codes import NEVER_STORED, as_source_error, commit_outcome, kafka_error
 
-FIRST = 0
-"""Epoch of the commit of a resolved start, made before the partition has one of its own."""
+REQUEST_BYTES = 400_000
+"""Most that one request asks Kafka to store. It writes them as one batch, and refuses all of one beyond 1 MB."""
+ENTRY_BYTES = 120
+"""What Kafka adds to the names and the metadata of a commit, at most."""
 
 Report = Callable[[Sequence[CommitResult]], None]
 
@@ -50,12 +52,11 @@ class Committer:
                 self.sent[tp] = due
                 self._asked[tp, due.offset].append(due.epoch)
                 asked.append(KafkaPartition(tp.topic, tp.partition, due.offset, due.metadata))
-        if not asked:
-            return
-        try:
-            consumer.commit(offsets=asked, asynchronous=True)
-        except KafkaException as error:
-            self.on_commit(kafka_error(error), asked)
+        for part in _parts(asked):
+            try:
+                consumer.commit(offsets=part, asynchronous=True)
+            except KafkaException as error:
+                self.on_commit(kafka_error(error), part)
 
     def on_commit(self, error: KafkaError | None, answers: Sequence[KafkaPartition]) -> None:
         """librdkafka's callback: one answer per partition, or one error for all of them.
@@ -75,8 +76,6 @@ class Committer:
                 raise as_source_error(fault, "committing offsets")
 
     def _is_late(self, tp: TopicPartition, epoch: int, offset: int) -> bool:
-        if epoch == FIRST:
-            return False
         sent = self.sent.get(tp)
         return self._current.get(tp) != epoch or (sent is not None and sent.epoch == epoch and offset < sent.offset)
 
@@ -88,6 +87,21 @@ class Committer:
         if not epochs:
             del self._asked[tp, offset]
         return epoch
+
+
+def _parts(asked: Sequence[KafkaPartition]) -> Iterator[list[KafkaPartition]]:
+    """The commits of each request, of bounded size."""
+    part: list[KafkaPartition] = []
+    size = 0
+    for one in asked:
+        added = ENTRY_BYTES + 2 * len(one.topic) + len(one.metadata or "")
+        if part and size + added > REQUEST_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(one)
+        size += added
+    if part:
+        yield part
 
 
 def _result(tp: TopicPartition, epoch: int, offset: int, error: KafkaError | None) -> CommitResult:

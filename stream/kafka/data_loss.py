@@ -10,10 +10,10 @@ from confluent_kafka import Consumer
 from stream.core.errors import SourceError
 from stream.core.model import DataLoss, TopicPartition
 from stream.core.ports import Journal, SourceEvents
+from stream.core.start_offsets import Start
 from stream.kafka.assignment import Assignment
 from stream.kafka.reader import watermarks
 from stream.kafka.rebalance import Begun, Post
-from stream.kafka.starts import Start
 
 REMIND_EVERY_S = 60.0
 AGAIN_AFTER_S = 1.0

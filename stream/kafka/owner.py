@@ -24,13 +24,15 @@ from stream.kafka.assignment import Assignment
 from stream.kafka.batches import Polled, sort_polled
 from stream.kafka.client_config import KafkaPolicy, Options, open_client, subscription
 from stream.kafka.codes import as_source_error, is_refused, kafka_error
-from stream.kafka.committer import FIRST, Committer
+from stream.kafka.committer import Committer
 from stream.kafka.data_loss import DataLossWatch
 from stream.kafka.rebalance import BEAT_S, DRAIN_SLACK_S, Begun, Post, Rebalance
 from stream.kafka.shelf import Shelf
-from stream.kafka.starts import Starts
+from stream.kafka.starts import StartReader
 
 POLL_S = 0.1
+WAITING_POLL_S = 0.01
+"""While an answer is waited for that lets partitions be read."""
 PAUSED_POLL_S = 0.05
 BATCH = 1000
 STALL_S = 1.0
@@ -70,12 +72,14 @@ class ConsumerOwner(threading.Thread):
         self._is_drained = False
         self._close_at = 0.0
         self._last_poll = time.monotonic()
+        self._has_joined = False
         self._was_assigned = False
         self._is_dead = False
         """The client reported a fatal error, fenced for one; nothing works any more."""
         self._assignment = Assignment()
         self._shelf = Shelf(self._assignment.epochs)
-        self._committer = Committer(self._assignment.epochs, self._report_commits)
+        self._committer = Committer(self._assignment.held, self._report_commits)
+        self._start_reader = StartReader(policy)
         self._config = {
             **config,
             "error_cb": self._guarded(self._on_error),
@@ -92,7 +96,7 @@ class ConsumerOwner(threading.Thread):
         policy, assignment, post, journal = self._policy, self._assignment, self._post, self._journal
         self._events = events
         self._begun = Begun(events, post, assignment)
-        self._arrivals = Arrivals(Starts(policy.start, journal), assignment, self._committer, self._begun.tell, journal)
+        self._arrivals = Arrivals(self._start_reader, assignment, self._committer, self._begun.tell, journal)
         self._rebalance = Rebalance(
             events, post, assignment, self._committer, self._arrivals, policy.drain_timeout_s, self._serve
         )
@@ -146,7 +150,11 @@ class ConsumerOwner(threading.Thread):
             self._leave()
 
     def _enter(self) -> None:
-        """Join the group."""
+        """Prepare to join the group."""
+        self._start_reader.begin()
+
+    def _join(self) -> None:
+        self._has_joined = True
         self._consumer.subscribe(
             subscription(self._policy),
             on_assign=self._guarded(self._on_assign),
@@ -164,7 +172,7 @@ class ConsumerOwner(threading.Thread):
             self._held_since = None
             if self._assignment.is_paused:
                 self._assignment.resume(self._consumer)
-            self._take(POLL_S)
+            self._take(WAITING_POLL_S if self._arrivals.is_waiting else POLL_S)
         else:
             self._hold_back()
         if self._failure is not None:
@@ -172,7 +180,9 @@ class ConsumerOwner(threading.Thread):
 
     def _go_on(self) -> None:
         """Between two polls: what waits for an answer of Kafka's."""
-        self._arrivals.go_on(self._consumer)
+        self._arrivals.advance(self._consumer)
+        if not self._has_joined and self._arrivals.may_join:
+            self._join()
         self._loss.go_on(self._consumer)
 
     def _may_take(self) -> bool:
@@ -274,6 +284,7 @@ class ConsumerOwner(threading.Thread):
 
     def _leave(self) -> None:
         """Close the consumer, in a thread that is left behind when Kafka does not answer."""
+        self._start_reader.close()
         if self._is_dead:  # closing it would never end, and take a core; without a reference it goes away at once
             del self._consumer
             return
@@ -343,8 +354,7 @@ class ConsumerOwner(threading.Thread):
             self._on_error(error)
 
     def _report_commits(self, results: Sequence[CommitResult]) -> None:
-        self._arrivals.on_committed(result for result in results if result.epoch == FIRST)
-        if of_engine := [result for result in results if result.epoch != FIRST]:
+        if of_engine := self._arrivals.on_committed(results):
             self._post(self._events.on_committed, of_engine)
         again = {r.tp: self._committer.sent[r.tp] for r in of_engine if r.outcome is CommitOutcome.RETRIED}
         if self._is_drained and again:  # the engine has ended, and will not ask again

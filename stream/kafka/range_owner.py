@@ -11,12 +11,12 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from stream.core.errors import StreamError
 from stream.core.model import CommitOutcome, CommitResult, TopicPartition
 from stream.core.ports import Journal, Offsets, SourceEvents
+from stream.core.start_offsets import Start
 from stream.kafka.batches import Polled
 from stream.kafka.client_config import KafkaPolicy, Options
 from stream.kafka.owner import ConsumerOwner
 from stream.kafka.progress import Kept, NothingKept, ProgressKeeper
 from stream.kafka.rebalance import Post
-from stream.kafka.starts import Start
 
 LOOK_AGAIN_S = 0.005
 """Between two looks whether there is room."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
-from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from stream.core.errors import SourceError
@@ -54,13 +54,54 @@ class OffsetReader:
 
     def range_of(self, tp: TopicPartition, timeout_s: float = TIMEOUT_S) -> tuple[int, int]:
         """(first offset, read-committed end) of a partition."""
+        return self.ranges([tp], timeout_s)[tp]
+
+    def ranges(
+        self, tps: Collection[TopicPartition], timeout_s: float = TIMEOUT_S
+    ) -> dict[TopicPartition, tuple[int, int]]:
+        """(first offset, read-committed end) of every partition; two requests per broker, however many they are."""
         with self._translated():
-            return watermarks(self._consumer, tp, timeout_s)
+            found, fault = self._ranges(tps, timeout_s)
+            if fault is not None:
+                raise fault
+        return found
+
+    def some_ranges(
+        self, tps: Collection[TopicPartition], timeout_s: float = TIMEOUT_S
+    ) -> dict[TopicPartition, tuple[int, int]]:
+        """Like `ranges`, without the partitions that Kafka does not tell of, unless that is all of them."""
+        with self._translated():
+            found, fault = self._ranges(tps, timeout_s)
+            if fault is not None and not found:
+                raise fault
+        return found
+
+    def ends(self, tps: Collection[TopicPartition], timeout_s: float = TIMEOUT_S) -> dict[TopicPartition, int]:
+        """The read-committed end of every partition; one request per broker."""
+        with self._translated():
+            found, fault = _offsets_at(self._consumer, tps, OFFSET_END, timeout_s)
+            if fault is not None:
+                raise fault
+        return found
+
+    def some_ends(self, tps: Collection[TopicPartition], timeout_s: float = TIMEOUT_S) -> dict[TopicPartition, int]:
+        """Like `ends`, without the partitions that Kafka does not tell of, unless that is all of them."""
+        with self._translated():
+            found, fault = _offsets_at(self._consumer, tps, OFFSET_END, timeout_s)
+            if fault is not None and not found:
+                raise fault
+        return found
 
     def committed(self, tps: Iterable[TopicPartition], timeout_s: float = TIMEOUT_S) -> dict[TopicPartition, int]:
         """What the group has committed, for those of the partitions where it has."""
+        return {tp: offset for tp, (offset, _) in self.commits(tps, timeout_s).items()}
+
+    def commits(
+        self, tps: Iterable[TopicPartition], timeout_s: float = TIMEOUT_S
+    ) -> dict[TopicPartition, tuple[int, str]]:
+        """(offset, metadata) of what the group has committed, for those of the partitions where it has."""
         with self._translated():
-            return {tp: offset for tp, (offset, _) in committed(self._consumer, tps, timeout_s).items()}
+            return committed(self._consumer, tps, timeout_s)
 
     def at_time(
         self, tps: Iterable[TopicPartition], ms: int, timeout_s: float = TIMEOUT_S
@@ -78,6 +119,13 @@ class OffsetReader:
                 if answer.error is not None:
                     raise as_source_error(answer.error, doing)
         return {TopicPartition(a.topic, a.partition): a.offset for a in answers if a.offset >= 0}
+
+    def _ranges(
+        self, tps: Collection[TopicPartition], timeout_s: float
+    ) -> tuple[dict[TopicPartition, tuple[int, int]], SourceError | None]:
+        firsts, fault = _offsets_at(self._consumer, tps, OFFSET_BEGINNING, timeout_s)
+        ends, other = _offsets_at(self._consumer, list(firsts), OFFSET_END, timeout_s)
+        return {tp: (firsts[tp], end) for tp, end in ends.items()}, fault or other
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -111,6 +159,28 @@ def watermarks(consumer: Consumer, tp: TopicPartition, timeout_s: float) -> tupl
     if answer is None:
         raise as_source_error(KafkaError(KafkaError._TIMED_OUT), f"asking for the range of {tp.topic}:{tp.partition}")
     return answer
+
+
+def _offsets_at(
+    consumer: Consumer, tps: Collection[TopicPartition], where: int, timeout_s: float
+) -> tuple[dict[TopicPartition, int], SourceError | None]:
+    """First offsets or ends, and why partitions are left out.
+
+    librdkafka sends these two in place of a time as they are, in one request for all partitions of a broker; its call
+    for the watermarks takes one partition at a time.
+    """
+    doing = "asking for the ranges of partitions"
+    if not tps:
+        return {}, None
+    try:
+        answers = consumer.offsets_for_times([KafkaPartition(*tp, where) for tp in tps], timeout=timeout_s)
+    except KafkaException as error:
+        raise as_source_error(error, doing) from error
+    faults = [as_source_error(a.error, f"{doing} ({a.topic}:{a.partition})") for a in answers if a.error is not None]
+    found = {TopicPartition(a.topic, a.partition): a.offset for a in answers if a.error is None and a.offset >= 0}
+    if not faults and len(found) < len(answers):
+        faults = [SourceError(f"Kafka left partitions out of its answer when {doing}.")]
+    return found, next(iter(faults), None)
 
 
 def committed(

@@ -1,107 +1,92 @@
-"""Where each granted partition starts: at its committed offset, else by the start policy."""
+"""Asks Kafka where granted partitions start, in a thread of its own: the consumer is polled meanwhile."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+import queue
+import threading
+from collections.abc import Callable, Collection, Sequence
 
-from confluent_kafka import Consumer, KafkaException
-
+from stream.core.errors import SourceError, StreamError, told
 from stream.core.model import TopicPartition
-from stream.core.ports import Journal
-from stream.kafka.codes import as_source_error
-from stream.kafka.reader import committed, watermarks
+from stream.core.start_offsets import FirstLook, StartAnswer, has_progressed, topic_start
+from stream.kafka.client_config import KafkaPolicy, Options, reader_config
+from stream.kafka.reader import OffsetReader
 
-TIMEOUT_S = 3.0
-"""Of one question; the owner polls between two tries."""
-
-
-@dataclass(frozen=True)
-class Start:
-    """Where reading begins."""
-
-    tp: TopicPartition
-    offset: int
-    metadata: str = ""
-    """What the commit at this offset said of the offsets beyond it."""
+Answer = FirstLook | StartAnswer | StreamError
 
 
-@dataclass(frozen=True)
-class Resolved:
-    """Starts of granted partitions."""
+class StartReader:
+    """Answers one question after the other, each in a few requests however many partitions there are.
 
-    known: list[Start] = field(default_factory=list)
-    """The group has committed these."""
-    fresh: list[Start] = field(default_factory=list)
-    """Decided by the policy: to be committed before the first record is read."""
-    others: list[Start] = field(default_factory=list)
-    """Likewise for the rest of a topic that is new to the group, whoever they are granted to."""
-
-
-def start_policy(group_has_topic: bool, policy: str) -> str:
-    """`earliest` or `latest` for a partition without a commit.
-
-    The policy is for topics new to the group; a partition that a known topic grew starts at its first record,
-    since everything in it came after the group began.
+    The caller asks one question at a time and takes its answer, or why there is none, from `answers`.
     """
-    return "earliest" if group_has_topic else policy
 
-
-class Starts:
-    """Asks Kafka; an answer that does not come is never taken for none."""
-
-    def __init__(self, policy: str, journal: Journal) -> None:
+    def __init__(self, policy: KafkaPolicy) -> None:
         self._policy = policy
-        self._journal = journal
+        self.answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
+        self._questions: queue.SimpleQueue[Callable[[OffsetReader], Answer] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name=f"starts of {policy.group}", daemon=True)
 
-    def known(self, consumer: Consumer, tps: Sequence[TopicPartition]) -> list[Start]:
-        """Starts of those that the group has committed; may be asked within a callback.
+    def begin(self) -> None:
+        """Start the thread."""
+        self._thread.start()
 
-        Raises:
-            SourceError: Kafka did not answer, or refused.
-        """
-        found = committed(consumer, tps, TIMEOUT_S)
-        return [Start(tp, *found[tp]) for tp in tps if tp in found]
+    def look(self) -> None:
+        """Ask for the first look."""
+        self._questions.put(lambda reader: first_look(reader, self._policy))
 
-    def resolve(self, consumer: Consumer, tps: Sequence[TopicPartition]) -> Resolved:
-        """Start of each partition. Not to be called within a callback, since it asks for metadata.
+    def ask(self, tps: Sequence[TopicPartition]) -> None:
+        """Ask what is committed for these partitions and, where nothing is, what they hold."""
+        self._questions.put(lambda reader: _start_answer(reader, tps))
 
-        A topic is new to the group when no partition has a commit. Of a new topic every partition gets its start
-        now. Were each member to see to its own, the first one would make the topic a known one, and the
-        partitions of the others would begin at their first record.
+    def close(self) -> None:
+        """Let the thread end after the question under way."""
+        self._questions.put(None)
 
-        Raises:
-            SourceError: Kafka did not answer, or refused.
-        """
-        everything = dict.fromkeys([*tps, *_partitions(consumer, {tp.topic for tp in tps})])
-        known = committed(consumer, everything, TIMEOUT_S)
-        seen = {tp.topic for tp in known}
-        missing = [tp for tp in everything if tp not in known and (tp in tps or tp.topic not in seen)]
-        fresh = [self._by_policy(consumer, tp, tp.topic in seen, tp in tps) for tp in missing]
-        return Resolved(
-            [Start(tp, *known[tp]) for tp in tps if tp in known],
-            [start for start in fresh if start.tp in tps],
-            [start for start in fresh if start.tp not in tps],
-        )
-
-    def _by_policy(self, consumer: Consumer, tp: TopicPartition, group_has_topic: bool, is_ours: bool) -> Start:
-        first, end = watermarks(consumer, tp, TIMEOUT_S)
-        rule = start_policy(group_has_topic, self._policy)
-        offset = first if rule == "earliest" else end
-        if is_ours:
-            where: Mapping[str, object] = {"topic": tp.topic, "partition": tp.partition}
-            self._journal.info("Nothing was committed here.", **where, start=rule, offset=offset)
-        return Start(tp, offset)
+    def _run(self) -> None:
+        reader: OffsetReader | None = None
+        while (question := self._questions.get()) is not None:
+            try:
+                reader = reader or OffsetReader(reader_config(self._policy))
+                self.answers.put(question(reader))
+            except StreamError as error:
+                self.answers.put(error)
+            except Exception as error:  # whatever it is, the owner must hear of it
+                self.answers.put(SourceError(f"The start offsets cannot be asked for: {told(error)}."))
+        if reader is not None:
+            reader.close()
 
 
-def _partitions(consumer: Consumer, topics: Collection[str]) -> list[TopicPartition]:
-    found = []
-    for topic in sorted(topics):
-        try:
-            # Within a callback this would end the process: confluent-kafka 2.16 loses the state of the call that
-            # the callback belongs to, and aborts at the next callback of the same poll.
-            partitions = consumer.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions
-        except KafkaException as error:
-            raise as_source_error(error, f"asking for the partitions of {topic}") from error
-        found += [TopicPartition(topic, partition) for partition in sorted(partitions)]
+def first_look(reader: OffsetReader, policy: KafkaPolicy) -> FirstLook:
+    """What the group and, for topics that are new to it, the other workflows' groups have committed.
+
+    Raises:
+        SourceError: Kafka did not answer, or refused.
+    """
+    tps = [tp for tp in reader.partitions(policy.topics) if tp.topic not in policy.hidden_topics]
+    known = {tp.topic for tp in reader.committed(tps)}
+    new = [tp for tp in tps if tp.topic not in known]
+    running = _running_groups(policy, new)
+    topics = {tp.topic: topic_start(policy.start, policy.own_start, running.get(tp.topic, "")) for tp in new}
+    ends = reader.ends([tp for tp in new if topics[tp.topic].policy == "latest"])
+    return FirstLook(frozenset(known), topics, ends)
+
+
+def _running_groups(policy: KafkaPolicy, tps: Collection[TopicPartition]) -> dict[str, str]:
+    """By topic another workflow's group that has progressed on it."""
+    found: dict[str, str] = {}
+    if not tps or policy.own_start is not None:
+        return found
+    for group in policy.other_groups:
+        config: Options = {**reader_config(policy), "group.id": group}
+        with OffsetReader(config) as reader:
+            commits = reader.commits(tps)
+        for topic in {tp.topic for tp in commits} - found.keys():
+            if has_progressed({tp: commit for tp, commit in commits.items() if tp.topic == topic}):
+                found[topic] = group
     return found
+
+
+def _start_answer(reader: OffsetReader, tps: Sequence[TopicPartition]) -> StartAnswer:
+    committed = reader.commits(tps)
+    return StartAnswer(committed, reader.some_ranges([tp for tp in tps if tp not in committed]))

@@ -91,7 +91,7 @@ class Archive:
                     f"There is no topic {self.topic} on this cluster: no dead letter was ever written, or "
                     "kafka.group_id and dead_letter.topic are not those of the run."
                 )
-            return {tp: Span(*reader.range_of(tp)) for tp in partitions}
+            return {tp: Span(*span) for tp, span in reader.ranges(partitions).items()}
 
 
 def _is_it(source: Record, letter: Letter) -> bool:

@@ -40,7 +40,7 @@ class Kafka(Section):
     )
     group_id: str = Field(default="tray", description="Consumer group that offsets are committed for.")
     start: Literal["earliest", "latest"] = Field(
-        default="earliest", description="Where to start in a topic of which the group has committed nothing."
+        default="earliest", description="Where to start on a topic of which the group has committed nothing."
     )
     group_protocol: Literal["classic", "consumer"] = Field(
         default="classic",

@@ -83,7 +83,7 @@ class Workflow(Section):
     start: Literal["earliest", "latest"] | None = Field(
         default=None,
         description='With isolation = "workflow": where its group starts when it has committed nothing. '
-        "Left out: latest, or kafka.start at the very first start of a deployment.",
+        "Left out: kafka.start, or latest on a topic that another workflow's group has been reading.",
     )
     timeout: Annotated[float, Span("100ms", "10m")] = with_unit(
         "10s", "Duration of one attempt at most, from connecting to the end of the answer."

@@ -10,9 +10,9 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from kafka_support import fill, policy_for, until
 
 from stream.core.model import TopicPartition
+from stream.core.start_offsets import Start
 from stream.kafka.assignment import Assignment
 from stream.kafka.client_config import consumer_config
-from stream.kafka.starts import Start
 from stream.testing.topics import Broker
 
 PARTITIONS = 8

@@ -11,12 +11,12 @@ from stream.app.replay_progress import kept_progress, take_over
 from stream.core.errors import RefusedError
 from stream.core.model import TopicPartition
 from stream.core.replay_progress import Stretch, asked_for
+from stream.core.start_offsets import Start
 from stream.kafka.client_config import KafkaPolicy, common_config, range_reader_config, reader_config
 from stream.kafka.groups import Groups
 from stream.kafka.progress import Kept
 from stream.kafka.range_owner import RangeOwner
 from stream.kafka.reader import OffsetReader
-from stream.kafka.starts import Start
 from stream.testing import topics
 from stream.testing.topics import Broker
 

@@ -16,7 +16,7 @@ from kafka_support import QUIET, Member, fill, policy_for
 
 from stream.app.check_kafka import check_kafka
 from stream.app.explain_place import PlaceReader
-from stream.app.layout_check import Past, check_layout
+from stream.app.layout_check import check_layout
 from stream.app.policies import kafka_policy
 from stream.core.errors import ConfigError, RefusedError
 from stream.core.model import Place
@@ -136,7 +136,7 @@ def test_a_start_needs_only_the_groups_that_it_uses(secured_kafka: SecuredKafka,
     secured_kafka.allow(ResourceType.TOPIC, topic_name, AclOperation.READ)
     secured_kafka.allow(ResourceType.GROUP, topic_name, AclOperation.READ)
     shared = settings_of(secured_kafka, topic_name)
-    assert check_layout(shared, kafka_policy(shared)) == Past(is_first_start=True, unseen=(f"{topic_name}.orders",))
+    assert check_layout(shared, kafka_policy(shared)) == (f"{topic_name}.orders",)
     isolated = settings_of(secured_kafka, topic_name, isolation="workflow")
     with pytest.raises(RefusedError, match=rf"{topic_name}\.orders.*--operation Read --group"):
         check_layout(isolated, kafka_policy(isolated))

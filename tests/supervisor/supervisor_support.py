@@ -142,4 +142,4 @@ def loaded(**flags: object) -> Loaded:
 
 def task_of(number: int) -> Task:
     """What a worker is to do."""
-    return Task(number, loaded(), Start(1, False, None), RunOptions())
+    return Task(number, loaded(), Start(1, None), RunOptions())

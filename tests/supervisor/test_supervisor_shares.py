@@ -46,7 +46,7 @@ def test_limits_and_prefetch_are_shared_out() -> None:
     twin = settings.workflows[0].model_copy(update={"name": "twin"})
     isolated = settings.model_copy(update={"isolation": "workflow", "workflows": (*settings.workflows, twin)})
     for given, engines in ((settings, 1), (isolated, 2)):
-        layout = layouts(given, is_first_start=False, workers=4)[0]
+        layout = layouts(given, workers=4)[0]
         limits = engine_policy(given, layout).limits
         assert limits.max_open_events == 20_000 // (4 * engines)
         assert limits.max_open_bytes == 64 * 1024 * 1024 // (4 * engines)

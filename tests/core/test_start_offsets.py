@@ -1,0 +1,133 @@
+"""Where partitions start, decided from what Kafka said, and who commits it."""
+
+from __future__ import annotations
+
+import pytest
+
+from stream.core.commit_map import START_MARK, CommitMap, decode
+from stream.core.model import CommitOffset, CommitOutcome, CommitResult, TopicPartition
+from stream.core.start_offsets import (
+    AGAIN_AFTER_S,
+    FirstLook,
+    Start,
+    StartAnswer,
+    StartOffsets,
+    TopicStart,
+    has_progressed,
+    topic_start,
+)
+
+A, B = TopicPartition("events", 0), TopicPartition("events", 1)
+EARLIEST, LATEST = TopicStart("earliest"), TopicStart("latest")
+
+
+def looked(look: FirstLook) -> StartOffsets:
+    """Ready to join the group."""
+    starts = StartOffsets()
+    assert starts.is_due(0.0)
+    assert starts.ask() == {}
+    starts.looked(look)
+    return starts
+
+
+def resolved(starts: StartOffsets, answer: StartAnswer) -> tuple[list[Start], dict[TopicPartition, CommitOffset]]:
+    """Ask for what is granted, and take this answer."""
+    found = starts.answered(starts.ask(), answer, 0.0)
+    return list(found.known), dict(found.fresh)
+
+
+def test_a_partition_with_a_commit_is_read_from_there() -> None:
+    """Nothing is committed for it; the mark of a start says nothing about what lies beyond."""
+    starts = looked(FirstLook(known=frozenset({"events"})))
+    starts.add({A: 1, B: 2})
+    known, fresh = resolved(starts, StartAnswer({A: (7, "t1.x"), B: (3, START_MARK)}))
+    assert (known, fresh) == ([Start(A, 7, "t1.x"), Start(B, 3)], {})
+    assert not starts.is_waiting
+
+
+@pytest.mark.parametrize(
+    ("look", "offset"),
+    [
+        (FirstLook(topics={"events": EARLIEST}), 2),
+        (FirstLook(topics={"events": LATEST}, ends={A: 5}), 5),
+        (FirstLook(topics={"events": LATEST}), 2),
+        (FirstLook(known=frozenset({"events"})), 2),
+        (FirstLook(), 2),
+        (FirstLook(topics={"events": LATEST}, ends={A: 1}), 2),
+        (FirstLook(topics={"events": LATEST}, ends={A: 50}), 2),
+    ],
+    ids=["earliest", "latest", "grew later", "grew", "topic appeared", "expired since", "topic made anew"],
+)
+def test_a_partition_without_a_commit_starts_by_the_first_look(look: FirstLook, offset: int) -> None:
+    """`latest` is what it was before the group was joined: what is written later is never left out."""
+    starts = looked(look)
+    starts.add({A: 1})
+    known, fresh = resolved(starts, StartAnswer({}, {A: (2, 9)}))
+    assert (known, fresh) == ([], {A: CommitOffset(1, offset, START_MARK)})
+    assert starts.committed([CommitResult(A, 1, offset, CommitOutcome.OK)], 0.0) == [Start(A, offset)]
+
+
+def test_an_answer_that_comes_after_a_revoke_commits_nothing() -> None:
+    """Nor does one that was asked for in an earlier epoch: the owner in between may have committed."""
+    starts = looked(FirstLook())
+    starts.add({A: 1, B: 2})
+    asked = starts.ask()
+    starts.drop([A, B])
+    starts.add({A: 3})
+    found = starts.answered(asked, StartAnswer({}, {A: (0, 9), B: (0, 9)}), 0.0)
+    assert (found.known, found.fresh) == ([], {})
+    assert starts.ask() == {A: 3}
+
+
+def test_a_partition_that_kafka_does_not_tell_of_is_asked_for_again() -> None:
+    """The others are not kept waiting."""
+    starts = looked(FirstLook())
+    starts.add({A: 1, B: 2})
+    assert resolved(starts, StartAnswer({}, {A: (0, 9)})) == ([], {A: CommitOffset(1, 0, START_MARK)})
+    assert not starts.is_due(AGAIN_AFTER_S / 2)
+    assert starts.is_due(AGAIN_AFTER_S)
+    assert starts.ask() == {B: 2}
+
+
+@pytest.mark.parametrize("outcome", [CommitOutcome.RETRIED, CommitOutcome.FAILED, CommitOutcome.DROPPED])
+def test_a_start_that_was_not_stored_is_resolved_anew(outcome: CommitOutcome) -> None:
+    """Kafka is asked again what is committed before it is tried again."""
+    starts = looked(FirstLook())
+    starts.add({A: 1})
+    resolved(starts, StartAnswer({}, {A: (0, 9)}))
+    answer = CommitResult(A, 1, 0, outcome, "X")
+    assert starts.is_start(answer)
+    assert starts.committed([answer], 0.0) == []
+    assert not starts.is_start(answer)
+    assert starts.is_due(AGAIN_AFTER_S)
+    assert resolved(starts, StartAnswer({A: (4, "")})) == ([Start(A, 4)], {})
+
+
+def test_the_answer_to_a_start_of_an_earlier_epoch_is_not_taken_for_the_engines() -> None:
+    """It was given back while the commit was under way."""
+    starts = looked(FirstLook())
+    starts.add({A: 1})
+    resolved(starts, StartAnswer({}, {A: (0, 9)}))
+    starts.drop([A])
+    late = CommitResult(A, 1, 0, CommitOutcome.OK)
+    assert starts.is_start(late)
+    assert starts.committed([late], 0.0) == []
+    assert not starts.is_start(CommitResult(A, 1, 3, CommitOutcome.OK))
+
+
+@pytest.mark.parametrize("start", ["earliest", "latest"])
+@pytest.mark.parametrize("own", [None, "earliest", "latest"])
+@pytest.mark.parametrize("running", ["", "tray.a"])
+def test_a_workflow_is_new_only_where_another_one_has_been_running(start: str, own: str | None, running: str) -> None:
+    """Its own `start` comes first, then `latest` where it is new, then kafka.start."""
+    found = topic_start(start, own, running)
+    assert found.policy == (own or ("latest" if running else start))
+    assert bool(found.because_of) == (own is None and bool(running) and start == "earliest")
+
+
+def test_resolved_starts_are_no_progress() -> None:
+    """A group that has only just started does not make the others new."""
+    assert not has_progressed({A: (0, START_MARK), B: (5, START_MARK)})
+    assert has_progressed({A: (0, START_MARK), B: (5, "")})
+    assert not has_progressed({})
+    assert decode(START_MARK, 5) == CommitMap(5)
