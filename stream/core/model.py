@@ -159,6 +159,10 @@ class HttpRequest:
         return [*self.constant, *self.own]
 
 
+FAILURES = ("timeout", "connect", "reset", "tls", "dns", "unreadable", "stale")
+"""Why there is no status: `unreadable` is an answer that is not HTTP, `stale` see `RESENT`."""
+
+
 @dataclass(slots=True)
 class Answer:
     """What came back of one attempt: a status, or the word for why there is none. Shared, so never changed."""
@@ -166,7 +170,7 @@ class Answer:
     status: int
     """HTTP status; 0 when no complete answer came."""
     failure: str = ""
-    """`timeout`, `connect`, `reset`, `tls` or `dns`; empty when there is a status."""
+    """One of `FAILURES`; empty when there is a status."""
     retry_after: str | None = None
     excerpt: str = ""
     """The first characters of the answer's body, control characters escaped."""
@@ -175,6 +179,10 @@ class Answer:
 
     def __post_init__(self) -> None:
         self.code = self.failure or str(self.status)
+
+
+RESENT = Answer(0, failure="stale")
+"""Not the end of an attempt: its used connection had been closed, and its request is sent again, on a fresh one."""
 
 
 @dataclass(slots=True)

@@ -106,7 +106,10 @@ class Sender(Protocol):
     """Called from the event loop with what was answered since the last time; set by whoever uses the sender."""
 
     def send(self, request: HttpRequest, attempt: Attempt) -> None:
-        """Start one attempt; it is among `on_answers` exactly once, later, unless it is cancelled."""
+        """Start one attempt; it is among `on_answers` exactly once, later, unless it is cancelled.
+
+        Before that it may be there once with `RESENT`: the request was sent a second time, the attempt continues.
+        """
 
     def cancel(self, attempt: Attempt) -> None:
         """Close its connection: it is not answered any more. Nothing happens when it was."""

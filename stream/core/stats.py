@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from stream.core.model import (
     CUSTOM_TYPE,
+    FAILURES,
     SEGMENT_TYPES,
     CommitOutcome,
     Contact,
@@ -23,7 +24,6 @@ from stream.core.model import (
 TYPE_LABELS = (*SEGMENT_TYPES, CUSTOM_TYPE)
 REBALANCE_KINDS = ("assigned", "revoked", "lost")
 DELIVERY_OUTCOMES = ("delivered", "rejected", "expired", "stale", "avoided")
-FAILURE_CODES = ("timeout", "connect", "reset", "tls", "dns")
 RELOAD_RESULTS = ("ok", "failed")
 DEAD_LETTER_RESULTS = ("ok", "failed")
 
@@ -89,7 +89,7 @@ class WorkflowStats:
     def __init__(self) -> None:
         self.filtered: Counter[str] = Counter({r: 0 for r in FilterReason if r is not FilterReason.TOMBSTONE})
         self.deliveries: Counter[str] = Counter(dict.fromkeys(DELIVERY_OUTCOMES, 0))
-        self.attempts: Counter[str] = Counter(dict.fromkeys(FAILURE_CODES, 0))
+        self.attempts: Counter[str] = Counter(dict.fromkeys(FAILURES, 0))
         self.attempt_duration = Histogram(ATTEMPT_BUCKETS_S)
         self.age = Histogram(AGE_BUCKETS_S)
         self.dead_letters: Counter[str] = Counter({Reason.REJECTED: 0, Reason.EXPIRED: 0, Reason.GIVEN_UP: 0})

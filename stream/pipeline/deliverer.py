@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
-from stream.core.model import Answer, Reason, Settlement
+from stream.core.model import RESENT, Answer, Reason, Settlement
 from stream.core.moments import format_time
 from stream.core.outcome import OutcomeTable, Verdict, retry_after_s
 from stream.core.pace import Turn
@@ -169,6 +169,9 @@ class Deliverer:
             tenure = delivery.open_event.tenure
             if delivery not in tenure.in_flight:
                 continue  # given up while its answer was on the way to us
+            if answer is RESENT:
+                self._resent(line, delivery)
+                continue
             tenure.in_flight.remove(delivery)
             if tenure.phase is not Phase.ACTIVE:
                 draining.add(tenure)
@@ -194,6 +197,11 @@ class Deliverer:
         for tenure in draining:
             if tenure.is_idle:
                 self.on_idle(tenure)
+
+    def _resent(self, line: Line, delivery: Delivery) -> None:
+        """Count the request that was sent again; nothing is known of the first one."""
+        line.stats.attempts[RESENT.code] += 1
+        delivery.attempts += 1
 
     def _delivered(self, line: Line, deliveries: Sequence[Delivery]) -> None:
         stats, wall = line.stats, self._clock.wall()

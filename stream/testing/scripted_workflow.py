@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, repeat
 
-from stream.core.model import Answer, DeadLetter, HttpRequest
+from stream.core.model import RESENT, Answer, DeadLetter, HttpRequest
 from stream.core.ports import Answered, Attempt, Cancel, Scheduler
 
 Script = Callable[[HttpRequest], Answer | None]
@@ -56,12 +56,15 @@ class ScriptedWorkflow:
         """Log the request; answer later."""
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        self._arrive(request, attempt)
+
+    def _arrive(self, request: HttpRequest, attempt: Attempt) -> None:
         answer = self.script(request)
         key = dict(request.headers)["idempotency-key"]
         now = self._clock.monotonic()
         self.arrivals.append(Arrival(now, key, request.body, answer.status if answer else 0))
         when = now + self.latency_s if answer is not None else float("inf")
-        self._under_way[id(attempt)] = self._clock.call_at(when, partial(self._answer, attempt, answer))
+        self._under_way[id(attempt)] = self._clock.call_at(when, partial(self._answer, request, attempt, answer))
 
     def cancel(self, attempt: Attempt) -> None:
         """Answer it no more."""
@@ -78,7 +81,11 @@ class ScriptedWorkflow:
         """Idempotency keys answered with success, in order of arrival."""
         return [arrival.key for arrival in self.arrivals if 200 <= arrival.status < 300]
 
-    def _answer(self, attempt: Attempt, answer: Answer | None) -> None:
+    def _answer(self, request: HttpRequest, attempt: Attempt, answer: Answer | None) -> None:
+        if answer is RESENT:
+            self._arrive(request, attempt)
+            self.on_answers([(attempt, answer, self.latency_s)])
+            return
         del self._under_way[id(attempt)]
         self.in_flight -= 1
         if answer is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from opentelemetry.trace import Span, Status, StatusCode
 
-from stream.core.model import Answer, HttpRequest
+from stream.core.model import RESENT, Answer, HttpRequest
 from stream.core.ports import Answered, Attempt, Sender
 
 
@@ -46,9 +46,15 @@ class TracedSender:
 
     def _answered(self, answered: Sequence[Answered]) -> None:
         for attempt, answer, _ in answered:
-            if (span := self._spans.pop(id(attempt), None)) is not None:
+            if answer is RESENT:
+                self._note_resent(attempt)
+            elif (span := self._spans.pop(id(attempt), None)) is not None:
                 _end_with(span, answer)
         self.on_answers(answered)
+
+    def _note_resent(self, attempt: Attempt) -> None:
+        if (span := self._spans.get(id(attempt))) is not None:
+            span.add_event("resent")
 
 
 def with_traceparent(headers: list[tuple[str, str]], span: Span) -> list[tuple[str, str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from time import monotonic
 from typing import Protocol, cast
 
@@ -12,11 +11,13 @@ from stream.core.ports import Attempt
 from stream.webhook.excerpt import Excerpts
 from stream.webhook.glance import Glance
 from stream.webhook.reader import AnswerReader, Progress
-from stream.webhook.translate import ProxyError, failure_text, failure_word
+from stream.webhook.sockets import abort_unsent, last_words, round_trip_s
+from stream.webhook.translate import ClosedError, ProxyError, UnreadableError, failure_text, failure_word
 
 JOINED_BODY_BYTES = 32 * 1024
 """Up to here a copy of the body is cheaper than a second buffer to write."""
-LAST_WORDS_BYTES = 64 * 1024
+STALE_WITHIN_S = (0.2, 1.0)
+"""At least and at most how long after a request was sent the end of its connection may have crossed it on the way."""
 PROXY_PASSWORD_WANTED = 407
 
 
@@ -41,14 +42,6 @@ class Pool(Protocol):
         """Nothing of the connection is left."""
 
 
-class BrokenAnswerError(Exception):
-    """What came back is not HTTP, or is too large."""
-
-
-class ClosedError(Exception):
-    """The server closed the connection before its answer was complete."""
-
-
 class _Unopened(asyncio.Transport):
     """Stands for the transport of a connection that has none yet."""
 
@@ -65,8 +58,10 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_dialling",
         "_excerpts",
+        "_is_sending",
         "_pool",
         "_reader",
+        "_sent_at",
         "_transport",
         "attempt",
         "body",
@@ -91,6 +86,9 @@ class Connection(asyncio.Protocol):
         """When the last attempt was started."""
         self.idle_since = 0.0
         """When it last became free; 0 until it has carried a request."""
+        # Of a request that is larger than the transport's buffer.
+        self._is_sending = False
+        self._sent_at = 0.0
 
     def send(self, attempt: Attempt, head: bytes, body: bytes) -> None:
         """Begin the next attempt."""
@@ -105,10 +103,14 @@ class Connection(asyncio.Protocol):
 
     def drop(self) -> None:
         """Close at once; nothing more is heard of the attempt."""
+        if self._transport is UNOPENED:
+            if self._dialling is not None:
+                self._dialling.cancel()
+        elif self.attempt is None:
+            self._transport.abort()
+        else:
+            abort_unsent(self._transport)
         self.attempt = None
-        self._transport.abort()
-        if self._transport is UNOPENED and self._dialling is not None:
-            self._dialling.cancel()
 
     # Called by the event loop.
 
@@ -135,6 +137,14 @@ class Connection(asyncio.Protocol):
             self._reader = AnswerReader(self._excerpts.bytes_needed)
         self._read(attempt, self._reader, chunk)
 
+    def pause_writing(self) -> None:
+        """More waits to be sent than the transport takes without complaint."""
+        self._is_sending = True
+
+    def resume_writing(self) -> None:
+        """Nearly all of it was sent."""
+        self._is_sending, self._sent_at = False, monotonic()
+
     def eof_received(self) -> None:
         """The server has nothing more to say."""
         self._on_last(None)
@@ -157,16 +167,17 @@ class Connection(asyncio.Protocol):
     def _read(self, attempt: Attempt, reader: AnswerReader, chunk: bytes) -> None:
         reader.feed(chunk)
         if reader.progress is not Progress.READING:
-            self._conclude(attempt, reader, BrokenAnswerError())
+            self._conclude(attempt, reader, UnreadableError())
 
     def _conclude(self, attempt: Attempt, reader: AnswerReader, fault: Exception) -> None:
         """The answer is over: it is complete, or `fault` is why not."""
         self.attempt = self._reader = None
-        if reader.progress is not Progress.COMPLETE:
+        head = reader.head
+        if reader.progress is not Progress.COMPLETE or head is None:
             self._end(attempt, failure(fault))
             return
-        excerpt = "" if reader.status < 300 else self._excerpts.cut(reader.body)
-        answer = Answer(reader.status, retry_after=reader.retry_after, excerpt=excerpt)
+        excerpt = "" if head.status < 300 else self._excerpts.cut(reader.body)
+        answer = Answer(head.status, retry_after=head.retry_after, excerpt=excerpt)
         if reader.is_reusable and not self._transport.get_write_buffer_size():
             self._pool.on_answer(self, attempt, answer)
         else:
@@ -185,22 +196,23 @@ class Connection(asyncio.Protocol):
             if error is None:
                 reader.end()
             self._conclude(attempt, reader, error or ClosedError())
-        elif self.idle_since:
+        elif self._is_stale():
             self.drop()
             self._pool.on_stale(self, attempt)
         else:
             self.attempt = None
             self._end(attempt, failure(error or ClosedError()))
 
+    def _is_stale(self) -> bool:
+        """The server had probably closed the idle connection before the request reached it."""
+        if not self.idle_since:
+            return False
+        least, most = STALE_WITHIN_S
+        within = min(max(least, 2 * round_trip_s(self._transport)), most)
+        return self._is_sending or monotonic() - max(self.started_at, self._sent_at) <= within
+
     def _hear_last_words(self) -> None:
-        """Read what the server said before it hung up on a request that was still being sent."""
-        transport = self._transport
-        if transport.get_extra_info("ssl_object") is not None:
-            return
-        try:
-            words = os.read(transport.get_extra_info("socket").fileno(), LAST_WORDS_BYTES)
-        except OSError:
-            return
+        words = last_words(self._transport)
         if words:
             self._reader = self._reader or AnswerReader(self._excerpts.bytes_needed)
             self._reader.feed(words)

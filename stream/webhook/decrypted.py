@@ -36,6 +36,14 @@ class Decrypted(asyncio.BufferedProtocol):
         self._is_made = True
         self._protocol.connection_made(transport)
 
+    def pause_writing(self) -> None:
+        """More waits to be sent than the transport takes without complaint."""
+        self._protocol.pause_writing()
+
+    def resume_writing(self) -> None:
+        """Nearly all of it was sent."""
+        self._protocol.resume_writing()
+
     def eof_received(self) -> None:
         """The server has nothing more to say."""
         if self._is_made:

@@ -59,7 +59,7 @@ class Tunnel(asyncio.Protocol):
     def data_received(self, chunk: bytes) -> None:
         """Read the head of the answer; a tunnel's answer has no body, whatever its head says."""
         self._answer.feed(chunk)
-        if self._answer.has_head or self._answer.progress is Progress.BROKEN:
+        if self._answer.head or self._answer.progress is Progress.BROKEN:
             self._conclude(self._answer.status)
 
     def connection_lost(self, error: Exception | None) -> None:

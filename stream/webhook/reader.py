@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from enum import Enum, auto
 
-from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+from stream.webhook.answer_head import Head, MalformedHeadError, parse_head
+from stream.webhook.chunks import Chunks, MalformedChunkError
 
 MAX_HEAD_BYTES = 64 * 1024
 """All heads of an answer together, interim ones (1xx) included; beyond it the answer is broken."""
 MAX_BODY_BYTES = 64 * 1024
-"""Read of an answer's body; when it goes on, the status stands and the connection is not used again."""
-_STATUS_LINE_BYTES = 17
-_LINE_BYTES = 4
-"""The colon, the space and the line's end of a header."""
+"""Read of an answer's body; when it continues, the status counts and the connection is not used again."""
+_HEAD_END = re.compile(rb"\n\r?\n")
+_HEAD_END_BYTES = 3
+_START = b"HTTP/"
+_SWITCHING_PROTOCOLS = 101
 
 
 class Progress(Enum):
@@ -28,96 +31,88 @@ class AnswerReader:
 
     def __init__(self, keep: int) -> None:
         self.progress = Progress.READING
-        self.status = 0
+        self.head: Head | None = None
+        """The head of the answer itself, once it has come."""
         self.body = b""
         """The first bytes of the body."""
         self.is_reusable = False
         """Complete, nothing behind it, and the server keeps the connection open."""
         self._keep = keep
-        self._retry_after: list[str] = []
-        self._received = 0
         self._head_bytes = 0
+        self._unread = b""
         self._body_bytes = 0
-        self._is_in_head = True
-        self._ends_with_connection = True
-        self._parser = HttpResponseParser(self)
+        self._chunks = Chunks()
 
     @property
-    def has_head(self) -> bool:
-        """`status` is that of the answer; its body may still come."""
-        return self.status >= 200 and not self._is_in_head
-
-    @property
-    def retry_after(self) -> str | None:
-        """The header of that name; several are joined, as HTTP has it."""
-        return ", ".join(self._retry_after) if self._retry_after else None
+    def status(self) -> int:
+        """The answer's status; 0 until its head has come."""
+        return self.head.status if self.head else 0
 
     def feed(self, chunk: bytes) -> None:
         """Take in the next bytes."""
-        self._received += len(chunk)
-        try:
-            self._parser.feed_data(chunk)
-        except (HttpParserError, HttpParserUpgrade):
-            # Behind a complete answer it does not matter what comes, only that something does.
+        if self.progress is Progress.READING and self.head is None:
+            chunk = self._read_heads(chunk)
+        if self.progress is Progress.READING and self.head is not None:
+            chunk = self._read_body(self.head, chunk)
+        # Nobody asked for what comes behind an answer; empty lines do no harm.
+        if chunk.strip(b"\r\n"):
             self.is_reusable = False
-            self._break()
-        if self._is_in_head and self._received > MAX_HEAD_BYTES:
-            self._break()
 
     def end(self) -> None:
         """The server has said all it is going to say."""
-        is_whole = not self._is_in_head and self._ends_with_connection
         if self.progress is Progress.READING:
+            is_whole = self.head is not None and not self.head.is_chunked and self.head.length is None
             self.progress = Progress.COMPLETE if is_whole else Progress.BROKEN
 
-    def on_message_begin(self) -> None:
-        """Called by the parser: another head begins, of the answer or of one that nobody asked for."""
-        self._head_bytes += _STATUS_LINE_BYTES
-        self.is_reusable = False
+    def _read_heads(self, chunk: bytes) -> bytes:
+        """Look for the answer's head behind the interim ones, and return what comes behind it."""
+        searched = max(0, len(self._unread) - _HEAD_END_BYTES)
+        self._unread = (self._unread + chunk).lstrip(b"\r\n")  # empty lines before a status line do no harm
+        while self.head is None and self.progress is Progress.READING:
+            end = _HEAD_END.search(self._unread, searched)
+            is_head = self._is_head_so_far(end.end() if end else len(self._unread))
+            if end is None or not is_head:
+                return b""
+            self._take_head(self._unread[: end.end()])
+            self._unread, searched = self._unread[end.end() :], 0
+        rest, self._unread = self._unread, b""
+        return rest
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Called by the parser for each header, those behind a chunked body included."""
-        if not self._is_in_head:
-            return
-        self._head_bytes += len(name) + len(value) + _LINE_BYTES
-        match name.lower():
-            case b"retry-after":
-                self._retry_after.append(value.decode("latin-1"))
-            case b"content-length":
-                self._ends_with_connection = False
-            case b"transfer-encoding":
-                self._ends_with_connection = not value.lower().rstrip().endswith(b"chunked")
-
-    def on_headers_complete(self) -> None:
-        """Called by the parser at the end of a head."""
-        if self.progress is not Progress.READING:
-            return
-        self.status = self._parser.get_status_code()
-        if self._head_bytes > MAX_HEAD_BYTES or self.status < 100:
-            self._break()
-        # A body may begin now, unless this was an interim answer.
-        self._is_in_head = 100 <= self.status < 200
-
-    def on_body(self, part: bytes) -> None:
-        """Called by the parser for each part of the body."""
-        if self.progress is not Progress.READING:
-            return
-        self._body_bytes += len(part)
-        self.body += part[: self._keep - len(self.body)]
-        if self._body_bytes > MAX_BODY_BYTES:
-            self.progress = Progress.COMPLETE
-
-    def on_message_complete(self) -> None:
-        """Called by the parser at the end of an answer, an interim one included."""
-        if self.progress is not Progress.READING:
-            return
-        if self._is_in_head:
-            self._retry_after.clear()
-            self._ends_with_connection = True
-        else:
-            self.progress = Progress.COMPLETE
-            self.is_reusable = self._parser.should_keep_alive()
-
-    def _break(self) -> None:
-        if self.progress is Progress.READING:
+    def _is_head_so_far(self, size: int) -> bool:
+        """Do not wait for the end of what is not a head, or is too large a one."""
+        is_head = self._unread.startswith(_START[: len(self._unread)]) and self._head_bytes + size <= MAX_HEAD_BYTES
+        if not is_head:
             self.progress = Progress.BROKEN
+        return is_head
+
+    def _take_head(self, raw: bytes) -> None:
+        self._head_bytes += len(raw)
+        try:
+            head = parse_head(raw)
+        except MalformedHeadError:
+            self.progress = Progress.BROKEN
+            return
+        if head.status == _SWITCHING_PROTOCOLS:
+            self.progress = Progress.BROKEN
+        elif head.status >= 200:
+            self.head = head
+
+    def _read_body(self, head: Head, chunk: bytes) -> bytes:
+        """Take in what belongs to the body, and return the rest."""
+        if head.is_chunked:
+            try:
+                part, rest = self._chunks.feed(chunk), self._chunks.surplus
+            except MalformedChunkError:
+                self.progress = Progress.BROKEN
+                return b""
+            is_over = self._chunks.is_over
+        else:
+            left = len(chunk) if head.length is None else head.length - self._body_bytes
+            part, rest = chunk[:left], chunk[left:]
+            is_over = head.length is not None and len(part) == left
+        self.body += part[: self._keep - len(self.body)]
+        self._body_bytes += len(part)
+        if is_over or self._body_bytes > MAX_BODY_BYTES:
+            self.progress = Progress.COMPLETE
+            self.is_reusable = is_over and head.is_kept_alive and self._body_bytes <= MAX_BODY_BYTES
+        return rest

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from time import monotonic
 
-from stream.core.model import Answer, HttpRequest
+from stream.core.model import RESENT, Answer, HttpRequest
 from stream.core.ports import Answered, Attempt
 from stream.webhook.connection import Connection, failure
 from stream.webhook.deadlines import Deadlines
@@ -113,7 +113,8 @@ class WebhookSender:
         self._report(attempt, answer, monotonic() - connection.started_at)
 
     def on_stale(self, connection: Connection, attempt: Attempt) -> None:
-        """The server had closed the connection before the request came: it is sent on a fresh one."""
+        """The server had closed the connection before the request came: it is sent once more, on a fresh one."""
+        self._report(attempt, RESENT, monotonic() - connection.started_at)
         self._open(attempt, connection.head, connection.body, connection.started_at)
 
     def on_idle_end(self, connection: Connection) -> None:

@@ -24,6 +24,14 @@ class ProxyError(Exception):
         self.status = status
 
 
+class UnreadableError(Exception):
+    """An answer came that is not HTTP, or is too large."""
+
+
+class ClosedError(Exception):
+    """The server closed the connection before its answer was complete."""
+
+
 class EgressError(OSError):
     """The address is not one that may be connected to. Its text is ours, and names no URL."""
 
@@ -34,6 +42,8 @@ def failure_word(error: BaseException) -> str:
         return "timeout"
     if isinstance(error, HandshakeError):
         return "tls"
+    if isinstance(error, UnreadableError):
+        return "unreadable"
     if isinstance(error, ProxyError):
         return "connect"
     if not isinstance(error, UnreachableError):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.core.model import Answer
+from stream.core.model import FAILURES, Answer
 from stream.core.outcome import MAX_RETRY_AFTER_S, OutcomeTable, Verdict, retry_after_s
 from stream.core.retry import RetryPolicy
 
@@ -31,7 +31,7 @@ def test_statuses(codes: list[int], verdict: Verdict) -> None:
     assert {table.verdict(Answer(code)) for code in codes} == {verdict}
 
 
-@pytest.mark.parametrize("failure", ["timeout", "connect", "reset", "tls", "dns"])
+@pytest.mark.parametrize("failure", FAILURES)
 def test_failures_are_tried_again(failure: str) -> None:
     """An attempt without a complete answer is tried again, whatever status it had begun with."""
     assert OutcomeTable().verdict(Answer(0, failure)) is Verdict.RETRY

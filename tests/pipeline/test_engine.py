@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stream.core.model import (
+    RESENT,
     Answer,
     CommitOutcome,
     DataLoss,
@@ -137,6 +138,22 @@ def test_failures_without_an_answer_are_retried_and_counted() -> None:
     world.run()
     attempts = world.stats.workflows["orders"].attempts
     assert (attempts["timeout"], attempts["200"]) == (2, 1)
+
+
+def test_a_request_that_is_sent_again_within_an_attempt_is_counted() -> None:
+    """Where a used connection had gone stale: as an attempt of the event, in the metric and in its dead letter."""
+    world = EngineWorld("orders")
+    world.put("ann")
+    answers = iter([RESENT, Answer(500), RESENT, Answer(400)])
+    world.workflows["orders"].script = lambda _request: next(answers)
+    world.assign_all()
+    world.run()
+    [letter] = world.dead_letters.letters
+    assert (letter.status, letter.attempts) == ("400", 4)
+    attempts = world.stats.workflows["orders"].attempts
+    assert (attempts["stale"], attempts["500"], attempts["400"]) == (2, 1, 1)
+    assert len(world.workflows["orders"].arrivals) == 4
+    assert world.workflows["orders"].in_flight == 0
 
 
 def test_retry_after_is_waited_for() -> None:

@@ -33,6 +33,8 @@ class Step(Enum):
     """Likewise, slowly."""
     WAIT = auto()
     """Go on when the client has had its answer."""
+    WORK = auto()
+    """Take longer than a packet takes to any place on earth and back."""
     READ_BODY = auto()
     """Read the request's body now; without this step it has been read before the first one."""
 
@@ -180,6 +182,8 @@ class Conversation:
                 self._writer.write_eof()
             case Step.WAIT:
                 await self._answered.wait()
+            case Step.WORK:
+                await asyncio.sleep(1.1)
             case Step.READ_BODY:
                 await self.read_body()
             case Step.HANG:

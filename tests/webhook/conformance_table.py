@@ -68,6 +68,8 @@ GOOD = Seen("200")
 LAST = Seen("200", reused=False)
 """A good answer, after which the connection is not used again."""
 BAD = Seen("reset", reused=False)
+UNREADABLE = Seen("unreadable", reused=False)
+"""Something came, and it was not an answer."""
 
 PLAIN = [
     Case("a body with a length", [OK], GOOD),
@@ -83,6 +85,19 @@ PLAIN = [
     Case("no space behind the status", [answer("200")], GOOD),
     Case("a reason phrase beyond ASCII", [answer("200 Très bien")], GOOD),
     Case("a header beyond ASCII", [answer("200 OK", b"", "X-Place: Zürich")], GOOD),
+    Case("a header whose value is on the next line", [answer("200 OK", b"", "X-Fold:", "\tb", " c")], GOOD),
+    Case("a folded length", [head("Content-Length:", " 2") + b"ok"], GOOD),
+    Case("a length and an empty fold", [head("Content-Length: 2", " ") + b"ok"], GOOD),
+    Case("a folded list of encodings", [head("Transfer-Encoding: x,", " chunked") + b"0\r\n\r\n"], GOOD),
+    Case("a folded close", [answer("200 OK", b"ok", "Connection: X-A,", "  close")], LAST),
+    Case("a fold behind the status line", [answer("200 OK", b"", " X-Fold: a")], GOOD),
+    Case("a fold with a line feed alone", [b"HTTP/1.1 200 OK\nX: a\n b\nContent-Length: 2\n\nok"], GOOD),
+    Case("a fold cut anywhere", [b"HTTP/1.1 200 OK\r\nX: a\r\n", b" b\r", b"\nContent-Length: 0\r\n\r", b"\n"], GOOD),
+    Case("spaces around a length", [head("Content-Length: \t 2 \t ") + b"ok"], GOOD),
+    Case("several spaces before the status", [answer("200 OK").replace(b" ", b"  ", 1)], GOOD),
+    Case("a tab before the reason phrase", [answer("200\tOK")], GOOD),
+    Case("control characters in a header", [answer("200 OK", b"", "X-Odd: \x01\x7f")], GOOD),
+    Case("a later minor version", [answer("200 OK").replace(b"1.1", b"1.2")], GOOD),
     Case("a header without a value", [answer("200 OK", b"", "X-Empty:")], GOOD),
     Case("an Upgrade header", [answer("200 OK", b"", "Upgrade: h2c", "Connection: Upgrade")], GOOD),
     Case("a compressed body", [answer("200 OK", b"\x1f\x8b\x08\x00", "Content-Encoding: gzip")], GOOD),
@@ -104,6 +119,13 @@ REFUSALS = [
         Seen("503", retry_after="1, 2"),
     ),
     Case(
+        "retry after on the next line",
+        [answer("503 Busy", b"", "Retry-After:", " 9")],
+        Seen("503", retry_after="9"),
+    ),
+    Case("a status beyond 599", [answer("600 Odd")], Seen("600")),
+    Case("the last status of three digits", [answer("999 Odd")], Seen("999")),
+    Case(
         "retry after behind the body",
         [head("Transfer-Encoding: chunked", status="HTTP/1.1 503 Busy") + b"0\r\nRetry-After: 9\r\n\r\n"],
         Seen("503"),
@@ -123,18 +145,23 @@ REFUSALS = [
 CHUNKS = [
     Case("chunks", [CHUNKED + b"2\r\nok\r\n0\r\n\r\n"], GOOD),
     Case("chunks with extensions", [CHUNKED + b'2;a=b;c="d"\r\nok\r\n0;x\r\n\r\n'], GOOD),
+    Case("chunks with spaces", [CHUNKED + b"2 \r\nok\r\n0 ; a = b\r\n\r\n"], GOOD),
+    Case("chunks with line feeds alone", [CHUNKED + b"2\nok\n0\n\n"], GOOD),
+    Case("chunks with folded trailers", [CHUNKED + b"0\r\nX-Sum: 1\r\n 2\r\n\r\n"], GOOD),
+    Case("a trailer without end", [CHUNKED + b"0\r\nX-Sum: ", b"x" * 1000, Step.REPEAT], UNREADABLE),
+    Case("a chunk extension without end", [CHUNKED + b"2;", b"x" * 1000, Step.REPEAT], UNREADABLE),
     Case("chunks with trailers", [CHUNKED + b"2\r\nok\r\n0\r\nX-Sum: 1\r\nX-More: 2\r\n\r\n"], GOOD),
     Case("chunk sizes in capitals and with zeros", [CHUNKED + b"0A\r\n0123456789\r\n000\r\n\r\n"], GOOD),
     Case("chunks cut anywhere", [CHUNKED, b"2", b"\r", b"\no", b"k\r", b"\n0\r\n", b"\r", b"\n"], GOOD),
-    Case("a chunk size that is none", [CHUNKED + b"zz\r\nok\r\n0\r\n\r\n"], BAD),
+    Case("a chunk size that is none", [CHUNKED + b"zz\r\nok\r\n0\r\n\r\n"], UNREADABLE),
     Case(
         "a chunk size beyond measure",
         [CHUNKED + b"f" * 17 + b"\r\nok\r\n"],
-        BAD,
+        UNREADABLE,
         timeout_s=0.3,
     ),
-    Case("a chunk longer than it says", [CHUNKED + b"2\r\nokay\r\n0\r\n\r\n"], BAD),
-    Case("a negative chunk size", [CHUNKED + b"-2\r\nok\r\n0\r\n\r\n"], BAD),
+    Case("a chunk longer than it says", [CHUNKED + b"2\r\nokay\r\n0\r\n\r\n"], UNREADABLE),
+    Case("a negative chunk size", [CHUNKED + b"-2\r\nok\r\n0\r\n\r\n"], UNREADABLE),
 ]
 
 ENDS = [
@@ -174,11 +201,11 @@ INTERIM = [
     ),
     Case("several interim answers", [head(status="HTTP/1.1 102 Wait") * 5, OK], GOOD),
     Case("an interim answer and the end", [head(status="HTTP/1.1 100 Continue"), CLOSE], BAD),
-    Case("another protocol", [head("Upgrade: x", "Connection: Upgrade", status="HTTP/1.1 101 Switching")], BAD),
+    Case("another protocol", [head("Upgrade: x", "Connection: Upgrade", status="HTTP/1.1 101 Switching")], UNREADABLE),
     Case(
         "no end of interim answers",
         [head(status="HTTP/1.1 102 Wait") * 100, Step.REPEAT],
-        BAD,
+        UNREADABLE,
         timeout_s=0.3,
     ),
 ]
@@ -199,16 +226,16 @@ LENGTHS = [
     Case(
         "a head too large",
         [answer("200 OK", b"", "X-Large: " + "x" * 100_000)],
-        BAD,
+        UNREADABLE,
     ),
     Case(
         "too many headers",
         [answer("200 OK", b"", *["X-Many: " + "x" * 50] * 2000)],
-        BAD,
+        UNREADABLE,
     ),
-    Case("a head without end", [head()[:-2] + b"X-Many: x\r\n" * 100, Step.REPEAT], BAD),
-    Case("a header without end", [head()[:-2] + b"X-Large: ", b"x" * 1000, Step.REPEAT], BAD),
-    Case("a status line without end", [b"HTTP/1.1 200 ", b"x" * 1000, Step.REPEAT], BAD),
+    Case("a head without end", [head()[:-2] + b"X-Many: x\r\n" * 100, Step.REPEAT], UNREADABLE),
+    Case("a header without end", [head()[:-2] + b"X-Large: ", b"x" * 1000, Step.REPEAT], UNREADABLE),
+    Case("a status line without end", [b"HTTP/1.1 200 ", b"x" * 1000, Step.REPEAT], UNREADABLE),
 ]
 
 BROKEN = [
@@ -229,62 +256,63 @@ BROKEN = [
 ]
 
 NOT_HTTP = [
-    Case("garbage", [b"garbage " + SECRET_PATH.encode() + b"\r\n\r\n"], BAD),
+    Case("garbage", [b"garbage " + SECRET_PATH.encode() + b"\r\n\r\n"], UNREADABLE),
     Case(
         "another protocol's greeting",
         [b"SSH-2.0-OpenSSH_9.6\r\n"],
-        BAD,
+        UNREADABLE,
         timeout_s=0.3,
     ),
-    Case("NUL bytes", [b"\x00" * 100], BAD),
-    Case("an HTTP/2 frame", [b"\x00\x00\x12\x04\x00\x00\x00\x00\x00" + b"\x00" * 18], BAD),
-    Case("the preface of HTTP/2", [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"], BAD),
-    Case("a request", [b"POST / HTTP/1.1\r\nHost: x\r\n\r\n"], BAD),
-    Case("a TLS alert", [b"\x15\x03\x01\x00\x02\x02\x46"], BAD),
-    Case("a status that is no number", [head("Content-Length: 0", status="HTTP/1.1 2x0 OK")], BAD),
-    Case("a status of two digits", [head("Content-Length: 0", status="HTTP/1.1 99 OK")], BAD),
-    Case("a status of four digits", [head("Content-Length: 0", status="HTTP/1.1 2000 OK")], BAD),
-    Case("a status below 100", [head("Content-Length: 0", status="HTTP/1.1 099 OK")], BAD),
-    Case("a negative status", [head("Content-Length: 0", status="HTTP/1.1 -20 OK")], BAD),
-    Case("no status", [head("Content-Length: 0", status="HTTP/1.1 OK")], BAD),
+    Case("NUL bytes", [b"\x00" * 100], UNREADABLE),
+    Case("an HTTP/2 frame", [b"\x00\x00\x12\x04\x00\x00\x00\x00\x00" + b"\x00" * 18], UNREADABLE),
+    Case("the preface of HTTP/2", [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"], UNREADABLE),
+    Case("a request", [b"POST / HTTP/1.1\r\nHost: x\r\n\r\n"], UNREADABLE),
+    Case("a TLS alert", [b"\x15\x03\x01\x00\x02\x02\x46"], UNREADABLE),
+    Case("a status that is no number", [head("Content-Length: 0", status="HTTP/1.1 2x0 OK")], UNREADABLE),
+    Case("a status of two digits", [head("Content-Length: 0", status="HTTP/1.1 99 OK")], UNREADABLE),
+    Case("a status of four digits", [head("Content-Length: 0", status="HTTP/1.1 2000 OK")], UNREADABLE),
+    Case("an empty length", [head("Content-Length:") + b"ok"], UNREADABLE),
+    Case("a status below 100", [head("Content-Length: 0", status="HTTP/1.1 099 OK")], UNREADABLE),
+    Case("a negative status", [head("Content-Length: 0", status="HTTP/1.1 -20 OK")], UNREADABLE),
+    Case("no status", [head("Content-Length: 0", status="HTTP/1.1 OK")], UNREADABLE),
     Case(
         "an unknown version",
         [head("Content-Length: 0", status="HTTP/7.3 200 OK")],
-        BAD,
+        UNREADABLE,
     ),
-    Case("a version that is no number", [head("Content-Length: 0", status="HTTP/x.1 200 OK")], BAD),
-    Case("a protocol in small letters", [head("Content-Length: 0", status="http/1.1 200 OK")], BAD),
-    Case("a header without a colon", [answer("200 OK", b"", "No colon")], BAD),
-    Case("a space before the colon", [answer("200 OK", b"", "X-Space : 1")], BAD),
-    Case("a header without a name", [answer("200 OK", b"", ": nobody")], BAD),
-    Case("a NUL in a value", [answer("200 OK", b"", "X-Nul: a\x00b")], BAD),
-    Case("a NUL in a name", [answer("200 OK", b"", "X-\x00: 1")], BAD),
-    Case("a carriage return in a value", [answer("200 OK", b"", "X-Cr: a\rb")], BAD),
-    Case("a folded header", [answer("200 OK", b"", "X-Fold: a", " b")], BAD),
-    Case("line feeds alone", [OK.replace(b"\r\n", b"\n")], BAD),
+    Case("a version that is no number", [head("Content-Length: 0", status="HTTP/x.1 200 OK")], UNREADABLE),
+    Case("a protocol in small letters", [head("Content-Length: 0", status="http/1.1 200 OK")], UNREADABLE),
+    Case("a header without a colon", [answer("200 OK", b"", "No colon")], UNREADABLE),
+    Case("a space before the colon", [answer("200 OK", b"", "X-Space : 1")], GOOD),
+    Case("a header without a name", [answer("200 OK", b"", ": nobody")], UNREADABLE),
+    Case("a NUL in a value", [answer("200 OK", b"", "X-Nul: a\x00b")], UNREADABLE),
+    Case("a NUL in a name", [answer("200 OK", b"", "X-\x00: 1")], UNREADABLE),
+    Case("a carriage return in a value", [answer("200 OK", b"", "X-Cr: a\rb")], UNREADABLE),
+    Case("a folded header", [answer("200 OK", b"", "X-Fold: a", " b")], GOOD),
+    Case("line feeds alone", [OK.replace(b"\r\n", b"\n")], GOOD),
     Case("an empty line first", [b"\r\n" + OK], GOOD),
 ]
 
 FRAMING = [
-    Case("a length that is no number", [head("Content-Length: two") + b"ok"], BAD),
-    Case("a negative length", [head("Content-Length: -2") + b"ok"], BAD),
-    Case("a length with a sign", [head("Content-Length: +2") + b"ok"], BAD),
-    Case("a length beyond measure", [head("Content-Length: " + "9" * 30) + b"ok", CLOSE], BAD),
-    Case("two lengths that differ", [head("Content-Length: 2", "Content-Length: 3") + b"ok"], BAD),
+    Case("a length that is no number", [head("Content-Length: two") + b"ok"], UNREADABLE),
+    Case("a negative length", [head("Content-Length: -2") + b"ok"], UNREADABLE),
+    Case("a length with a sign", [head("Content-Length: +2") + b"ok"], UNREADABLE),
+    Case("a length beyond measure", [head("Content-Length: " + "9" * 30) + b"ok", CLOSE], UNREADABLE),
+    Case("two lengths that differ", [head("Content-Length: 2", "Content-Length: 3") + b"ok"], UNREADABLE),
     Case(
         "two lengths that agree",
         [head("Content-Length: 2", "Content-Length: 2") + b"ok"],
-        BAD,
+        GOOD,
     ),
     Case(
         "a list of lengths",
         [head("Content-Length: 2, 2") + b"ok"],
-        BAD,
+        GOOD,
     ),
     Case(
         "a length and chunks",
         [head("Content-Length: 2", "Transfer-Encoding: chunked") + b"0\r\n\r\n"],
-        BAD,
+        LAST,
     ),
     Case(
         "chunks twice",
@@ -314,10 +342,12 @@ USED = [
     Case("used: a close before a byte", [CLOSE], Seen("200", retried=True), used=True),
     Case("used: a reset before a byte", [RESET], Seen("200", retried=True), used=True),
     Case("used: half a close before a byte", [HALF_CLOSE], Seen("200", retried=True), used=True),
+    Case("used: a close before a byte, but later", [Step.WORK, CLOSE], BAD, used=True),
+    Case("used: a reset before a byte, but later", [Step.WORK, RESET], BAD, used=True),
     Case("used: a close after a byte", [b"H", CLOSE], BAD, used=True),
     Case("used: a reset after a byte", [b"H", RESET], BAD, used=True),
     Case("used: a close after an interim answer", [head(status="HTTP/1.1 100 Continue"), CLOSE], BAD, used=True),
-    Case("used: garbage", [b"garbage\r\n\r\n"], BAD, used=True),
+    Case("used: garbage", [b"garbage\r\n\r\n"], UNREADABLE, used=True),
     Case("used: a large request again", [CLOSE], Seen("200", retried=True), used=True, body=b"x" * LARGE),
 ]
 
@@ -352,18 +382,18 @@ EARLY = [
 ]
 
 SLOW = [
-    Case("nothing at all", [HANG], Seen("timeout", reused=False), timeout_s=0.1),
-    Case("used: nothing at all", [HANG], Seen("timeout", reused=False), timeout_s=0.1, used=True),
-    Case("half a head", [b"HTTP/1.1 200 OK\r\nCont", HANG], Seen("timeout", reused=False), timeout_s=0.1),
-    Case("half a body", [head("Content-Length: 9"), b"half", HANG], Seen("timeout", reused=False), timeout_s=0.1),
+    Case("nothing at all", [HANG], Seen("timeout", reused=False), timeout_s=0.3),
+    Case("used: nothing at all", [HANG], Seen("timeout", reused=False), timeout_s=0.3, used=True),
+    Case("half a head", [b"HTTP/1.1 200 OK\r\nCont", HANG], Seen("timeout", reused=False), timeout_s=0.3),
+    Case("half a body", [head("Content-Length: 9"), b"half", HANG], Seen("timeout", reused=False), timeout_s=0.3),
     Case(
-        "a body in drops", [head("Content-Length: 999"), b"z", Step.DRIP], Seen("timeout", reused=False), timeout_s=0.15
+        "a body in drops", [head("Content-Length: 999"), b"z", Step.DRIP], Seen("timeout", reused=False), timeout_s=0.35
     ),
     Case(
         "a body that is not read",
         [HANG, Step.READ_BODY],
         Seen("timeout", reused=False),
-        timeout_s=0.1,
+        timeout_s=0.3,
         body=b"x" * LARGE,
     ),
 ]

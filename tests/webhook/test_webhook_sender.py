@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import ssl
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from webhook_support import (
 )
 
 from stream.core.model import Answer, HttpRequest
+from stream.webhook.connection import Connection
 from stream.webhook.sender import WebhookSender
 
 
@@ -112,7 +115,7 @@ def test_nothing_of_garbage_is_quoted(run: Run) -> None:
 
     async def main() -> None:
         answers, _ = await answers_of([b"garbage " + SECRET_PATH.encode() + b"\r\n\r\n"])
-        assert answers[0].failure == "reset"
+        assert answers[0].failure == "unreadable"
         assert re.fullmatch(r"[A-Za-z]+Error", answers[0].excerpt)
 
     run(main())
@@ -287,6 +290,63 @@ def test_an_idle_connection_is_closed_in_time(run: Run) -> None:
 
 
 # Cancelling and closing
+
+
+def unread(listener: socket.socket, tls: ssl.SSLContext | None, may_read: threading.Event) -> tuple[int, bool]:
+    """Serve one connection that is not read for a while: (bytes that came then, whether it ended in a reset)."""
+    connection, _ = listener.accept()
+    if tls is not None:
+        connection = tls.wrap_socket(connection, server_side=True)
+    may_read.wait(60)
+    received = 0
+    with connection:
+        try:
+            while chunk := connection.recv(65536):
+                received += len(chunk)
+        except ConnectionResetError:
+            return received, True
+    return received, False
+
+
+@pytest.mark.parametrize("ending", ["cancel", "deadline", "close"])
+@pytest.mark.parametrize("is_encrypted", [False, True], ids=["plain", "tls"])
+def test_what_the_kernel_had_not_sent_yet_is_not_sent(
+    run: Run, certificate: Path, ending: str, is_encrypted: bool
+) -> None:
+    """The receiver's window was closed when the attempt was given up; opened again, it gets a reset, not the event."""
+    tls = server_tls(certificate) if is_encrypted else None
+
+    async def main() -> None:
+        may_read = threading.Event()
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            reading = asyncio.create_task(asyncio.to_thread(unread, listener, tls, may_read))
+            url = f"{'https' if tls else 'http'}://localhost:{listener.getsockname()[1]}/"
+            ours = ssl.create_default_context(cafile=certificate)
+            sender = WebhookSender(url, timeout_s=1 if ending == "deadline" else 30, tls=ours)
+            ended: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+            attempt = send(sender, ended.set_result, HttpRequest([], b"x" * 60_000))
+            while not all(map(is_sent, sender._connections)):  # noqa: ASYNC110 - the kernel gives no notice
+                await asyncio.sleep(0.01)
+            if ending == "cancel":
+                attempt.cancel()
+            elif ending == "deadline":
+                assert (await ended).code == "timeout"
+            await sender.close()
+            may_read.set()
+            received, was_reset = await reading
+        assert was_reset or is_encrypted  # OpenSSL takes a reset amid a record for an end
+        assert received < 50_000
+
+    run(main())
+
+
+def is_sent(connection: Connection) -> bool:
+    """The kernel has all of the request, and nothing of it waits in this process."""
+    transport = connection._transport
+    return transport.get_extra_info("socket") is not None and not transport.get_write_buffer_size()
 
 
 @pytest.mark.parametrize(

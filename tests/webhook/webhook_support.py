@@ -14,7 +14,7 @@ from typing import Any
 import uvloop
 from conformance_server import Script, ScriptedServer
 
-from stream.core.model import Answer, HttpRequest
+from stream.core.model import RESENT, Answer, HttpRequest
 from stream.core.ports import Answered
 from stream.webhook.sender import WebhookSender
 
@@ -30,7 +30,8 @@ def run_on(loop: str, main: Coroutine[Any, Any, None]) -> None:
         runner.get_loop().set_exception_handler(lambda _loop, context: strays.append(context))
         runner.run(asyncio.wait_for(main, 20))
     # The server's own complaint of a handshake that the client ended is not the sender's.
-    assert [stray for stray in strays if "incoming connection" not in stray["message"]] == []
+    strays = [stray for stray in strays if "incoming connection" not in stray["message"]]
+    assert not strays, strays
 
 
 def ask(sender: WebhookSender, request: HttpRequest = REQUEST) -> asyncio.Future[Answer]:
@@ -46,6 +47,8 @@ class Sent:
 
     def __init__(self, sender: WebhookSender, on_answer: Callable[[Answer], None]) -> None:
         self.on_answer = on_answer
+        self.resent = 0
+        """How often its request was sent again."""
         self._sender = sender
 
     def cancel(self) -> None:
@@ -65,7 +68,10 @@ def tell(answered: Sequence[Answered]) -> None:
     """Hand each answer to who waits for it."""
     for sent, answer, elapsed_s in answered:
         assert elapsed_s >= 0
-        sent.on_answer(answer)
+        if answer is RESENT:
+            sent.resent += 1
+        else:
+            sent.on_answer(answer)
 
 
 async def timed(answer: asyncio.Future[Answer]) -> tuple[Answer, float]:
