@@ -82,6 +82,7 @@ def read_entries(raw: Iterable[bytes], layout: Layout, file_name: str = "") -> I
 def _read_csv(lines: Lines, layout: Layout) -> Iterator[Entry]:
     if not lines.first:
         return iter(())
+    csv.field_size_limit(MAX_LINE_BYTES)  # for the whole process, whose default is 128 KiB
     delimiter = _find_delimiter(lines.first, layout)
     table = csv.reader(lines, delimiter=delimiter, strict=True)
     try:
@@ -126,6 +127,8 @@ def _csv_entry(cells: list[str], number: int, places: tuple[int, int, int], layo
 
 
 def _not_csv(lines: Lines, error: csv.Error) -> ConfigError:
+    if "field limit" in str(error):
+        return lines.refused("ends in a cell of more than 1 MiB.", "Is a quote left open?")
     return lines.refused(f"is not CSV: {error}.", "Is a quote left open?")
 
 

@@ -117,6 +117,7 @@ def replay(
     """Events of a range, sent again."""
     from stream.app.replay_request import ReplayRequest, only_workflows, parse_topics, require_name
     from stream.cli.replay import run_replay
+    from stream.core.patterns import doubt
     from stream.core.selection import Selection
 
     _require_clear(start, execute, dry_run)
@@ -140,7 +141,8 @@ def replay(
         new_keys=new_keys,
     )
     require_name(settings, request.name)
-    run_replay(settings, request, loaded.warnings, execute=execute, as_json=as_json)
+    doubts = [f"--event: {why}" for pattern in event or () if (why := doubt(pattern))]
+    run_replay(settings, request, [*loaded.warnings, *doubts], execute=execute, as_json=as_json)
 
 
 def _require_clear(start: str | None, execute: bool, dry_run: bool) -> None:

@@ -27,7 +27,7 @@ def read_offsets(lines: Iterable[str]) -> list[Row]:
         ValueError: a line is of another form, or a partition comes twice; the text says which line.
     """
     rows: dict[tuple[str, TopicPartition], int] = {}
-    for number, cells in enumerate(csv.reader(lines), 1):
+    for number, cells in enumerate(_cells(lines), 1):
         if not any(cell.strip() for cell in cells):
             continue
         group, tp, offset = _read(cells, number)
@@ -35,6 +35,14 @@ def read_offsets(lines: Iterable[str]) -> list[Row]:
             raise ValueError(f"line {number} names {tp.topic}:{tp.partition} again.")
         rows[group, tp] = offset
     return [(group, tp, offset) for (group, tp), offset in rows.items()]
+
+
+def _cells(lines: Iterable[str]) -> Iterator[list[str]]:
+    table = csv.reader(lines)
+    try:
+        yield from table
+    except csv.Error as error:
+        raise ValueError(f"line {table.line_num} is not CSV: {error}.") from error
 
 
 def _read(cells: list[str], number: int) -> Row:

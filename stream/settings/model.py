@@ -92,7 +92,8 @@ class Validation(Section):
     mode: Literal["strict", "lenient", "off"] = Field(
         default="strict",
         description="strict: the JSON Schemas of the event types; lenient: an object with a type; "
-        "off: any JSON object.",
+        "off: any JSON object. Some libraries send what strict refuses (track with an empty event, group without "
+        "groupId): lenient delivers it.",
     )
     give_up: Places = Field(
         default=(), description="Invalid events that are not held, as topic:partition:offset: the way out of a hold."

@@ -7,6 +7,7 @@ from typing import Any
 
 from stream.core.commit_map import short_hash
 from stream.core.model import SEGMENT_TYPES
+from stream.core.patterns import doubt
 from stream.settings.draft import Draft
 from stream.settings.keys import nearest
 from stream.settings.model import Settings
@@ -69,6 +70,14 @@ def find_warnings(settings: Settings) -> Iterator[str]:
         for type_ in (*(workflow.types or ()), *workflow.exclude_types):
             if (near := nearest(type_, SEGMENT_TYPES)) and type_ not in (near, ALL_TYPES):
                 yield f"workflow[{index}] ({workflow.name}): {type_} is a custom type. Did you mean {near}?"
+        yield from _doubtful_events(f"workflow[{index}] ({workflow.name})", workflow)
+
+
+def _doubtful_events(where: str, workflow: Workflow) -> Iterator[str]:
+    yield from (f"{where}: events: {why}" for pattern in workflow.events or () if (why := doubt(pattern)))
+    wanted = workflow.wanted_types
+    if workflow.events and ((wanted is not None and "track" not in wanted) or "track" in workflow.exclude_types):
+        yield f"{where}: events is not looked at, since types leaves track events out. Remove it, or add track."
 
 
 def _report_equal_names(workflows: list[Any], draft: Draft) -> None:

@@ -53,7 +53,8 @@ class Workflow(Section):
     exclude_types: Types = Field(default=(), description="Event types it does not receive, although in types.")
     events: Annotated[tuple[str, ...], Field(min_length=1)] | None = Field(
         default=None,
-        description="Names of track events it receives, as shell patterns (Order *); case counts. "
+        description="Names of track events it receives, as shell patterns (Order *, [[] for a bracket); case "
+        "counts. "
         "Left out: every name. Other types are not looked at.",
     )
     ordering: Literal["user", "key", "partition", "none"] = Field(

@@ -177,6 +177,19 @@ def test_blank_ids_are_counted_and_many_are_refused(text: str, line: int) -> Non
     taken(text, skip_bad=True).refuse_blanks()
 
 
+def test_a_long_cell_is_read() -> None:
+    """The csv module's own limit is 128 KiB, far below that of a line."""
+    text = f'user_id,note\n"{"u" * 200_000}",x\nv,"{"n" * 1_000_000}"\n'
+    assert [len(entry.user or "") for entry in rows(text)] == [200_000, 1]
+
+
+def test_a_cell_without_an_end_is_told() -> None:
+    """The cell grows over the lines that follow, and the error says what it probably is."""
+    text = 'user_id,note\nu,"' + f"{'n' * 1000}\n" * 1_100
+    with pytest.raises(ConfigError, match=r"line 10\d\d ends in a cell of more than 1 MiB. Is a quote left open"):
+        rows(text)
+
+
 @pytest.mark.parametrize(("blanks", "refused"), [(1, False), (2, True)])
 def test_one_blank_id_in_a_hundred_is_let_pass(blanks: int, refused: bool) -> None:
     """Exactly 1 % is not above 1 %."""

@@ -173,6 +173,35 @@ def test_a_misspelt_type_is_warned_of(tmp_path: Path) -> None:
     assert load(tmp_path, toml).warnings == ("workflow[0] (a): tracks is a custom type. Did you mean track?",)
 
 
+@pytest.mark.parametrize(
+    ("more", "warning"),
+    [
+        ('events = ["Order *", "[Oo]rder [0-9]*", "[[]Amplitude] *", "a]", "[!ab]"]', None),
+        (
+            'events = ["Order *", "[Amplitude] *"]',
+            'events: "[Amplitude] *" matches one character of [Amplitude], not the text. '
+            'For the text write "[[]Amplitude] *".',
+        ),
+        (
+            'events = ["Order [Web"]',
+            'events: "Order [Web" has a [ without its ], which stands for itself. If so write "Order [[]Web".',
+        ),
+        (
+            'events = ["Order *"]\ntypes = ["identify"]',
+            "events is not looked at, since types leaves track events out. Remove it, or add track.",
+        ),
+        (
+            'events = ["Order *"]\nexclude_types = ["track"]',
+            "events is not looked at, since types leaves track events out. Remove it, or add track.",
+        ),
+    ],
+)
+def test_event_names_that_match_nothing_are_warned_of(tmp_path: Path, more: str, warning: str | None) -> None:
+    """They are legal, and the workflow would wait for ever for its events."""
+    expected = () if warning is None else (f"workflow[0] (a): {warning}",)
+    assert load(tmp_path, f'{MINIMAL}name = "a"\n{more}').warnings == expected
+
+
 def test_a_code_is_either_retried_or_rejected(tmp_path: Path) -> None:
     """A code in both lists is a contradiction."""
     toml = f"{MINIMAL}[retry]\nretry_on = [404, 410]\nreject_on = [410, 422, 404]"
