@@ -2,6 +2,9 @@
 
 Time is monotonic seconds. While the gate is closed nothing is sent but one probe at a time, no attempt is charged to
 an event, and the retry clocks stand still: they run in open time, monotonic time less the time spent closed.
+
+An answer belongs to the generation in which its request was sent: what was on its way when the gate closed or opened
+says nothing about the workflow since then. Only a Retry-After holds whenever it comes.
 """
 
 from __future__ import annotations
@@ -27,6 +30,7 @@ class Gate:
         "_workflow_failures",
         "closed_since",
         "closed_until",
+        "generation",
         "is_held",
         "is_probing",
     )
@@ -41,6 +45,8 @@ class Gate:
         """A probe is on its way."""
         self.is_held = False
         """Closed by the flood guard: only a success opens it."""
+        self.generation = 0
+        """Grows whenever the gate closes or opens, and when a Retry-After extends a closing."""
         self._level = 0
         self._failures = 0
         self._workflow_failures = 0
@@ -70,31 +76,46 @@ class Gate:
         closed = 0.0 if self.closed_since is None else now - self.closed_since
         return now - self._closed_before - closed
 
-    def on_good(self, now: float, delivered: bool) -> None:
-        """An answer that is not of the retry class came: the workflow works. A held gate needs a delivery."""
-        self._failures = self._workflow_failures = 0
-        self._lanes.clear()
+    def on_good(self, generation: int, now: float, delivered: bool) -> None:
+        """An answer that is not of the retry class came: the workflow works. A held gate needs a delivery.
+
+        `generation` is that in which the request was sent.
+        """
+        if generation != self.generation:
+            return
+        self._forget_failures()
         if self.closed_since is not None and (delivered or not self.is_held):
             self._open(now)
 
-    def on_failure(self, lane: Hashable, at_fault: bool, retry_after_s: float, now: float, jitter: float) -> None:
-        """An attempt that was no probe failed retryably; `at_fault`: the answer blames the workflow itself."""
-        self._failures += 1
-        self._workflow_failures = self._workflow_failures + 1 if at_fault else 0
-        if len(self._lanes) < self._policy.lanes:
-            self._lanes.add(lane)
-        if retry_after_s > 0:
-            self._close_until(now, now + retry_after_s)
-        elif self.closed_since is None and self._has_failed_enough():
-            self._close(now, jitter)
+    def on_failure(
+        self, generation: int, lane: Hashable, at_fault: bool, retry_after_s: float, now: float, jitter: float
+    ) -> None:
+        """An attempt that was no probe failed retryably; `at_fault`: the answer blames the workflow itself.
 
-    def on_probe_failed(self, retry_after_s: float, now: float, jitter: float) -> None:
-        """A probe failed: closed for longer."""
+        `generation` is that in which the request was sent.
+        """
+        if retry_after_s > 0:
+            self.pause(retry_after_s, now)
+        elif generation == self.generation and self.closed_since is None:
+            self._count_failure(lane, at_fault)
+            if self._has_failed_enough():
+                self._close(now, jitter)
+
+    def on_probe_failed(self, generation: int, retry_after_s: float, now: float, jitter: float) -> None:
+        """A probe failed: closed for longer, unless the gate has changed since the probe was sent."""
         self.is_probing = False
         if retry_after_s > 0:
-            self._close_until(now, now + retry_after_s)
-        else:
+            self.pause(retry_after_s, now)
+        elif generation == self.generation and self.closed_since is not None:
             self._close(now, jitter)
+
+    def pause(self, retry_after_s: float, now: float) -> None:
+        """The workflow asks to be left alone for so long. A probe that is on its way was sent before that."""
+        until = now + retry_after_s
+        if self.closed_since is not None and until > self.closed_until:
+            self.generation += 1
+        self._shut(now)
+        self.closed_until = max(self.closed_until, until)
 
     def hold(self, now: float, jitter: float) -> None:
         """The flood guard tripped: closed until an event is delivered."""
@@ -110,6 +131,12 @@ class Gate:
         """The probe was answered, or given up since its partition went away: another may go."""
         self.is_probing = False
 
+    def _count_failure(self, lane: Hashable, at_fault: bool) -> None:
+        self._failures += 1
+        self._workflow_failures = self._workflow_failures + 1 if at_fault else 0
+        if len(self._lanes) < self._policy.lanes:
+            self._lanes.add(lane)
+
     def _has_failed_enough(self) -> bool:
         policy = self._policy
         if self._workflow_failures >= policy.workflow_failures:
@@ -117,21 +144,27 @@ class Gate:
         return self._failures >= policy.failures and len(self._lanes) >= policy.lanes
 
     def _close(self, now: float, jitter: float) -> None:
+        """Close, or stay closed, for twice as long as the last time."""
         policy = self._policy
         longest = min(policy.max_s, policy.initial_s * 2.0 ** min(self._level, _MAX_DOUBLINGS))
         self._level += 1
-        self._close_until(now, now + longest * (1 - JITTER_SHARE * jitter))
+        self._shut(now)
+        self.closed_until = max(self.closed_until, now + longest * (1 - JITTER_SHARE * jitter))
 
-    def _close_until(self, now: float, until: float) -> None:
+    def _shut(self, now: float) -> None:
         if self.closed_since is None:
-            self.closed_since = now
-            self.closed_until = until
-        else:
-            self.closed_until = max(self.closed_until, until)
+            self.closed_since, self.closed_until = now, now
+            self.generation += 1
+            self._forget_failures()
+
+    def _forget_failures(self) -> None:
+        self._failures = self._workflow_failures = 0
+        self._lanes.clear()
 
     def _open(self, now: float) -> None:
         if self.closed_since is not None:
             self._closed_before += now - self.closed_since
         self.closed_since = None
+        self.generation += 1
         self.is_probing = self.is_held = False
         self._level = 0

@@ -150,6 +150,8 @@ class Delivery:
     """When its retry clock started; -1 before."""
     attempts: int = 0
     """Attempts charged to it; a probe of a closed gate that fails is not."""
+    gate_generation: int = 0
+    """Of the workflow's gate when its last request was sent."""
     is_probe: bool = False
     is_held: bool = False
     """It ended badly and may not be given up."""

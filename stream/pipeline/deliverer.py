@@ -113,13 +113,14 @@ class Deliverer:
         self._send(line, [delivery], now, charge=0)
 
     def _send(self, line: Line, deliveries: Sequence[Delivery], now: float, charge: int = 1) -> None:
-        open_time = line.pace.gate.open_time(now)
+        open_time, generation = line.pace.gate.open_time(now), line.pace.gate.generation
         build, send = line.build, line.sender.send
         may_give_up = bool(line.policy.give_up)
         for delivery in deliveries:
             if may_give_up and self._endings.gave_up(line, delivery):
                 continue
             delivery.attempts += charge
+            delivery.gate_generation = generation
             if delivery.clock_start < 0:
                 delivery.clock_start = open_time
             open_event = delivery.open_event
@@ -144,8 +145,16 @@ class Deliverer:
         for line in self.lines:
             line.forget(tenure)
 
-    def abort(self, tenure: Tenure) -> None:
-        """Give up the attempts in flight; their connections are closed and no answer of them counts."""
+    def abort(self, tenures: Sequence[Tenure]) -> None:
+        """Give up the attempts in flight of partitions that are over, then start what there is room for now.
+
+        Their connections are closed, and no answer of them counts.
+        """
+        for tenure in tenures:
+            self._abort(tenure)
+        self.pump_all()
+
+    def _abort(self, tenure: Tenure) -> None:
         for delivery in tenure.in_flight:
             line = self.lines[delivery.workflow]
             line.cancel(delivery)
@@ -154,7 +163,6 @@ class Deliverer:
             line.dispatcher.land()
             line.stats.deliveries["stale"] += 1
         tenure.in_flight.clear()
-        self.pump_all()
 
     # Answers.
 
@@ -185,7 +193,6 @@ class Deliverer:
                 continue
             if not is_calm or delivery.is_probe:
                 self._workflow_works(line, delivery, True, now)
-                line.letters_in_a_row = 0
             if self._steps.is_on:
                 self._steps.delivered(delivery, line.policy.name, answer.status)
             delivered.append(delivery)
@@ -221,7 +228,7 @@ class Deliverer:
 
     def _not_delivered(self, line: Line, delivery: Delivery, answer: Answer, verdict: Verdict, now: float) -> None:
         if delivery.unwanted is not None:
-            self._drop(line, delivery)
+            self._drop(line, delivery, answer, now)
         elif verdict is Verdict.REJECTED:
             self._rejected(line, delivery, answer, now)
         elif delivery.is_probe:
@@ -229,10 +236,15 @@ class Deliverer:
         else:
             self._failed(line, delivery, answer, verdict, now)
 
-    def _drop(self, line: Line, delivery: Delivery) -> None:
+    def _drop(self, line: Line, delivery: Delivery, answer: Answer, now: float) -> None:
         """The settings changed while it was in flight: it is not tried again."""
+        gate, pause = line.pace.gate, self._pause_asked(answer)
+        was_open = gate.is_open
         if delivery.is_probe:
-            line.pace.gate.probe_over()
+            gate.probe_over()
+        if pause > 0:
+            gate.pause(pause, now)
+            self._tell_closed(line, answer, was_open, now)
         line.dispatcher.land()
         self._endings.drop(line, [delivery])
         line.dispatcher.release([delivery])
@@ -248,9 +260,9 @@ class Deliverer:
         gate, retry = line.pace.gate, self.rules.retry
         was_open = gate.is_open
         at_fault = verdict is Verdict.RETRY_WORKFLOW
-        gate.on_failure(delivery.lane_identity, at_fault, self._pause_asked(answer), now, self._rng.random())
-        if was_open and not gate.is_open:
-            self._tell_closed(line, answer, now)
+        pause, jitter = self._pause_asked(answer), self._rng.random()
+        gate.on_failure(delivery.gate_generation, delivery.lane_identity, at_fault, pause, now, jitter)
+        self._tell_closed(line, answer, was_open, now)
         wait = retry.max_s if delivery.is_held else retry.backoff_s(delivery.attempts, self._rng.random())
         is_over = retry.is_expired(delivery.clock_start, gate.open_time(now) + wait)
         if is_over and not delivery.is_held:
@@ -261,7 +273,7 @@ class Deliverer:
     def _probe_failed(self, line: Line, delivery: Delivery, pause: float, now: float) -> None:
         """Nothing is charged to the event; its lane is probed again when every other one was."""
         delivery.is_probe = False
-        line.pace.gate.on_probe_failed(pause, now, self._rng.random())
+        line.pace.gate.on_probe_failed(delivery.gate_generation, pause, now, self._rng.random())
         self._endings.requeue_probed(line, delivery)
 
     def _workflow_works(self, line: Line, delivery: Delivery, delivered: bool, now: float) -> None:
@@ -271,7 +283,9 @@ class Deliverer:
             delivery.attempts += 1
             gate.probe_over()
         closed_since, was_held = gate.closed_since, gate.is_held
-        gate.on_good(now, delivered)
+        gate.on_good(delivery.gate_generation, now, delivered)
+        if delivered and not gate.is_held:
+            line.letters_in_a_row = 0
         if gate.is_open and closed_since is not None:
             self._tell_open(line, now - closed_since)
             if was_held:
@@ -290,7 +304,9 @@ class Deliverer:
             limit_key="",
         )
 
-    def _tell_closed(self, line: Line, answer: Answer, now: float) -> None:
+    def _tell_closed(self, line: Line, answer: Answer, was_open: bool, now: float) -> None:
+        if line.pace.gate.is_open or not was_open:
+            return
         self._journal.warning(
             "The workflow is failing: its gate is closed and only probes are sent.",
             workflow=line.policy.name,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from stream.core.model import CommitOffset, TopicPartition
+from stream.core.model import TopicPartition
 from stream.core.ports import Cancel, OnDrained, Scheduler
 from stream.core.tenure import Phase, Tenure
 from stream.pipeline.commits import Commits
@@ -43,7 +43,7 @@ class Drains:
 
     def begin(self, tps: Sequence[TopicPartition], on_drained: OnDrained) -> None:
         """Drain these partitions; `on_drained` gets what is to be committed, at the latest after the timeout."""
-        tenures = [self._ledger.tenures[tp] for tp in tps if tp in self._ledger.tenures]
+        tenures = self._ledger.owned(tps)
         for tenure in tenures:
             if tenure.phase is Phase.ACTIVE:
                 tenure.phase = Phase.DRAINING
@@ -53,11 +53,15 @@ class Drains:
         drain.timer = self._clock.call_at(self._clock.monotonic() + self._timeout_s, partial(self._end, drain))
         self._end_when_idle(drain)
 
-    def close(self, tenure: Tenure) -> None:
-        """End the tenure now; attempts still in flight are aborted."""
-        self._deliverer.forget(tenure)
-        self._ledger.close(tenure)
-        self._deliverer.abort(tenure)
+    def close(self, tenures: Sequence[Tenure]) -> None:
+        """End these tenures now; attempts still in flight are aborted.
+
+        Nothing is started before the last of them is over: what their attempts leave room for may be another's of them.
+        """
+        for tenure in tenures:
+            self._deliverer.forget(tenure)
+            self._ledger.close(tenure)
+        self._deliverer.abort(tenures)
 
     def on_idle(self, _tenure: Tenure) -> None:
         """A draining tenure has nothing in flight any more."""
@@ -89,18 +93,16 @@ class Drains:
         self._drains.remove(drain)
         if drain.timer is not None:
             drain.timer.cancel()
-        offsets = {}
-        for tenure in drain.tenures:
-            if tenure.phase is not Phase.CLOSED and (due := self._close_drained(tenure)) is not None:
-                offsets[tenure.tp] = due
+        tenures = [tenure for tenure in drain.tenures if tenure.phase is not Phase.CLOSED]
+        offsets = {tenure.tp: due for tenure in tenures if (due := self._commits.take_due(tenure)) is not None}
+        self.close(tenures)
+        for tenure in tenures:
+            self._await_last_commit(tenure)
         drain.on_drained(offsets)
 
-    def _close_drained(self, tenure: Tenure) -> CommitOffset | None:
-        due = self._commits.take_due(tenure)
-        self.close(tenure)
+    def _await_last_commit(self, tenure: Tenure) -> None:
         if not tenure.commits_under_way:
             self.on_ended(tenure)
         else:
             self._closing[tenure.tp, tenure.epoch] = tenure
             self._clock.call_at(self._clock.monotonic() + LAST_COMMIT_WAIT_S, partial(self.end, tenure))
-        return due

@@ -114,8 +114,7 @@ class Engine:
         """A promise was broken somewhere: from here on nothing is committed and nothing new is sent."""
         self.is_failed = True
         self._commits.stop()
-        for tenure in list(self._ledger.tenures.values()):
-            self._drains.close(tenure)
+        self._drains.close(list(self._ledger.tenures.values()))
 
     def owned(self) -> set[TopicPartition]:
         """The partitions that are owned at present."""
@@ -154,9 +153,8 @@ class Engine:
         return {tp for tp, tenure in self._ledger.tenures.items() if tenure.is_halted}
 
     def on_assigned(self, started: Sequence[StartedPartition]) -> None:
+        self._drains.close(self._ledger.owned([one.tp for one in started]))
         for one in started:
-            if (old := self._ledger.tenures.get(one.tp)) is not None:
-                self._drains.close(old)
             self._ledger.begin(one, restore(one, self._hashes, self.stats, self._edges.journal))
             self._emit("assigned", one.tp, offset=one.start)
         self._ledger.room.tell_source()
@@ -197,10 +195,10 @@ class Engine:
 
     def on_lost(self, tps: Sequence[TopicPartition]) -> None:
         self.stats.rebalances["lost"] += 1
-        for tp in tps:
-            if (tenure := self._ledger.tenures.get(tp)) is not None:
-                self._drains.close(tenure)
-                self._emit("lost", tp)
+        lost = self._ledger.owned(tps)
+        self._drains.close(lost)
+        for tenure in lost:
+            self._emit("lost", tenure.tp)
         self._edges.journal.warning("Partitions lost; their events are received again.", partitions=_listed(tps))
 
     def on_committed(self, results: Sequence[CommitResult]) -> None:

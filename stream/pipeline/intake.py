@@ -20,7 +20,7 @@ from stream.core.model import (
 )
 from stream.core.ports import Journal, Validator
 from stream.core.stats import EngineStats
-from stream.core.tenure import Tenure
+from stream.core.tenure import Phase, Tenure
 from stream.pipeline.deliverer import Deliverer
 from stream.pipeline.ledger import Ledger
 from stream.pipeline.letters import LetterDesk
@@ -125,7 +125,7 @@ class Intake:
         self.decode = Decoder(policy.validation, self._validator).decode
         self._routing.reconfigure(policy, indexes)
         are_others = (old.validation, old.dead_letters) != (policy.validation, policy.dead_letters)
-        held = [tenure for tenure in self._ledger.tenures.values() if tenure.held_record is not None]
+        held = [tenure for tenure in self._ledger.tenures.values() if tenure.is_held and tenure.phase is Phase.ACTIVE]
         return [tenure for tenure in held if self._free(tenure, are_others)]
 
     def _free(self, tenure: Tenure, are_others: bool) -> bool:

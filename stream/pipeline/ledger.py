@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from stream.core.commit_map import Range
 from stream.core.model import Limits, Record, Settlement, StartedPartition, TopicPartition, size_of
@@ -40,6 +40,10 @@ class Ledger:
     def count_removed(self) -> None:
         """An event waited for a workflow that is configured no more."""
         self._stats.removed += 1
+
+    def owned(self, tps: Iterable[TopicPartition]) -> list[Tenure]:
+        """The present tenures of those of these partitions that are owned."""
+        return [self.tenures[tp] for tp in tps if tp in self.tenures]
 
     def active(self, tp: TopicPartition, epoch: int) -> Tenure | None:
         """The tenure that records of this epoch belong to; None when it is draining or over."""

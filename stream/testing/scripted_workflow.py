@@ -45,6 +45,8 @@ class ScriptedWorkflow:
         self.on_answers: Callable[[Sequence[Answered]], None] = lambda _answered: None
         self.script: Script = script if callable(script) else statuses(*script)
         self.latency_s = latency_s
+        self.latency_of: Callable[[Arrival], float] = lambda _arrival: self.latency_s
+        """Seconds until a request is answered."""
         self.arrivals: list[Arrival] = []
         self.in_flight = 0
         self.most_in_flight = 0
@@ -62,9 +64,11 @@ class ScriptedWorkflow:
         answer = self.script(request)
         key = dict(request.headers)["idempotency-key"]
         now = self._clock.monotonic()
-        self.arrivals.append(Arrival(now, key, request.body, answer.status if answer else 0))
-        when = now + self.latency_s if answer is not None else float("inf")
-        self._under_way[id(attempt)] = self._clock.call_at(when, partial(self._answer, request, attempt, answer))
+        arrival = Arrival(now, key, request.body, answer.status if answer else 0)
+        self.arrivals.append(arrival)
+        latency_s = self.latency_of(arrival) if answer is not None else float("inf")
+        answered = partial(self._answer, request, attempt, answer, latency_s)
+        self._under_way[id(attempt)] = self._clock.call_at(now + latency_s, answered)
 
     def cancel(self, attempt: Attempt) -> None:
         """Answer it no more."""
@@ -81,15 +85,15 @@ class ScriptedWorkflow:
         """Idempotency keys answered with success, in order of arrival."""
         return [arrival.key for arrival in self.arrivals if 200 <= arrival.status < 300]
 
-    def _answer(self, request: HttpRequest, attempt: Attempt, answer: Answer | None) -> None:
+    def _answer(self, request: HttpRequest, attempt: Attempt, answer: Answer | None, latency_s: float) -> None:
         if answer is RESENT:
             self._arrive(request, attempt)
-            self.on_answers([(attempt, answer, self.latency_s)])
+            self.on_answers([(attempt, answer, latency_s)])
             return
         del self._under_way[id(attempt)]
         self.in_flight -= 1
         if answer is not None:
-            self.on_answers([(attempt, answer, self.latency_s)])
+            self.on_answers([(attempt, answer, latency_s)])
 
 
 class MemoryDeadLetters:

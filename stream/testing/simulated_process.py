@@ -39,6 +39,7 @@ class SimSender:
         clock = self._simulation.clock
         pause = float(answer.retry_after) if answer.retry_after else 0.0
         arrival = SimArrival(clock.monotonic(), self._process.number, tp, offset, answer.status, pause)
+        arrival.was_owned = self._process.owns(tp)
         arrival.gate_was_closed = not self._process.gate_is_open(self._workflow.name)
         self._workflow.arrivals.append(arrival)
         told = partial(self._answer, arrival, (attempt, answer, latency_s))
@@ -117,6 +118,10 @@ class Process:
     def is_dead(self) -> bool:
         """Whether it crashed or ended."""
         return self.member.is_dead
+
+    def owns(self, tp: TopicPartition) -> bool:
+        """Whether it has the partition, and was not asked to give it back."""
+        return tp in self.member.epochs and tp not in self.member.revoking
 
     def gate_is_open(self, workflow: str) -> bool:
         """Whether it sends freely to that workflow."""

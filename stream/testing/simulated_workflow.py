@@ -24,6 +24,8 @@ class SimArrival:
     answered_at: float | None = None
     """When the process had its answer; None: it never had."""
     gate_was_closed: bool = False
+    was_owned: bool = True
+    """The partition was the process's, and not being given back, when the request was sent."""
 
 
 @dataclass
@@ -35,6 +37,12 @@ class SimWorkflow:
     mood: str = "well"
     is_healed: bool = False
     arrivals: list[SimArrival] = field(default_factory=list)
+    _is_hiccuping: bool = False
+
+    def change_mood(self, mood: str) -> None:
+        """Answer in another way from now on. A hiccup leaves some requests hanging until it asks for a short pause."""
+        self.mood = mood
+        self._is_hiccuping = True
 
     def is_rejected(self, offset: int) -> bool:
         """Whether this workflow answers 400 to that event."""
@@ -55,10 +63,15 @@ class SimWorkflow:
             return rng.choice([Answer(503), Answer(502), Answer(0, "connect")]), quick
         if self.mood == "hanging":
             return Answer(0, "timeout"), TIMEOUT_S
+        if self.mood == "hiccup" and self._is_hiccuping:
+            self._is_hiccuping = rng.random() < 0.9
+            return (Answer(0, "timeout"), TIMEOUT_S) if self._is_hiccuping else (Answer(503, retry_after="1"), quick)
         if self.mood == "forbidden":
             return Answer(403), quick
-        if self.mood == "throttling" and rng.random() < 0.3:
-            return Answer(429, retry_after=str(rng.randint(1, 20))), quick
+        if self.mood == "throttling":
+            quick = rng.choice([quick, rng.uniform(0.1, 8.0)])
+            if rng.random() < 0.3:
+                return Answer(429, retry_after=str(rng.randint(1, 20))), quick
         if self.mood == "flaky" and rng.random() < 0.4:
             return rng.choice([Answer(500), Answer(0, "reset"), Answer(504)]), quick
         if self.is_rejected(offset):
@@ -68,4 +81,4 @@ class SimWorkflow:
         return Answer(200), rng.uniform(1.0, 6.0) if self.mood == "slow" else quick
 
 
-MOODS = ("well", "well", "down", "hanging", "forbidden", "throttling", "flaky", "slow")
+MOODS = ("well", "well", "well", "down", "hanging", "hiccup", "hiccup", "forbidden", "throttling", "flaky", "slow")

@@ -137,7 +137,7 @@ class Simulation:
         self._schedule_fault()
 
     def _change_mood(self) -> None:
-        self.rng.choice(list(self.workflows.values())).mood = self.rng.choice(MOODS)
+        self.rng.choice(list(self.workflows.values())).change_mood(self.rng.choice(MOODS))
 
     def _refuse_commits(self) -> None:
         outcomes = [CommitOutcome.RETRIED, CommitOutcome.FAILED]
@@ -160,11 +160,14 @@ class Simulation:
         process.member.crash()
 
     def _lose(self) -> None:
+        """Some or all partitions of a process are taken away at once, without asking."""
         if self.live():
             process = self.rng.choice(self.live())
-            for tp in list(process.member.epochs):
-                self.unclean.append((self.clock.monotonic(), tp))
-                process.member.lose(tp)
+            owned = list(process.member.epochs)
+            tps = owned if self.rng.random() < 0.5 else owned[: self.rng.randint(0, len(owned))]
+            self.unclean += [(self.clock.monotonic(), tp) for tp in tps]
+            process.member.lose(*tps)
+            for tp in tps:
                 self._free(tp, 0.0)
 
     def _move_partition(self) -> None:

@@ -15,6 +15,11 @@ from stream.testing.simulation import RETRY, Simulation
 from stream.validation.schemas import SchemaValidator
 
 _DECODER = Decoder("strict", SchemaValidator())
+EXCUSED_S = 2.5
+"""Commits are made once a second, and at the end of a drain: only what was done within this time before a loss, or
+since the partition was asked back, may be sent again for it."""
+FEWEST_FAILURES = 3
+"""That close a gate."""
 Where = tuple[str, TopicPartition, int]
 """(workflow, partition, offset)."""
 
@@ -30,7 +35,9 @@ def judge(simulation: Simulation) -> list[str]:
         *order_is_kept(facts),
         *books_balance(facts),
         *limits_hold(facts),
+        *nothing_starts_for_what_is_gone(facts),
         *pauses_are_kept(facts),
+        *closings_have_a_cause(facts),
         *probes_are_not_charged(facts),
         *only_time_at_an_open_gate_expires(facts),
     ]
@@ -135,7 +142,7 @@ def nothing_claimed_is_sent_again(facts: Facts) -> Iterator[str]:
 
 
 def repetitions_have_a_cause(facts: Facts) -> Iterator[str]:
-    """An event that a process saw succeed is sent again only if its tenure ended without a last commit."""
+    """What a process saw succeed is sent again only if its tenure ended soon after, without a last commit."""
     unclean = facts.simulation.unclean
     refused = [
         process
@@ -146,7 +153,8 @@ def repetitions_have_a_cause(facts: Facts) -> Iterator[str]:
         return
     for name, arrival in _arrivals(facts):
         done = facts.delivered_at.get((name, arrival.tp, arrival.offset), float("inf"))
-        if arrival.at > done and not any(tp == arrival.tp and done <= at <= arrival.at for at, tp in unclean):
+        until = min(arrival.at, done + EXCUSED_S + facts.simulation.policy.drain_timeout_s)
+        if arrival.at > done and not any(tp == arrival.tp and done <= at <= until for at, tp in unclean):
             yield f"repetition: {arrival.at:.3f} {name} got {arrival.offset} again after {done:.3f} without a cause"
 
 
@@ -199,29 +207,40 @@ def limits_hold(facts: Facts) -> Iterator[str]:
                     break
 
 
+def nothing_starts_for_what_is_gone(facts: Facts) -> Iterator[str]:
+    """No request is sent for a partition that was taken away or asked back."""
+    for name, arrival in _arrivals(facts):
+        if not arrival.was_owned:
+            yield f"ownership: {arrival.at:.3f} {name} was sent {arrival.offset} of a partition that is gone"
+
+
 def pauses_are_kept(facts: Facts) -> Iterator[str]:
-    """After a Retry-After a process sends nothing until then, unless the workflow answered well meanwhile."""
+    """After a Retry-After a process sends nothing until then, whatever else it is answered meanwhile."""
     for name, workflow in facts.simulation.workflows.items():
         for pause in workflow.arrivals:
             if not pause.retry_after_s or pause.answered_at is None:
                 continue
             until = pause.answered_at + pause.retry_after_s
-            good = _good_answers(workflow.arrivals, pause.process, pause.answered_at)
             for arrival in workflow.arrivals:
-                inside = arrival.process == pause.process and pause.answered_at < arrival.at < until - 1e-6
-                if inside and not any(at <= arrival.at for at in good):
+                if arrival.process == pause.process and pause.answered_at < arrival.at < until - 1e-6:
                     yield f"pause: {arrival.at:.3f} {name} was sent to although it asked to wait until {until:.3f}"
 
 
-def _good_answers(arrivals: list[SimArrival], process: int, since: float) -> list[float]:
-    return [
-        arrival.answered_at
-        for arrival in arrivals
-        if arrival.process == process
-        and arrival.status in (200, 400)
-        and arrival.answered_at is not None
-        and arrival.answered_at >= since
-    ]
+def closings_have_a_cause(facts: Facts) -> Iterator[str]:
+    """A gate closes for a Retry-After, or for failures of requests that were sent since it was open."""
+    for process in facts.simulation.processes:
+        for name, log in process.gate_log.items():
+            arrivals = [a for a in facts.simulation.workflows[name].arrivals if a.process == process.number]
+            for (opened_at, _), (closed_at, is_open) in pairwise(log):
+                if not is_open and not _has_a_cause(arrivals, opened_at, closed_at):
+                    yield f"gate: {closed_at:.3f} {name} was closed for failures from before {opened_at:.3f}"
+
+
+def _has_a_cause(arrivals: list[SimArrival], opened_at: float, closed_at: float) -> bool:
+    answered = [arrival for arrival in arrivals if arrival.answered_at is not None and arrival.answered_at <= closed_at]
+    if any(arrival.retry_after_s and arrival.answered_at == closed_at for arrival in answered):
+        return True
+    return sum(arrival.at >= opened_at and arrival.status not in (200, 400) for arrival in answered) >= FEWEST_FAILURES
 
 
 def probes_are_not_charged(facts: Facts) -> Iterator[str]:

@@ -16,7 +16,7 @@ from stream.core.rate import RateLimit
 def fail(gate: Gate, lanes: str, at: float = 0.0, at_fault: bool = False, retry_after_s: float = 0.0) -> None:
     """One failure in each of these lanes."""
     for lane in lanes:
-        gate.on_failure(lane, at_fault, retry_after_s, at, 0.0)
+        gate.on_failure(gate.generation, lane, at_fault, retry_after_s, at, 0.0)
 
 
 def test_it_closes_after_enough_failures_over_enough_lanes() -> None:
@@ -34,7 +34,7 @@ def test_a_good_answer_starts_the_count_anew() -> None:
     """Failures count in a row only."""
     gate = Gate(GatePolicy())
     fail(gate, "abcabcabc")
-    gate.on_good(0.0, delivered=False)
+    gate.on_good(gate.generation, 0.0, delivered=False)
     fail(gate, "abcabcabc")
     assert gate.is_open
 
@@ -57,10 +57,10 @@ def test_closings_double_up_to_the_longest() -> None:
         lengths.append(gate.closed_until)
         now = gate.closed_until
         gate.probe_sent()
-        gate.on_probe_failed(0.0, now, 0.0)
+        gate.on_probe_failed(gate.generation, 0.0, now, 0.0)
     waits = [lengths[0], *(b - a for a, b in pairwise(lengths))]
     assert waits == [1, 2, 4, 8, 16, 32, 60, 60]
-    gate.on_good(1000.0, delivered=True)
+    gate.on_good(gate.generation, 1000.0, delivered=True)
     fail(gate, "abcabcabca", at=2000.0)
     assert gate.closed_until == 2001.0
 
@@ -69,7 +69,7 @@ def test_jitter_only_shortens() -> None:
     """Gates of many processes do not open in step, and never later than the policy says."""
     gate = Gate(GatePolicy(initial_s=8))
     for lane in "abcabcabca":
-        gate.on_failure(lane, False, 0.0, 0.0, 0.999)
+        gate.on_failure(gate.generation, lane, False, 0.0, 0.0, 0.999)
     assert 6 <= gate.closed_until < 8
 
 
@@ -87,7 +87,7 @@ def test_open_time_stands_still_while_closed() -> None:
     gate = Gate(GatePolicy())
     fail(gate, "a", at=10.0, retry_after_s=50)
     assert (gate.open_time(10.0), gate.open_time(40.0)) == (10.0, 10.0)
-    gate.on_good(70.0, delivered=True)
+    gate.on_good(gate.generation, 70.0, delivered=True)
     assert gate.open_time(75.0) == 15.0
 
 
@@ -95,10 +95,78 @@ def test_a_held_gate_opens_on_a_delivery_only() -> None:
     """After the flood guard tripped, another rejection does not open the gate."""
     gate = Gate(GatePolicy())
     gate.hold(0.0, 0.0)
-    gate.on_good(5.0, delivered=False)
+    gate.on_good(gate.generation, 5.0, delivered=False)
     after_rejection = gate.is_open
-    gate.on_good(6.0, delivered=True)
+    gate.on_good(gate.generation, 6.0, delivered=True)
     assert (after_rejection, gate.is_open, gate.is_held) == (False, True, False)
+
+
+def test_what_was_sent_before_the_gate_closed_does_not_open_it() -> None:
+    """Successes and rejections that were on their way say nothing about the workflow since then; a probe's does."""
+    gate = Gate(GatePolicy())
+    sent_in = gate.generation
+    fail(gate, "a", retry_after_s=30)
+    gate.on_good(sent_in, 1.0, delivered=True)
+    gate.on_good(sent_in, 1.0, delivered=False)
+    assert not gate.is_open
+    gate.on_good(gate.generation, 30.0, delivered=True)
+    assert gate.is_open
+
+
+def test_a_hold_is_not_ended_by_what_was_sent_before_it() -> None:
+    """The flood guard's closing ends with a delivery that was tried since."""
+    gate = Gate(GatePolicy())
+    sent_in = gate.generation
+    gate.hold(0.0, 0.0)
+    gate.on_good(sent_in, 1.0, delivered=True)
+    assert (gate.is_open, gate.is_held) == (False, True)
+
+
+def test_a_request_to_wait_outlasts_the_probe_that_was_under_way() -> None:
+    """Of two answers the later one counts: the probe was sent before the workflow asked for a pause."""
+    gate = Gate(GatePolicy())
+    sent_in = gate.generation
+    fail(gate, "a", retry_after_s=10)
+    probe_in = gate.generation
+    gate.probe_sent()
+    gate.on_failure(sent_in, "b", False, 30.0, 11.0, 0.0)
+    gate.on_good(probe_in, 12.0, delivered=True)
+    assert (gate.is_open, gate.closed_until) == (False, 41.0)
+    gate.on_probe_failed(probe_in, 0.0, 12.0, 0.0)
+    assert (gate.is_probing, gate.closed_until) == (False, 41.0)
+
+
+def test_late_failures_do_not_close_a_gate_that_has_opened_since() -> None:
+    """Neither requests from before the closing nor a probe of it count once the workflow works again."""
+    gate = Gate(GatePolicy())
+    sent_in = gate.generation
+    fail(gate, "abcabcabca")
+    probe_in = gate.generation
+    gate.on_good(probe_in, 1.0, delivered=True)
+    for lane in "abcabcabcabc":
+        gate.on_failure(sent_in, lane, True, 0.0, 2.0, 0.0)
+    gate.on_probe_failed(probe_in, 0.0, 2.0, 0.0)
+    assert gate.is_open
+    assert gate.is_calm
+
+
+def test_a_late_request_to_wait_is_kept_all_the_same() -> None:
+    """What the workflow asks for holds from the moment of its answer, whenever the request was sent."""
+    gate = Gate(GatePolicy())
+    sent_in = gate.generation
+    fail(gate, "abcabcabca")
+    gate.on_good(gate.generation, 1.0, delivered=True)
+    gate.on_failure(sent_in, "a", False, 20.0, 2.0, 0.0)
+    assert (gate.is_open, gate.closed_until) == (False, 22.0)
+
+
+def test_failures_before_a_closing_do_not_count_after_it() -> None:
+    """Once it is open again it takes a full count to close it."""
+    gate = Gate(GatePolicy())
+    fail(gate, "abcabcabca")
+    gate.on_good(gate.generation, 1.0, delivered=True)
+    fail(gate, "abcabcabc", at=2.0)
+    assert gate.is_open
 
 
 def test_one_probe_at_a_time() -> None:

@@ -72,6 +72,82 @@ def test_retry_after_stops_the_whole_workflow() -> None:
     assert 30 <= second.at - first.at < 31
 
 
+def test_a_pause_is_kept_though_earlier_requests_succeed() -> None:
+    """Successes that were on their way when the workflow asked for silence do not end it."""
+    world = EngineWorld(workflows=[replace(FREE, concurrency=32)])
+    keys = {world.put(f"u{n}") for n in range(100)}
+    first = world.put("u0")
+    answers = iter([Answer(429, retry_after="30")])
+    workflow = world.workflows["orders"]
+    workflow.script = lambda _request: next(answers, Answer(200))
+    workflow.latency_of = lambda arrival: 0.5 if arrival.status == 200 else 0.1
+    world.assign_all()
+    world.clock.jump(30)
+    assert len(workflow.arrivals) == 32
+    world.run()
+    later = [arrival.at for arrival in workflow.arrivals[32:]]
+    assert min(later) >= 30.1
+    assert set(workflow.delivered()) == {*keys, first}
+
+
+def test_throttling_is_met_with_silence_not_with_more_requests() -> None:
+    """A receiver that takes 20 a second and asks for 5 s of silence beyond that gets few requests too many."""
+    world = EngineWorld(workflows=[replace(FREE, concurrency=32)])
+    keys = {world.put(f"u{n}") for n in range(200)}
+    workflow, taken = world.workflows["orders"], list[float]()
+
+    def throttle(_request: HttpRequest) -> Answer:
+        now = world.clock.monotonic()
+        if sum(at > now - 1 for at in taken) >= 20:
+            return Answer(429, retry_after="5")
+        taken.append(now)
+        return Answer(200)
+
+    workflow.script = throttle
+    workflow.latency_of = lambda arrival: 0.3 if arrival.status == 200 else 0.01
+    world.assign_all()
+    world.run()
+    assert set(workflow.delivered()) == keys
+    refused = [arrival for arrival in workflow.arrivals if arrival.status == 429]
+    assert len(refused) <= 10 * 12  # each time those of 32 at once that are one too many
+
+
+def test_requests_from_before_an_outage_do_not_close_the_gate_after_it() -> None:
+    """Answers that hang since the outage come back as timeouts when the workflow works again: they change nothing."""
+    world = EngineWorld(workflows=[replace(FREE, concurrency=32)])
+    for n in range(32):
+        world.put(f"u{n}")
+    workflow = world.workflows["orders"]
+    workflow.script = lambda r: Answer(502) if int(key_of(r)[2:]) < 12 else Answer(0, "timeout")
+    workflow.latency_of = lambda arrival: 0.1 if arrival.status else 10.0
+    world.assign_all()
+    world.clock.jump(1)
+    assert not world.engine.gate_is_open("orders")
+    workflow.script = statuses()
+    world.clock.jump(8)
+    assert world.engine.gate_is_open("orders")
+    closed: list[float] = []
+    while not world.everything_committed():
+        world.clock.jump(0.1)
+        closed += [] if world.engine.gate_is_open("orders") else [world.clock.monotonic()]
+    assert closed == []
+
+
+def test_an_event_that_is_wanted_no_more_still_brings_the_request_to_wait() -> None:
+    """The settings change while it is in flight: its answer's Retry-After holds for the workflow's other events."""
+    world = EngineWorld(workflows=[ONE_AT_A_TIME])
+    dropped = world.put("ann")
+    world.put("bob", type_="identify")
+    workflow = world.workflows["orders"]
+    workflow.script = lambda r: Answer(429, retry_after="30") if key_of(r) == dropped else Answer(200)
+    world.assign_all()
+    world.clock.jump_until(lambda: bool(workflow.arrivals), 1)
+    world.reconfigure(replace(ONE_AT_A_TIME, types=frozenset({"identify"})))
+    world.run()
+    first, second = workflow.arrivals
+    assert 30 <= second.at - first.at < 31
+
+
 def test_a_poison_event_does_not_keep_the_gate_shut() -> None:
     """Probes go round the lanes, so that an event which always fails does not pass for an outage."""
     world = EngineWorld(workflows=[FREE])

@@ -14,6 +14,7 @@ from stream.core.tenure import Delivery, Tenure
 from stream.pipeline import engine as engine_module
 from stream.pipeline.commits import Commits
 from stream.pipeline.deliverer import Deliverer
+from stream.pipeline.drains import Drains
 from stream.pipeline.ledger import Ledger
 from stream.pipeline.letters import LetterDesk
 from stream.pipeline.line import Line
@@ -68,7 +69,7 @@ def old_epochs_settle() -> Iterator[None]:
     def settle(self: Ledger, tenure: Tenure, records: Sequence[Record], settlement: Settlement) -> None:
         original(self, self.tenures.get(tenure.tp, tenure), records, settlement)
 
-    with planted(Deliverer, "abort", lambda _self, _tenure: None), planted(Ledger, "settle", settle):
+    with planted(Deliverer, "abort", lambda _self, _tenures: None), planted(Ledger, "settle", settle):
         yield
 
 
@@ -153,6 +154,43 @@ def reload_ends_what_is_in_flight() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def partitions_close_one_by_one() -> Iterator[None]:
+    """What the attempts of one lost partition leave room for is started before the next one is closed."""
+    original = Drains.close
+
+    def close(self: Drains, tenures: Sequence[Tenure]) -> None:
+        for tenure in tenures:
+            original(self, [tenure])
+
+    with planted(Drains, "close", close):
+        yield
+
+
+@contextmanager
+def earlier_answers_open_the_gate() -> Iterator[None]:
+    """A success counts for the gate as it is now, whenever its request was sent."""
+    original = Gate.on_good
+
+    def on_good(self: Gate, _generation: int, now: float, delivered: bool) -> None:
+        original(self, self.generation, now, delivered)
+
+    with planted(Gate, "on_good", on_good):
+        yield
+
+
+@contextmanager
+def earlier_failures_close_the_gate() -> Iterator[None]:
+    """A failure counts against the workflow as it is now, whenever its request was sent."""
+    original = Gate.on_failure
+
+    def on_failure(self: Gate, _generation: int, *answer: Any) -> None:
+        original(self, self.generation, *answer)
+
+    with planted(Gate, "on_failure", on_failure):
+        yield
+
+
 BUGS = (
     commit_one_ahead,
     settle_before_the_letter_is_acknowledged,
@@ -165,4 +203,7 @@ BUGS = (
     map_claims_what_is_open,
     reload_hands_an_index_on_too_soon,
     reload_ends_what_is_in_flight,
+    partitions_close_one_by_one,
+    earlier_answers_open_the_gate,
+    earlier_failures_close_the_gate,
 )
