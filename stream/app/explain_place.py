@@ -12,7 +12,7 @@ from stream.app.start import source_topics
 from stream.core.commit_map import BadMapError, decode, name_hash
 from stream.core.errors import MissingTopicError, RefusedError, SourceError, StreamError
 from stream.core.letter_book import LetterBook
-from stream.core.letters import Identity, Letter
+from stream.core.letters import Identity, Letter, answer_code
 from stream.core.migrate import Committed
 from stream.core.model import Place, Record, TopicPartition
 from stream.kafka.client_config import KafkaPolicy, common_config, reader_config
@@ -54,7 +54,7 @@ class LetterStanding:
     workflow: str
     """Empty: of an invalid event, for all of them."""
     reason: str
-    status: str
+    status: int | str | None
     attempts: int
     failed_at_ms: int
     at: str
@@ -211,7 +211,7 @@ def _letter(letter: Letter, ended: str = "") -> LetterStanding:
         identity.group,
         identity.workflow,
         letter.reason,
-        letter.status,
+        answer_code(letter.status),
         letter.attempts,
         letter.failed_at_ms,
         str(letter.at),

@@ -24,7 +24,7 @@ def print_settings(loaded: Loaded, as_json: bool) -> None:
     """The settings in force as a settings file, or as JSON. A secret is the reference to it, or masked."""
     tree = redacted_settings(loaded.settings, loaded.references)
     if as_json:
-        print_json({"schema_version": 1, "settings": tree}, indent=2)
+        print_json({"settings": tree}, indent=2)
         return
     source = loaded.path or "the environment and defaults alone"
     typer.echo(f"# The settings in force, from {source}, environment and command line.")
@@ -44,7 +44,7 @@ def run_check(loaded: Loaded, probe: bool, as_json: bool) -> None:
     if probe:
         findings += asyncio.run(probe_workflows(loaded.settings))
     if as_json:
-        print_json([asdict(finding) for finding in findings])
+        print_json({"findings": [asdict(finding) for finding in findings]})
     else:
         print_findings(findings)
     raise typer.Exit(exit_code(findings))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 
 import typer
 from rich.console import Console
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from stream.core.printable import printable
 
+SCHEMA_VERSION = 1
 WIDE = 10_000
 """In a pipe or a file nothing is broken into lines: other programs read it, or a pager does."""
 
@@ -29,9 +31,13 @@ def cell(text: str, style: str = "") -> Text:
     return Text(printable(text), style)
 
 
-def print_json(tree: object, indent: int | None = None) -> None:
-    """JSON on standard output."""
-    typer.echo(json_text(tree, indent, ascii_only="utf" not in sys.stdout.encoding.lower()))
+def print_json(tree: Mapping[str, object], indent: int | None = None) -> None:
+    """One JSON object on standard output, with the version of its form.
+
+    A new form of an output, other than by keys that are added, gets a new SCHEMA_VERSION.
+    """
+    whole = {"schema_version": SCHEMA_VERSION, **tree}
+    typer.echo(json_text(whole, indent, ascii_only="utf" not in (sys.stdout.encoding or "utf-8").lower()))
 
 
 def json_text(tree: object, indent: int | None = None, *, ascii_only: bool = False) -> str:

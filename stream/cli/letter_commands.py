@@ -95,7 +95,7 @@ def run_show(given: options.Given, text: str, workflows: Collection[str], with_v
         stored = found.archive.stored([letter for letter, _ in letters])
         shown = [report.letter_json(one, marker, stored.get(one.identity), with_value) for one, marker in letters]
     if as_json:
-        print_json(shown)
+        print_json({"letters": shown})
         return
     out = standard_output()
     for number, letter in enumerate(shown):

@@ -12,7 +12,7 @@ from rich.text import Text
 from stream.cli.console import cell
 from stream.core.letter_book import LetterBook
 from stream.core.letter_choice import Count, count_by
-from stream.core.letters import DISCARDED, OURS, REDRIVEN, Letter, Marker
+from stream.core.letters import DISCARDED, OURS, REDRIVEN, Letter, Marker, answer_code
 from stream.core.model import Record
 from stream.core.moments import format_time
 from stream.letters.plan import Plan, Row
@@ -26,7 +26,7 @@ Json = dict[str, object]
 def list_json(topic: str, group: str, book: LetterBook, letters: Sequence[Letter], by: Sequence[str]) -> Json:
     """What `list` prints with --json."""
     rows = [
-        dict(zip(by, count.values, strict=True))
+        {name: answer_code(value) if name == "status" else value for name, value in zip(by, count.values, strict=True)}
         | {
             "letters": count.letters,
             "first_failed_at": format_time(count.first_failed_at_ms),
@@ -90,7 +90,7 @@ def letter_json(letter: Letter, marker: Marker | None, stored: Record | None, wi
         "event": str(identity.place),
         "group": identity.group,
         "reason": letter.reason,
-        "status": letter.status or None,
+        "status": answer_code(letter.status),
         "detail": _text(named.get("tray.detail")),
         "attempts": letter.attempts,
         "failed_at": format_time(letter.failed_at_ms),

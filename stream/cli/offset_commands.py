@@ -76,7 +76,7 @@ def run_show(of: Asked, as_json: bool) -> None:
     standings = show_offsets(kafka, Groups(common_config(kafka)), workflows, of.partitions)
     held, now_ms = held_since(settings), int(time.time() * 1000)
     if as_json:
-        print_json(report.standings_json(standings, held, now_ms))
+        print_json({"groups": report.standings_json(standings, held, now_ms)})
     else:
         report.print_standings(standard_output(), standings, held, now_ms)
 

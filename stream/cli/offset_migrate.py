@@ -21,7 +21,7 @@ def run_migrate(given: options.Given, to: str, *, execute: bool, as_json: bool) 
     groups = Groups(common_config(kafka))
     migration = plan_migration(settings, groups, partitions_of(kafka), to)
     if as_json:
-        print_json(_rows(migration))
+        print_json({"dry_run": not execute, "offsets": _rows(migration)})
     else:
         print_migration(migration)
     if execute:

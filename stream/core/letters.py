@@ -107,6 +107,11 @@ def read_letter(record: Record) -> Letter | Marker | None:
     )
 
 
+def answer_code(status: str) -> int | str | None:
+    """An HTTP status as a number; a word for an attempt without an answer, such as timeout; None: no attempt."""
+    return int(status) if status.isdecimal() else status or None
+
+
 def marker_headers(identity: Identity, reason: str, at: str) -> Headers:
     """Headers of the record that ends a letter; `at` is the time in RFC 3339."""
     ours = {

@@ -96,7 +96,9 @@ class LetterScene(Scene):
         """What it prints as JSON; it ends with 0."""
         ended = self.letters(*arguments, "--json")
         assert ended.returncode == 0, ended.stderr
-        return json.loads(ended.stdout)
+        found = json.loads(ended.stdout)
+        assert found.pop("schema_version") == 1
+        return found
 
     def redrive(self, *arguments: str) -> Any:
         """Send, and what is printed of it."""

@@ -171,7 +171,10 @@ def test_migrating_between_the_layouts(scene: Scene) -> None:
     assert refused.returncode == 2
     assert "tray-stream offsets migrate --to workflow --execute" in refused.stderr
     shown = call(scene.directory, "offsets", "migrate", "--to", "workflow", "--json")
-    assert {row["group"] for row in json.loads(shown.stdout)} == {f"{scene.group}.orders", f"{scene.group}.audit"}
+    assert {row["group"] for row in json.loads(shown.stdout)["offsets"]} == {
+        f"{scene.group}.orders",
+        f"{scene.group}.audit",
+    }
     assert call(scene.directory, "offsets", "migrate", "--to", "workflow", "--execute").returncode == 0
     counts = scene.receiver.count("/orders"), scene.receiver.count("/audit")
     scene.receiver.script("/audit", 200)

@@ -139,7 +139,7 @@ def test_why_an_event_did_not_arrive(
         assert run.stop() == 0
     standing = json.loads(explain_place(scene, refused, "--json").stdout)["standing"]
     assert [(one["workflow"], one["reason"], one["status"]) for one in standing["letters"]] == [
-        ("orders", "rejected", "400")
+        ("orders", "rejected", 400)
     ]
     told = explain_place(scene, refused).stdout
     assert "orders: rejected, answer 400, 1 attempt, " in told

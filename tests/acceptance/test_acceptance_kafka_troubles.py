@@ -76,7 +76,7 @@ def test_a_missing_topic_has_no_end(scene: Scene) -> None:
     assert "Traceback" not in ended.stderr
     checked = call(scene.directory, "check", "--json")
     assert checked.returncode == 1
-    findings = {finding["what"]: finding for finding in json.loads(checked.stdout)}
+    findings = {finding["what"]: finding for finding in json.loads(checked.stdout)["findings"]}
     assert findings[f"topic {scene.topic}"]["verdict"] == "failed"
     assert "Create it" in findings[f"topic {scene.topic}"]["detail"]
 
@@ -86,7 +86,7 @@ def test_check_is_content(scene: Scene) -> None:
     scene.broker.create_topic(scene.topic, 2)
     checked = call(scene.directory, "check", "--probe", "--json")
     assert checked.returncode == 0
-    assert {finding["verdict"] for finding in json.loads(checked.stdout)} == {"ok"}
+    assert {finding["verdict"] for finding in json.loads(checked.stdout)["findings"]} == {"ok"}
     assert scene.receiver.connections_opened == 1
     assert scene.receiver.count() == 0
 

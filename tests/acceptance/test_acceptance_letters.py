@@ -46,7 +46,7 @@ def test_a_refused_credential_is_mended(scene: LetterScene) -> None:
     refused = scene.receiver.count("/orders")
     listed = scene.told("list")
     [row] = listed["letters"]
-    assert (listed["open"], row["workflow"], row["reason"], row["status"]) == (1000, "orders", "rejected", "401")
+    assert (listed["open"], row["workflow"], row["reason"], row["status"]) == (1000, "orders", "rejected", 401)
 
     dry = scene.letters("redrive")
     assert dry.returncode == 0
@@ -126,7 +126,7 @@ def test_one_letter_in_full(scene: LetterScene) -> None:
     for text in ("orders", "rejected", "it said no", "origin: test", str(record.place), '"messageId":"m-1"'):
         assert text in shown, shown
     assert '"messageId"' not in scene.letters("show", str(record.place), "--no-value").stdout
-    [letter] = scene.told("show", str(record.place))
+    [letter] = scene.told("show", str(record.place))["letters"]
     assert orjson.loads(letter.pop("value")) == make_event(1)
     assert letter == {
         "workflow": "orders",
@@ -135,7 +135,7 @@ def test_one_letter_in_full(scene: LetterScene) -> None:
         "event": str(record.place),
         "group": scene.group,
         "reason": "rejected",
-        "status": "400",
+        "status": 400,
         "detail": "it said no",
         "attempts": 1,
         "failed_at": "2026-09-21T14:13:20Z",
@@ -147,7 +147,7 @@ def test_one_letter_in_full(scene: LetterScene) -> None:
         "value_omitted": False,
     }
     scene.redrive()
-    [letter] = scene.told("show", str(record.place), "--no-value")
+    [letter] = scene.told("show", str(record.place), "--no-value")["letters"]
     assert letter["state"] == "redriven"
     missing = scene.letters("show", f"{scene.topic}:0:999")
     assert (missing.returncode, missing.stdout) == (1, "")
@@ -218,7 +218,7 @@ def test_a_value_that_was_too_large_is_read_where_the_event_lies(scene: LetterSc
     assert (done["redriven"], done["left"]) == (1, 1)
     assert list(done["left_because"]) == [SOURCE_GONE]
     assert scene.ids("/orders") == ["m-2"]
-    [letter] = scene.told("show", str(gone.place))
+    [letter] = scene.told("show", str(gone.place))["letters"]
     assert (letter["value_omitted"], letter["value"], letter["state"]) == (True, None, "open")
 
 
@@ -281,6 +281,7 @@ def test_what_cannot_be_done_is_said(scene: LetterScene, arguments: tuple[str, .
 def test_json_is_one_object(scene: LetterScene) -> None:
     """Also where there is nothing."""
     assert json.loads(scene.letters("redrive", "--json").stdout) == {
+        "schema_version": 1,
         "dry_run": True,
         "letters": 0,
         "would_be_sent": 0,

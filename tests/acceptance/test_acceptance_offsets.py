@@ -48,7 +48,9 @@ def told(scene: Scene, *arguments: str) -> Any:
     """What `offsets` prints as JSON; it ends with 0."""
     ended = call_here(scene.directory, "offsets", *arguments, "--json")
     assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout)
+    found = json.loads(ended.stdout)
+    assert found["schema_version"] == 1
+    return found.get("groups", found)
 
 
 def fill_by_hours(scene: Scene, now_ms: int) -> None:
@@ -254,7 +256,7 @@ def test_a_group_that_never_was(scene: Scene) -> None:
         ((), 2, "does not say where to. Give one of --to-earliest, --to-latest"),
         (("--to-earliest", "--to-latest"), 2, "2 of the words were given. Give one of"),
         (("--to-datetime", "noon"), 2, "--to-datetime: 'noon' is not a time. Accepted are:"),
-        (("--by-duration", "2h"), 2, "--by-duration: '2h' is not a duration. Accepted are:"),
+        (("--by-duration", "2x"), 2, "--by-duration: '2x' is not a duration. Accepted are:"),
         (("--from-file", "missing.csv"), 2, "--from-file: [Errno 2] No such file"),
         (("--to-earliest", "--topic", "TOPIC:7"), 2, "names partitions that are none of the topics': TOPIC:7."),
         (("--from-file", "unknown.csv"), 2, "--from-file: names partitions that are none of the topics': other:0."),

@@ -112,6 +112,7 @@ def test_counts_are_printed_for_people_and_for_programs(bus: Bus) -> None:
     assert counts.pop("peak_memory_mib") > 0
     assert counts.pop("computation_id").startswith("aud_")
     assert counts == {
+        "schema_version": 1,
         "kind": "audience",
         "name": NAME,
         "key": KEY,
