@@ -8,23 +8,33 @@ from collections.abc import Callable
 from functools import partial
 
 from stream.app.offset_watch import OffsetWatch, Ranges
+from stream.app.remaining import Remaining
 from stream.app.world import World
 from stream.core.errors import StreamError
 from stream.core.model import Settlement
 from stream.core.ports import Journal
+from stream.core.until_end import unfinished
 from stream.kafka.client_config import Options
 
 
 class EngineRun:
     """The life of one engine on the running event loop. `ended` has what ended it, or None."""
 
-    def __init__(self, world: World, reader: Options, ranges: Ranges | None, journal: Journal) -> None:
+    def __init__(
+        self, world: World, reader: Options, ranges: Ranges | None, journal: Journal, *, stays_when_halted: bool = False
+    ) -> None:
+        """`stays_when_halted`: a member of the group also while all of its partitions are halted.
+
+        The supervisor of several workers decides when none of them has anything left. Leaving would hand the
+        partition that lost records to the next worker, and cost a rebalance.
+        """
         self.world = world
         self.ended: asyncio.Future[StreamError | None] = asyncio.get_running_loop().create_future()
         self.has_lost = False
         """It ended by itself with partitions that could not be consumed, since records of theirs were lost."""
         self._watch = OffsetWatch(world.engine, reader, journal)
         self._ranges = ranges
+        self._stays_when_halted = stays_when_halted
         self._journal = journal
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -46,6 +56,16 @@ class EngineRun:
     def stop(self) -> None:
         """Drain, commit, leave the group."""
         self.world.owner.stop()
+
+    def remaining(self) -> Remaining:
+        """What is left of the partitions that it owns."""
+        engine = self.world.engine
+        halted, left = engine.halted(), engine.owned()
+        if self._ranges is not None:
+            left = unfinished({tp: self._ranges[tp] for tp in left & self._ranges.keys()}, engine.settled_up_to())
+        if left - halted:
+            return Remaining.SOME
+        return Remaining.ONLY_HALTED if halted else Remaining.NONE
 
     def _end(self, error: StreamError | None) -> None:
         if not self.ended.done():
@@ -73,6 +93,8 @@ class EngineRun:
                 filtered=ends[Settlement.FILTERED],
                 dead_letters=stats.dead_letter_writes["ok"],
             )
+        elif self._stays_when_halted:
+            return
         else:
             await self._watch.until_all_halted()
         self.has_lost = bool(self.world.engine.halted())

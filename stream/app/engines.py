@@ -9,6 +9,7 @@ from typing import Any
 from stream.app.engine_run import EngineRun, joined_all
 from stream.app.policies import Layout
 from stream.app.reload import EnginePlan
+from stream.app.remaining import Remaining
 from stream.app.senders import Way
 from stream.core.errors import StreamError
 from stream.core.stats import EngineStats
@@ -74,6 +75,11 @@ class Engines:
                 run.world.reconfigure(settings, *found)
         for layout, ways in wanted.values():
             self._add(layout, ways)
+
+    def remaining(self) -> Remaining:
+        """What is left of the partitions of all of them."""
+        lost = [Remaining.ONLY_HALTED] if self.has_lost else []
+        return Remaining.of_all([*lost, *(run.remaining() for run in self.runs)])
 
     async def until_ended(self) -> StreamError | None:
         """Wait for all of them, closing each that has ended; what the first one ended with."""

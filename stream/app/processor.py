@@ -8,15 +8,16 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from stream import __version__
 from stream.app.endpoint import OpenEndpoint, serve_http
 from stream.app.engine_run import EngineRun
 from stream.app.engines import Engines
 from stream.app.garbage import collect_now_and_then
+from stream.app.loop_faults import fail_on_loop_faults
 from stream.app.policies import Layout, kafka_policy, layouts
 from stream.app.reload import EnginePlan, Plan, changed_keys, in_force, plan_engines
+from stream.app.remaining import Remaining
 from stream.app.senders import Way
 from stream.app.start import Start, ask_kafka, unless_stopped
 from stream.app.steady_stats import SteadyStats
@@ -84,6 +85,8 @@ class Processor:
         self._stop_asked = asyncio.Event()
         self._fault: StreamError | None = None
         self._tracing = open_tracing(self.settings)
+        self.remaining = Remaining.SOME
+        """What is left of the partitions that it owns; a second old at most."""
 
     def _engines_for(self, settings: Settings) -> EnginePlan:
         chosen = layouts(settings, only=self.options.only, workers=self.options.workers)
@@ -182,7 +185,7 @@ class Processor:
         return await unless_stopped(question, self._stop_asked)
 
     async def _run_engines(self, start: Start) -> None:
-        asyncio.get_running_loop().set_exception_handler(self._on_exception)
+        fail_on_loop_faults(self.journal, self._fail)
         self._answer, self._trace = start, self._open_trace()
         self._engines.begin(self._engines_for(self.settings), self.health.joined)
         if self._stop_asked.is_set():
@@ -211,7 +214,8 @@ class Processor:
         world = build_world(
             self.settings, layout, ways, kafka, start.dead_letter_partitions, stats, self.journal, trace, beat, spans
         )
-        return EngineRun(world, reader_config(kafka), start.ranges, self.journal)
+        is_worker = self.options.workers > 1
+        return EngineRun(world, reader_config(kafka), start.ranges, self.journal, stays_when_halted=is_worker)
 
     def _conclude(self, error: StreamError | None) -> None:
         self.journal.tell_suppressed(everything=True)
@@ -228,20 +232,15 @@ class Processor:
     async def _beat(self) -> None:
         while True:
             self.health.beat(LOOP)
+            self.remaining = self._engines.remaining()
             self.journal.tell_suppressed()
             for run in self.runs:
                 run.world.flush_trace()
             await asyncio.sleep(BEAT_EVERY_S)
 
-    def _on_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Something raised within the event loop: nothing more may be committed on its strength."""
-        error = context.get("exception")
-        if error is None or isinstance(error, OSError):
-            self.journal.warning("The event loop reports a fault of the network.", what=context["message"])
-            return
-        self.journal.error("The engine broke; nothing more is committed.", error=told(error))
+    def _fail(self, error: StreamError) -> None:
         if self._fault is None and self.runs:
-            self._fault = error if isinstance(error, StreamError) else StreamError(f"The engine broke: {told(error)}.")
+            self._fault = error
             for run in self.runs:
                 run.world.engine.fail()
             self.request_stop()  # the groups are left in order, so that the next owners need not wait for a timeout

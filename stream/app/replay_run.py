@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from stream.app.loop_faults import fail_on_loop_faults
 from stream.app.replay_plan import ReplayPlan
 from stream.app.replay_world import ReplayWorld
-from stream.core.errors import DataLossError, StreamError, told
+from stream.core.errors import DataLossError, StreamError
 from stream.core.model import Settlement
 from stream.core.moments import format_time
 from stream.core.ports import Journal
@@ -76,7 +76,7 @@ class ReplayRun:
             DataLossError: records of the range were gone before they were read, and `on_data_loss = "stop"`.
             StreamError: it broke.
         """
-        asyncio.get_running_loop().set_exception_handler(self._on_exception)
+        fail_on_loop_faults(self._journal, self._fail)
         if self._world.engine is not None:
             self._world.engine.start()
         self._world.owner.begin(self._world.events, self._end)
@@ -109,14 +109,9 @@ class ReplayRun:
         ranges = {tp: (stretch.at, stretch.until) for tp, stretch in self._plan.stretches.items()}
         return not unfinished(ranges, reached, dict.fromkeys(events.halted, 2**63))
 
-    def _on_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Something raised within the event loop: nothing more may be committed on its strength."""
-        error = context.get("exception")
-        if error is None or isinstance(error, OSError):
-            self._journal.warning("The event loop reports a fault of the network.", what=context["message"])
-            return
+    def _fail(self, error: StreamError) -> None:
         if self._fault is None:
-            self._fault = error if isinstance(error, StreamError) else StreamError(f"The engine broke: {told(error)}.")
+            self._fault = error
             if self._world.engine is not None:
                 self._world.engine.fail()
             self.request_stop()

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-import sys
 import threading
 
 import typer
@@ -15,7 +12,8 @@ from stream.cli import options
 from stream.cli.console import print_json, standard_output
 from stream.cli.letter_bars import shown_runs
 from stream.cli.letter_commands import Opened, lease, opened
-from stream.cli.run import INTERRUPTED_TWICE, loop_factory
+from stream.cli.run import loop_factory
+from stream.cli.stop_signals import say_in_flight, stop_on_signals
 from stream.core.errors import ConfigError, Problem, StreamError
 from stream.core.letter_choice import Choice
 from stream.letters.plan import Plan, plan_redrive
@@ -71,17 +69,8 @@ def _run(redrive: Redrive, found: Opened) -> None:
 
 
 async def _run_on_loop(redrive: Redrive, watch: Watch) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, _on_signal, redrive)
+    stop_on_signals(redrive, say_in_flight)
     await redrive.run(watch)
-
-
-def _on_signal(redrive: Redrive) -> None:
-    if redrive.is_stopping:
-        sys.stderr.flush()
-        os._exit(INTERRUPTED_TWICE)
-    print("Stopping: what is in flight is waited for. A second signal exits at once.", file=sys.stderr)
-    redrive.stop()
 
 
 def _print(plan: Plan, as_json: bool, *, dry_run: bool) -> None:

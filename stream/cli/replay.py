@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shlex
-import signal
 import sys
 import time
 from collections.abc import Iterable
@@ -23,7 +21,8 @@ from stream.app.start import prepare_dead_letters
 from stream.cli.console import print_json, standard_output
 from stream.cli.replay_bar import Show, shown_progress
 from stream.cli.replay_table import Report
-from stream.cli.run import INTERRUPTED_TWICE, loop_factory
+from stream.cli.run import loop_factory
+from stream.cli.stop_signals import say_in_flight, stop_on_signals
 from stream.core.errors import StreamError
 from stream.core.sieve import Census
 from stream.kafka.client_config import common_config
@@ -87,8 +86,7 @@ async def _run_on_loop(
 ) -> tuple[ReplayRun, Census, ReplayState]:
     world = sending_world(parts, kept, letters) if execute else counting_world(parts)
     run = ReplayRun(world, parts.plan, parts.journal)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, _on_signal, run)
+    stop_on_signals(run, say_in_flight)
     return run, world.sieve.census, await run.run(show)
 
 
@@ -103,15 +101,6 @@ def _prepare(parts: ReplayParts) -> tuple[Kept | None, int]:
         return None, letters
     groups = Groups(common_config(kafka))
     return take_over(groups, kafka.group, parts.plan.stretches, parts.plan.asked), letters
-
-
-def _on_signal(run: ReplayRun) -> None:
-    if run.is_stopping:
-        sys.stderr.flush()
-        os._exit(INTERRUPTED_TWICE)
-    # print alone: the bar stands in for standard error, and takes the line above it
-    print("Stopping: what is in flight is waited for. A second signal exits at once.", file=sys.stderr)
-    run.request_stop()
 
 
 def _end_at_once(request: ReplayRequest, plan: ReplayPlan, execute: bool, as_json: bool) -> None:

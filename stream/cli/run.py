@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from stream.app.processor import Processor, RunOptions
+from stream.cli.stop_signals import stop_on_signals
 from stream.core.errors import StreamError
+from stream.core.ports import Journal
 from stream.settings.load import Loaded
 from stream.telemetry.logs import StructlogJournal, configure_logs, journal
-
-INTERRUPTED_TWICE = 130
 
 
 def run_processor(read: Callable[[], Loaded], options: RunOptions) -> None:
@@ -85,18 +85,12 @@ def loop_factory() -> type[asyncio.AbstractEventLoop] | None:
 
 
 async def _run(processor: Processor, read: Callable[[], Loaded]) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal, processor, signal.Signals(number).name)
+    stop_on_signals(processor, partial(say_stopping, processor.journal))
     if hasattr(signal, "SIGHUP"):
-        loop.add_signal_handler(signal.SIGHUP, processor.reload, read)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, processor.reload, read)
     await processor.run()
 
 
-def on_signal(processor: Processor, name: str) -> None:
-    """Stop at the first signal, exit at the second. From the event loop."""
-    if processor.is_stopping:
-        sys.stderr.flush()
-        os._exit(INTERRUPTED_TWICE)
-    processor.journal.info("Stopping: draining, then a last commit. A second signal exits at once.", signal=name)
-    processor.request_stop()
+def say_stopping(log: Journal, name: str) -> None:
+    """The line of the first signal."""
+    log.info("Stopping: draining, then a last commit. A second signal exits at once.", signal=name)

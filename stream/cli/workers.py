@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -14,9 +13,11 @@ from typing import cast
 from stream.app.processor import Processor, RunOptions
 from stream.app.shares import own_part
 from stream.app.world import poster
-from stream.cli.run import INTERRUPTED_TWICE, end_logged, loop_factory, on_signal, prepare_log
+from stream.cli.run import end_logged, loop_factory, prepare_log, say_stopping
+from stream.cli.stop_signals import stop_on_signals
 from stream.core.errors import ConfigError, StreamError
 from stream.settings.load import Loaded
+from stream.supervisor.exits import STOPPED_ALONE
 from stream.supervisor.life import open_connection
 from stream.supervisor.link import Controls, SupervisorLink
 from stream.supervisor.messages import Order, Reload, Report, Task
@@ -25,11 +26,11 @@ from stream.telemetry.logs import StructlogJournal, configure_logs, journal
 
 
 def run_supervised(read: Callable[[], Loaded], options: RunOptions) -> None:
-    """Keep `options.workers` workers running until stopped, at the end, or one ends for good.
+    """Keep `options.workers` workers running until stopped, at the end, or none of them can go on.
 
     Raises:
         StreamError: what kept it from starting any worker.
-        SystemExit: with the exit code of the worker that ended for good.
+        SystemExit: with the exit code of what ended all workers.
     """
     loaded = read()
     log = prepare_log(loaded, workers=options.workers)
@@ -41,20 +42,13 @@ def run_supervised(read: Callable[[], Loaded], options: RunOptions) -> None:
 
 
 async def _supervise(run: SupervisedRun, read: Callable[[], Loaded], log: StructlogJournal) -> int:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _on_stop, run, log, signal.Signals(number).name)
-    loop.add_signal_handler(signal.SIGHUP, run.reload, read)
+    stop_on_signals(run, partial(_say_all_stop, log), before_exit=run.kill)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, run.reload, read)
     return await run.run()
 
 
-def _on_stop(run: SupervisedRun, log: StructlogJournal, name: str) -> None:
-    if run.is_stopping:
-        run.kill()
-        sys.stderr.flush()
-        os._exit(INTERRUPTED_TWICE)
+def _say_all_stop(log: StructlogJournal, name: str) -> None:
     log.info("Stopping: the workers drain, then make a last commit. A second signal ends all at once.", signal=name)
-    run.stop()
 
 
 def run_worker(place: str) -> None:
@@ -72,13 +66,16 @@ def run_worker(place: str) -> None:
     configure_logs(settings.log.level, settings.log.format, worker=task.number)
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(_work(task, connection))
+            is_stopped_alone = runner.run(_work(task, connection))
     except StreamError as error:
         journal().error(str(error))
         sys.exit(error.exit_code)
+    if is_stopped_alone:
+        sys.exit(STOPPED_ALONE)
 
 
-async def _work(task: Task, connection: Connection[Report, Order]) -> None:
+async def _work(task: Task, connection: Connection[Report, Order]) -> bool:
+    """Whether it ended since it got a signal of its own, without an order."""
     loop = asyncio.get_running_loop()
     log = journal()
     workers = task.options.workers
@@ -90,21 +87,21 @@ async def _work(task: Task, connection: Connection[Report, Order]) -> None:
         reload=lambda order: post(processor.reload, partial(_own_loaded, order, task)),
         orphaned=partial(post, _on_orphaned, processor),
         journal=log,
+        remaining=lambda: processor.remaining,
         end_within_s=stop_limit_s(settings),
     )
     processor.open_endpoint = lambda _listen, exposed, _journal: SupervisorLink(connection, exposed, controls)
-    got: list[str] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _on_signal, processor, got, signal.Signals(number).name)
+    alone: list[str] = []
+
+    def say(name: str) -> None:
+        if not processor.is_stopping:  # else the supervisor was faster, with the same signal
+            alone.append(name)
+            say_stopping(log, name)
+
+    stop_on_signals(processor, say)
     loop.add_signal_handler(signal.SIGHUP, lambda: None)  # the supervisor reads the settings for all
     await processor.run()
-
-
-def _on_signal(processor: Processor, got: list[str], name: str) -> None:
-    """One of its own: it may come after the supervisor's order to stop, and is then no second signal."""
-    got.append(name)
-    if len(got) > 1 or not processor.is_stopping:
-        on_signal(processor, name)
+    return bool(alone)
 
 
 def _own_loaded(order: Reload, task: Task) -> Loaded:

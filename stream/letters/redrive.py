@@ -6,8 +6,8 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
+from stream.app.loop_faults import as_stream_error, fail_on_loop_faults
 from stream.app.policies import workflow_policies
 from stream.core.errors import SourceError, StreamError
 from stream.core.letters import REDRIVEN, Letter
@@ -78,7 +78,7 @@ class Redrive:
         """Workflows whose remaining letters were left alone, since too many failed in a row."""
         return [run.name for run in self.runs if run.is_held]
 
-    def stop(self) -> None:
+    def request_stop(self) -> None:
         """Start nothing more. From the event loop."""
         self.is_stopping = True
         for run in self.runs:
@@ -90,7 +90,7 @@ class Redrive:
         Raises:
             StreamError: it could not go on; what was delivered is marked, as far as Kafka could be reached.
         """
-        asyncio.get_running_loop().set_exception_handler(self._on_exception)
+        fail_on_loop_faults(self.journal, self._break)
         with opened_marks(self.kafka, self.archive.topic) as (marks, topic):
             self._open_runs(topic, marks)
             watcher = asyncio.create_task(self._look(watch))
@@ -128,7 +128,7 @@ class Redrive:
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 if (error := task.exception()) is not None:
-                    self._fail(error)
+                    self._fail(as_stream_error(error))
 
     async def _look(self, watch: Watch) -> None:
         while True:
@@ -138,17 +138,13 @@ class Redrive:
                 self._fail(SourceError(LOST))
             await asyncio.sleep(LOOK_EVERY_S)
 
-    def _fail(self, error: BaseException) -> None:
+    def _fail(self, error: StreamError) -> None:
         if self._fault is None:
-            self._fault = error if isinstance(error, StreamError) else StreamError(f"The redrive broke: {error!r}.")
-        self.stop()
+            self._fault = error
+        self.request_stop()
 
-    def _on_exception(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Something raised within the event loop: nothing more is sent on its strength."""
-        error = context.get("exception")
-        if error is None or isinstance(error, OSError):
-            self.journal.warning("The event loop reports a fault of the network.", what=context["message"])
-            return
+    def _break(self, error: StreamError) -> None:
+        """Send nothing more."""
         for run in self.runs:
             run.fail()
         self._fail(error)

@@ -1,12 +1,19 @@
-"""What follows when a worker has ended: it is started again after a while, or all end with it."""
+"""Exit codes of workers, when the next start is due, and what all of them end with."""
 
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-FINAL = frozenset({0, 2, 3, 4})
-"""Exit codes that say the same in every worker: done, settings, Kafka refused, records lost."""
+SETTINGS, REFUSED, RECORDS_LOST = 2, 3, 4
+KEPT_FROM_STARTING = frozenset({SETTINGS, REFUSED})
+"""Final once every worker has met one of them at its first start; else a local or passing matter."""
+AT_THE_END = frozenset({0, RECORDS_LOST})
+"""With `--until-end`: everything on the topics is done, by whichever worker, apart from what was lost."""
+STOPPED_ALONE = 128 + signal.SIGTERM
+"""A worker got a signal of its own, and drained and ended in order."""
+IN_ORDER = frozenset({0, STOPPED_ALONE, SETTINGS, REFUSED, RECORDS_LOST})
+"""Exit codes of a worker that did not break."""
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 15.0
@@ -36,23 +43,18 @@ class Conclusion:
     code: int = 0
     reason: int | None = None
     """The exit code that made them all end; None: they were asked to, or have not ended."""
-    broken: list[int] = field(default_factory=list)
-    """Exit codes of workers that broke while they were ending."""
 
     def conclude(self, code: int) -> None:
-        """A worker has ended for good, and the others end with it."""
+        """All workers end, for a reason that holds for all."""
         if self.reason is None:
             self.reason = code
         self.note(code)
 
     def note(self, code: int) -> None:
-        """A worker has ended since it was to end."""
-        if code not in FINAL:
-            self.broken.append(code)
-        # What a worker found out for good goes before that another one broke on its way out.
-        if self.code in (0, 1) and code in FINAL - {0}:
-            self.code = code
-        elif self.code == 0 and code not in FINAL and self.reason is None:
+        """Take down the exit code of a worker that was asked to end, or of what all end for."""
+        if code in (SETTINGS, REFUSED, RECORDS_LOST):  # goes before that another one broke on its way out
+            self.code = code if self.code in (0, 1) else self.code
+        elif code not in IN_ORDER and self.code == 0 and self.reason is None:
             self.code = 1
 
 

@@ -11,6 +11,7 @@ from threading import Thread
 from typing import Protocol
 
 from stream.supervisor.messages import Order, Report
+from stream.supervisor.outbox import Outbox
 
 Post = Callable[..., None]
 """Runs a function with these arguments on the event loop, later and in order."""
@@ -22,7 +23,7 @@ class Life(Protocol):
     pid: int
 
     def tell(self, order: Order) -> None:
-        """Give an order; nothing happens when the process is gone."""
+        """Give an order, without ever blocking; nothing happens when the process is gone."""
 
     def kill(self) -> None:
         """SIGKILL; nothing happens when the process is gone."""
@@ -59,15 +60,15 @@ class SpawnedLife:
                 process_group=0,
             )
         self.pid = self._process.pid
+        self._outbox = Outbox(self._connection, f"orders for worker {self.pid}")
         self._post = post
         self._on_report = on_report
         self._on_end = on_end
         Thread(target=self._follow, name=f"worker {self.pid}", daemon=True).start()
 
     def tell(self, order: Order) -> None:
-        """Give an order; nothing happens when the process is gone."""
-        with contextlib.suppress(OSError):
-            self._connection.send(order)
+        """Give an order, without ever blocking; nothing happens when the process is gone."""
+        self._outbox.put(order)
 
     def kill(self) -> None:
         """SIGKILL; nothing happens when the process is gone."""
@@ -78,6 +79,7 @@ class SpawnedLife:
             while True:
                 self._post(self._on_report, self._connection.recv())
         code = self._process.wait()
+        self._outbox.close()
         self._connection.close()
         self._post(self._on_end, code)
 

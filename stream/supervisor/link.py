@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from threading import Event, Thread
 
+from stream.app.remaining import Remaining
 from stream.core.ports import Journal
 from stream.supervisor.messages import Ask, Order, Reload, Report, Stop
 from stream.telemetry.exposed import Exposed
@@ -23,6 +24,7 @@ class Controls:
     orphaned: Callable[[], None]
     """The supervisor is gone: end as if asked to."""
     journal: Journal
+    remaining: Callable[[], Remaining]
     end_within_s: float
     """How long that may take; then the process is ended at once, lest it stay for ever with nobody to watch it."""
 
@@ -67,4 +69,4 @@ class SupervisorLink:
     def _report(self, order: Ask) -> Report:
         exposed = self._exposed
         metrics = exposed.metrics().decode() if order is Ask.METRICS else None
-        return Report(exposed.health_fault(), exposed.readiness_fault(), metrics)
+        return Report(exposed.health_fault(), exposed.readiness_fault(), metrics, self._controls.remaining())

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from stream.app.processor import RunOptions
+from stream.app.remaining import Remaining
 from stream.app.start import Start
 from stream.core.errors import Problem
 from stream.settings.load import Loaded
@@ -55,3 +56,4 @@ class Report:
     readiness_fault: str
     metrics: str | None = None
     """Only when it was asked for."""
+    remaining: Remaining = Remaining.SOME

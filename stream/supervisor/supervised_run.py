@@ -10,13 +10,14 @@ from pathlib import Path
 
 from stream.app.endpoint import serve_http
 from stream.app.layout_check import partitions_of
-from stream.app.policies import kafka_policy
+from stream.app.policies import kafka_policy, layouts
 from stream.app.processor import RunOptions, require_known
+from stream.app.reload import in_force, plan_engines
 from stream.app.shares import find_share_warnings
 from stream.app.start import Start, ask_kafka, unless_stopped, until_answered
 from stream.app.tracing import require_extra
 from stream.app.world import poster
-from stream.core.errors import ConfigError
+from stream.core.errors import ConfigError, Problem, told
 from stream.settings.kafka import STOP_ALLOWANCE_S
 from stream.settings.load import Loaded
 from stream.settings.model import Settings
@@ -35,7 +36,7 @@ class SupervisedRun:
     def __init__(self, loaded: Loaded, options: RunOptions, journal: StructlogJournal) -> None:
         """Raises ConfigError: what the workers would stumble on as well, found before any of them starts."""
         settings = loaded.settings
-        require_known(settings, options.only)
+        _require_usable(settings, options)
         require_extra(settings)
         _try_traces(options, settings, journal)
         for warning in find_share_warnings(settings, options.workers):
@@ -46,12 +47,7 @@ class SupervisedRun:
         rules = Rules(stop_limit_s(settings), options.until_end)
         self._supervisor = Supervisor(options.workers, rules, spawn, SystemClock().monotonic, journal)
 
-    @property
-    def is_stopping(self) -> bool:
-        """Whether it was asked to stop."""
-        return self._supervisor.stopping.is_set()
-
-    def stop(self) -> None:
+    def request_stop(self) -> None:
         """Let every worker drain, commit and end. From the event loop."""
         self._supervisor.stop()
 
@@ -60,12 +56,21 @@ class SupervisedRun:
         self._supervisor.kill()
 
     def reload(self, read: Callable[[], Loaded]) -> None:
-        """Read the settings once for all workers and hand them on, or what is wrong with them. From the event loop."""
+        """Read the settings once for all workers and hand them on, or what is wrong with them. From the event loop.
+
+        A worker that is restarted later begins with the settings that are in force by then.
+        """
         try:
-            fresh = Reload(read())
+            fresh = read()
+            settings = in_force(self._loaded.settings, fresh.settings)
+            _require_usable(settings, self._options)
         except ConfigError as error:
-            fresh = Reload(None, tuple(error.problems))
-        self._supervisor.reload(fresh)
+            self._supervisor.reload(Reload(None, tuple(error.problems)))
+        except Exception as error:  # whatever it is: nothing has changed yet, and the run continues
+            self._supervisor.reload(Reload(None, (Problem("settings", f"cannot be read: {told(error)}."),)))
+        else:
+            self._loaded = replace(fresh, settings=settings)
+            self._supervisor.reload(Reload(fresh))
 
     async def run(self) -> int:
         """The whole life of the run; the exit code.
@@ -99,6 +104,12 @@ class SupervisedRun:
     def _task(self, start: Start, number: int) -> Task:
         trace = trace_of(self._options.trace, number)
         return Task(number, self._loaded, start, replace(self._options, trace=trace))
+
+
+def _require_usable(settings: Settings, options: RunOptions) -> None:
+    """Raises ConfigError when a worker could not start with these settings."""
+    require_known(settings, options.only)
+    plan_engines(settings, layouts(settings, is_first_start=False, only=options.only, workers=options.workers))
 
 
 def stop_limit_s(settings: Settings) -> float:

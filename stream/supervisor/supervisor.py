@@ -1,4 +1,8 @@
-"""Keeps the workers running: starts them, starts a dead one again, ends them all together."""
+"""Keeps the workers running: starts them, restarts each that ends by itself, ends them all together.
+
+What ends all is a fact about all: they were asked to, the end of the topics is reached, every worker was refused at its
+first start, or no worker has anything left to consume. Any other end of a worker is its own, and it is restarted.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +11,20 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from stream.app.remaining import Remaining
 from stream.core.ports import Journal
-from stream.supervisor.exits import FINAL, Conclusion, told
+from stream.supervisor.exits import AT_THE_END, IN_ORDER, RECORDS_LOST, Conclusion, told
 from stream.supervisor.life import Spawn
 from stream.supervisor.messages import Order, Reload, Stop, Task
-from stream.supervisor.worker import Clock, Worker
+from stream.supervisor.worker import Clock, End, Worker
 
 PULSE_EVERY_S = 1.0
 END_SLACK_S = 5.0
 """How long a worker that is to end may take beyond its own limit before it is killed."""
 SAME_END_S = 5.0
 """With `--until-end`: how long the others may take to see for themselves that all is done."""
+EXHAUSTED_FOR_S = 5.0
+"""How long no worker has anything left to consume before all end: a rebalance takes partitions away for a moment."""
 FRESH_WITHIN_S = 1.5
 """How long a scrape waits for the workers; then it shows what they said last."""
 SIGTERM_CODE = -15
@@ -33,14 +40,15 @@ class Rules:
 
 
 class Supervisor:
-    """Runs `count` workers until they are asked to stop, or one ends for good. From the event loop alone."""
+    """Runs `count` workers until they are asked to stop, or cannot go on. From the event loop alone."""
 
     def __init__(self, count: int, rules: Rules, spawn: Spawn, clock: Clock, journal: Journal) -> None:
         self.workers = [Worker(number, spawn, clock) for number in range(count)]
         self._rules = rules
         self._journal = journal
         self._conclusion = Conclusion()
-        self._reloaded: Reload | None = None
+        self._exhausted_since: float | None = None
+        self._clock = clock
         self._keeping: set[asyncio.Task[None]] = set()
         """One for each worker; over when the worker will have no further process."""
         self._ending = asyncio.Event()
@@ -65,9 +73,7 @@ class Supervisor:
         self._end_all()
 
     def reload(self, fresh: Reload) -> None:
-        """Hand the settings on to every worker, and to those that are started from now on."""
-        if fresh.loaded is not None:
-            self._reloaded = fresh
+        """Hand the settings on to every worker that runs."""
         self._tell_all(fresh)
 
     def kill(self) -> None:
@@ -83,42 +89,61 @@ class Supervisor:
 
     async def _keep(self, worker: Worker, task_of: Callable[[int], Task]) -> None:
         while not self._ending.is_set():
-            code, ran_s, had_reported = await self._live(worker, task_of(worker.number))
+            end = await self._live(worker, task_of(worker.number))
             if self._ending.is_set():
-                self._note_end(worker, code, had_reported)
-            elif code in FINAL:
-                await self._conclude(worker, code)
+                self._note_end(worker, end)
+            elif self._rules.until_end and end.code in AT_THE_END:
+                await self._end_of_topics(end.code)
                 return
+            elif all(one.refused_with is not None for one in self.workers):
+                self._journal.error("No worker can start.", how=told(end.code))
+                self._conclude(end.code)
             else:
-                await self._pause(worker, code, worker.backoff.after(ran_s))
+                await self._pause(worker, end.code, worker.backoff.after(end.ran_s))
 
-    async def _live(self, worker: Worker, task: Task) -> tuple[int, float, bool]:
+    async def _live(self, worker: Worker, task: Task) -> End:
         try:
-            # A worker that is started again comes to the settings in force in the same two steps as the others did.
-            return await worker.live(task, *([self._reloaded] if self._reloaded else []))
+            return await worker.live(task)
         except OSError as error:
             self._journal.error("A worker cannot be started.", worker=worker.number, error=error.strerror)
-            return 1, 0.0, False
+            return End(1, 0.0, had_reported=False)
 
-    def _note_end(self, worker: Worker, code: int, had_reported: bool) -> None:
+    def _note_end(self, worker: Worker, end: End) -> None:
         """A worker ended that was to end. One that was only starting knows no signal yet, and had done nothing."""
-        if code == SIGTERM_CODE and not had_reported:
-            code = 0
+        code = 0 if end.code == SIGTERM_CODE and not end.had_reported else end.code
         self._conclusion.note(code)
-        if code not in FINAL:
+        if code not in IN_ORDER:
             self._journal.error("A worker broke while it was ending.", worker=worker.number, how=told(code))
 
-    async def _conclude(self, worker: Worker, code: int) -> None:
-        """A worker ended for good: so do the others. At the end of the topics they come to it by themselves."""
+    async def _end_of_topics(self, code: int) -> None:
+        """A worker saw that everything is done; the others come to see it by themselves."""
         is_first = self._conclusion.reason is None
         self._conclusion.conclude(code)
-        if not is_first:
-            return
-        write = self._journal.info if code == 0 else self._journal.error
-        write("A worker has ended for good; the others end, too.", worker=worker.number, how=told(code))
-        if code == 0 and self._rules.until_end:
+        if is_first:
             await asyncio.wait(self._keeping - {asyncio.current_task()}, timeout=SAME_END_S)
+            self._end_all()
+
+    def _conclude(self, code: int) -> None:
+        self._conclusion.conclude(code)
         self._end_all()
+
+    def _end_if_exhausted(self) -> None:
+        """End all once every worker has said for a while that it has nothing left but partitions that are halted."""
+        if not self._is_exhausted():
+            self._exhausted_since = None
+            return
+        now = self._clock()
+        if self._exhausted_since is None:
+            self._exhausted_since = now
+        elif now - self._exhausted_since >= EXHAUSTED_FOR_S and not self._ending.is_set():
+            self._journal.error("No worker has anything left to consume; see the error lines above.")
+            self._conclude(RECORDS_LOST)
+
+    def _is_exhausted(self) -> bool:
+        reports = [worker.report for worker in self.workers]
+        if not all(report and not report.readiness_fault for report in reports):
+            return False
+        return Remaining.of_all(report.remaining for report in reports if report) is Remaining.ONLY_HALTED
 
     async def _pause(self, worker: Worker, code: int, pause_s: float) -> None:
         self._journal.error(
@@ -137,6 +162,7 @@ class Supervisor:
 
     async def _ask_pulses(self) -> None:
         while True:
+            self._end_if_exhausted()
             for worker in self.workers:
                 worker.ask_pulse()
             await asyncio.sleep(PULSE_EVERY_S)

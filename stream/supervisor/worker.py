@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from stream.supervisor.exits import Backoff
+from stream.supervisor.exits import KEPT_FROM_STARTING, Backoff
 from stream.supervisor.life import Life, Spawn
 from stream.supervisor.messages import Ask, Order, Report, Task
 
 Clock = Callable[[], float]
 """Monotonic seconds."""
+
+
+@dataclass(frozen=True)
+class End:
+    """How one process of a worker ended."""
+
+    code: int
+    """Exit code; negative: the signal that ended it."""
+    ran_s: float
+    had_reported: bool
 
 
 class Worker:
@@ -26,12 +37,15 @@ class Worker:
         """What it last said; None while it has no process, or one that has said nothing yet."""
         self.metrics = ""
         """What it last said of its metrics; likewise empty."""
+        self.refused_with: int | None = None
+        """Its first start ended with this code, before it had joined a group, and none since has come further."""
         self._spawn = spawn
         self._clock = clock
         self._life: Life | None = None
         self._ended: asyncio.Future[int] | None = None
         self._fresh: asyncio.Future[None] | None = None
         self._pulse_asked = False
+        self._has_joined = False
 
     @property
     def restarts(self) -> int:
@@ -43,10 +57,8 @@ class Worker:
         """Whether it has a process."""
         return self._life is not None
 
-    async def live(self, task: Task, *more: Order) -> tuple[int, float, bool]:
-        """Run one process to its end: (exit code, seconds that it ran, whether it ever reported).
-
-        It is told `task`, then `more`.
+    async def live(self, task: Task) -> End:
+        """Run one process to its end.
 
         Raises:
             OSError: it could not be started.
@@ -56,12 +68,13 @@ class Worker:
         self.starts += 1
         ended = self._ended = asyncio.get_running_loop().create_future()
         self._life = self._spawn(self.number, self._on_report, ended.set_result)
-        for order in (task, *more):
-            self._life.tell(order)
+        self._life.tell(task)
         self.ask_pulse()
         try:
             code = await ended
-            return code, self._clock() - began, self.report is not None
+            if self.starts == 1 and not self._has_joined and code in KEPT_FROM_STARTING:
+                self.refused_with = code
+            return End(code, self._clock() - began, self.report is not None)
         finally:
             self._life = None
             self._forget()
@@ -95,6 +108,9 @@ class Worker:
     def _on_report(self, report: Report) -> None:
         self.heard_at = self._clock()
         self.report = report
+        if not report.readiness_fault:
+            self._has_joined = True
+            self.refused_with = None
         if report.metrics is None:
             self._pulse_asked = False
             return

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from stream.app.processor import RunOptions
+from stream.app.remaining import Remaining
 from stream.app.start import Start
 from stream.settings.load import Loaded, load_settings
 from stream.supervisor.life import Life
@@ -84,12 +85,15 @@ class PlayedLife:
     killed_at: float | None = None
     is_silent: bool = False
     """It answers no question."""
+    is_starting: bool = False
+    """It has not joined a group yet."""
+    remaining: Remaining = Remaining.SOME
 
     def tell(self, order: Order) -> None:
         self.told.append(order)
         if isinstance(order, Ask) and not self.is_silent:
             metrics = f"# HELP m m\n# TYPE m gauge\nm {self.number}.0\n" if order is Ask.METRICS else None
-            self.report(Report("", "", metrics))
+            self.report(Report("", "Not joined yet." if self.is_starting else "", metrics, self.remaining))
 
     def kill(self) -> None:
         self.killed_at = now()
@@ -109,6 +113,8 @@ class Troupe:
         self.journal = Lines()
         self.refusals: list[OSError] = []
         """What the next starts end in."""
+        self.is_starting = False
+        """Of the workers that are started from now on."""
         self.supervisor = Supervisor(count, rules or Rules(25.0), self._spawn, now, self.journal)
         self._run: asyncio.Task[int] | None = None
 
@@ -129,7 +135,7 @@ class Troupe:
     def _spawn(self, number: int, on_report: Callable[[Report], None], on_end: Callable[[int], None]) -> Life:
         if self.refusals:
             raise self.refusals.pop()
-        life = PlayedLife(number, on_report, on_end, now())
+        life = PlayedLife(number, on_report, on_end, now(), is_starting=self.is_starting)
         self.lives.append(life)
         return life
 

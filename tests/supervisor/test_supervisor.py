@@ -8,13 +8,14 @@ import errno
 import pytest
 from supervisor_support import Troupe, loaded, now, play
 
+from stream.app.remaining import Remaining
 from stream.core.errors import Problem
 from stream.supervisor.exposed import ExposedWorkers
 from stream.supervisor.messages import Reload, Report, Stop, Task
 from stream.supervisor.supervisor import Rules
 
 
-@pytest.mark.parametrize("code", [1, 130, -9, -11, 70])
+@pytest.mark.parametrize("code", [0, 1, 2, 3, 4, 130, 143, -9, -11, -15, 70])
 def test_a_dead_worker_is_started_again_later_each_time(code: int) -> None:
     """Twice as late each time, up to a limit; the other one is left alone."""
 
@@ -53,23 +54,95 @@ def test_a_worker_that_ran_for_long_is_started_again_soon() -> None:
     assert play(scene()) == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("code", [0, 2, 3, 4])
-def test_some_ends_are_final(code: int) -> None:
-    """The others are told to end, nobody is started again, and the exit code is the first one's."""
+@pytest.mark.parametrize("code", [2, 3])
+def test_what_keeps_every_worker_from_starting_ends_all(code: int) -> None:
+    """Settings, or Kafka's refusal, met by each at its first start; those that were restarted by then are ended."""
+
+    async def scene() -> int:
+        troupe = Troupe(3)
+        troupe.is_starting = True
+        await troupe.begin()
+        for number in range(3):
+            troupe.last(number).end(code)
+            await asyncio.sleep(1)
+        assert [life.number for life in troupe.lives] == [0, 1, 2, 0, 1]
+        for number in range(2):
+            assert troupe.last(number).orders == [Stop.NOW]
+            troupe.last(number).end(0)
+        return await troupe.ended()
+
+    assert play(scene()) == code
+
+
+@pytest.mark.parametrize("code", [2, 3])
+def test_what_keeps_some_workers_from_starting_ends_nobody(code: int) -> None:
+    """One has joined, or joins when it is restarted: the settings and the rights are good for it."""
+
+    async def scene() -> None:
+        troupe = Troupe(3)
+        troupe.is_starting = True
+        await troupe.begin()
+        troupe.last(0).end(code)
+        await asyncio.sleep(1)
+        troupe.last(0).report(Report("", ""))
+        for number in (1, 2, 0, 1, 2):
+            troupe.last(number).end(code)
+            await asyncio.sleep(20)
+        assert all(worker.is_running for worker in troupe.supervisor.workers)
+        assert all(troupe.last(number).orders == [] for number in range(3))
+
+    play(scene())
+
+
+def test_records_lost_by_some_workers_end_nobody() -> None:
+    """One has nothing left but a halted partition, and goes on telling of it; another still consumes."""
+
+    async def scene() -> None:
+        troupe = Troupe(3)
+        await troupe.begin()
+        troupe.last(0).remaining = Remaining.ONLY_HALTED
+        troupe.last(1).remaining = Remaining.NONE
+        await asyncio.sleep(60)
+        assert [life.orders for life in troupe.lives] == [[], [], []]
+
+    play(scene())
+
+
+@pytest.mark.parametrize("others", [Remaining.ONLY_HALTED, Remaining.NONE])
+def test_when_no_worker_has_anything_left_all_end(others: Remaining) -> None:
+    """With exit code 4, some seconds after the last one said so: a rebalance takes partitions away for a moment."""
 
     async def scene() -> int:
         troupe = Troupe(3)
         await troupe.begin()
-        troupe.last(1).end(code)
-        await asyncio.sleep(1)
-        assert [life.orders for life in troupe.lives] == [[Stop.NOW], [], [Stop.NOW]]
-        troupe.last(0).end(0)
-        troupe.last(2).end(1)
-        found = await troupe.ended()
-        assert len(troupe.lives) == 3
-        return found
+        troupe.last(0).remaining = Remaining.ONLY_HALTED
+        troupe.last(1).remaining = troupe.last(2).remaining = others
+        await asyncio.sleep(3)
+        troupe.last(2).end(1)  # nobody knows what this one would have
+        await asyncio.sleep(2)
+        troupe.last(2).remaining = others
+        assert [life.orders for life in troupe.lives] == [[], [], [], []]
+        await asyncio.sleep(10)
+        for number in range(3):
+            assert troupe.last(number).orders == [Stop.NOW]
+            troupe.last(number).end(0)
+        return await troupe.ended()
 
-    assert play(scene()) == code
+    assert play(scene()) == 4
+
+
+def test_workers_without_partitions_are_no_reason_to_end() -> None:
+    """Nothing was lost."""
+
+    async def scene() -> None:
+        troupe = Troupe()
+        await troupe.begin()
+        for life in troupe.lives:
+            life.remaining = Remaining.NONE
+        await asyncio.sleep(60)
+        assert [life.orders for life in troupe.lives] == [[], []]
+
+    play(scene())
 
 
 def test_a_worse_end_that_comes_later_counts() -> None:
@@ -107,7 +180,9 @@ def test_at_the_end_of_the_topics_the_others_come_to_it_by_themselves() -> None:
     assert play(scene()) == [Stop.NOW]
 
 
-@pytest.mark.parametrize(("codes", "found"), [((0, 0), 0), ((0, 1), 1), ((-9, 0), 1), ((1, 3), 3), ((3, 1), 3)])
+@pytest.mark.parametrize(
+    ("codes", "found"), [((0, 0), 0), ((0, 143), 0), ((0, 1), 1), ((-9, 0), 1), ((1, 3), 3), ((3, 1), 3)]
+)
 def test_a_stop_ends_all(codes: tuple[int, int], found: int) -> None:
     """All are told once; the exit code is 0 unless one broke, or found something worse."""
 
@@ -193,8 +268,22 @@ def test_a_start_that_fails_is_tried_again() -> None:
     assert ("error", "A worker cannot be started.", fields) in troupe.journal.written
 
 
+def test_a_worker_that_was_stopped_alone_has_not_seen_the_end_of_the_topics() -> None:
+    """It is started again, and the others go on."""
+
+    async def scene() -> list[int]:
+        troupe = Troupe(2, Rules(25.0, until_end=True))
+        await troupe.begin()
+        troupe.last(0).end(143)
+        await asyncio.sleep(30)
+        assert troupe.last(1).orders == []
+        return [life.number for life in troupe.lives]
+
+    assert play(scene()) == [0, 1, 0]
+
+
 def test_settings_that_were_read_again_reach_everyone() -> None:
-    """Those that run, and those that are started later: first their task, then the settings. Faulty ones do not."""
+    """Those that run; what a worker is started with later is in its task."""
 
     async def scene() -> Troupe:
         troupe = Troupe()
@@ -210,8 +299,7 @@ def test_settings_that_were_read_again_reach_everyone() -> None:
     assert troupe.lives[1].orders == [fresh, faulty]
     again = troupe.last(0)
     assert isinstance(again.told[0], Task)
-    assert again.told[1] == fresh
-    assert again.orders == [fresh]
+    assert again.orders == []
 
 
 def test_metrics_are_asked_for_but_not_waited_for_long() -> None:

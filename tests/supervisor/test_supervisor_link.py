@@ -10,6 +10,7 @@ from queue import SimpleQueue
 import pytest
 from supervisor_support import Lines, loaded
 
+from stream.app.remaining import Remaining
 from stream.core.errors import Problem
 from stream.supervisor.link import Controls, SupervisorLink
 from stream.supervisor.messages import Ask, Order, Reload, Report, Stop
@@ -57,7 +58,14 @@ def line() -> Iterator[Line]:
     ours, theirs = Pipe()
     line = Line(ours)
     told = line.told.put
-    controls = Controls(lambda: told("stop"), told, lambda: told("orphaned"), line.journal, end_within_s=3600)
+    controls = Controls(
+        lambda: told("stop"),
+        told,
+        lambda: told("orphaned"),
+        line.journal,
+        remaining=lambda: Remaining.ONLY_HALTED,
+        end_within_s=3600,
+    )
     SupervisorLink(theirs, line.shown, controls)
     yield line
     ours.close()
@@ -66,8 +74,8 @@ def line() -> Iterator[Line]:
 
 def test_it_reports_when_asked(line: Line) -> None:
     """Metrics only when they are asked for, since they cost."""
-    assert line.answer(Ask.PULSE) == Report("Stuck.", "Stopping.", None)
-    assert line.answer(Ask.METRICS) == Report("Stuck.", "Stopping.", "m 1.0\n")
+    assert line.answer(Ask.PULSE) == Report("Stuck.", "Stopping.", None, Remaining.ONLY_HALTED)
+    assert line.answer(Ask.METRICS) == Report("Stuck.", "Stopping.", "m 1.0\n", Remaining.ONLY_HALTED)
 
 
 def test_orders_lead_to_the_controls(line: Line) -> None:
