@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-import traceback
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from stream.core.errors import ConfigError, StreamError
-from stream.core.printable import printable_lines
-from stream.telemetry.mask import HIDDEN
+from stream.start_signals import catch_signals
+
+if TYPE_CHECKING:
+    from stream.core.errors import StreamError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -17,6 +18,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     An error of ours ends it with its text and its exit code, any other with where it was.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
+    catch_signals(given)
+    from stream.core.errors import StreamError
+
     try:
         if given == ["healthcheck"]:
             from stream.cli.healthcheck import run_healthcheck
@@ -27,15 +31,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         app(given)
     except StreamError as error:
-        print(printable_lines(HIDDEN.mask(_told(error))), file=sys.stderr)
+        _print_masked(_described(error))
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
     except Exception as error:  # a bug: its place is told, its text is not, since it may hold an event or a secret
+        import traceback
+
         frames = "".join(traceback.format_tb(error.__traceback__))
-        print(HIDDEN.mask(f"{frames}{type(error).__name__}: this is a bug; please report it."), file=sys.stderr)
+        _print_masked(f"{frames}{type(error).__name__}: this is a bug; please report it.")
         sys.exit(1)
 
 
-def _told(error: StreamError) -> str:
+def _print_masked(text: str) -> None:
+    from stream.core.printable import printable_lines
+    from stream.telemetry.mask import HIDDEN
+
+    print(printable_lines(HIDDEN.mask(text)), file=sys.stderr)
+
+
+def _described(error: StreamError) -> str:
+    from stream.core.errors import ConfigError
+
     if isinstance(error, ConfigError) and len(error.problems) > 1:
         return f"{len(error.problems)} problems with the settings:\n" + "\n".join(f"  {p}" for p in error.problems)
     return f"Error: {error}"

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from stream import __version__
 from stream.cli import options
 from stream.cli.audience import audience_app, trait_app
 from stream.cli.dead_letters import dead_letters_app
@@ -74,6 +73,8 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from stream import __version__  # it takes a while to find
+
         typer.echo(f"tray-stream {__version__}")
         raise typer.Exit
 

@@ -7,7 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
@@ -16,7 +16,9 @@ from stream.audience.names import Computation, Kind
 from stream.audience.refusal import refusal
 from stream.cli import options
 from stream.core.errors import SourceError
-from stream.settings.model import Settings
+
+if TYPE_CHECKING:
+    from stream.settings.model import Settings
 
 AUDIENCE_HELP = """Tell workflows who has entered or left an audience since its last sync.
 

@@ -11,8 +11,6 @@ from stream.core.errors import ConfigError, Problem
 from stream.core.letter_choice import GROUPINGS, Choice
 from stream.core.model import Place, Reason
 from stream.core.moments import parse_moment
-from stream.settings.keys import nearest
-from stream.settings.places import parse_place
 
 T = TypeVar("T")
 Texts = list[str] | None
@@ -89,6 +87,8 @@ def read_groupings(by: str) -> list[str]:
 
 def read_place(text: str) -> Place:
     """The place that the text names. Raises ValueError, which says how to write one."""
+    from stream.settings.places import parse_place
+
     try:
         return Place(*parse_place(text))
     except ValueError:
@@ -99,6 +99,8 @@ def read_place(text: str) -> Place:
 
 def require_workflows(choice: Choice, known: Iterable[str]) -> None:
     """Raises ConfigError when the choice names a workflow that is not configured and has no letters."""
+    from stream.settings.keys import nearest
+
     names = sorted({name for name in known if name})
     problems = []
     for name in sorted(choice.workflows - set(names)):

@@ -6,16 +6,17 @@ import logging
 import os
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Annotated, Literal, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Annotated, Literal, NotRequired, TypedDict
 
 import typer
 from typer.core import TyperGroup
 
 from stream.core.errors import ConfigError, Problem, UnreachableError
-from stream.settings.hidden import hidden_texts
-from stream.settings.load import Loaded, load_settings
-from stream.settings.model import Settings
 from stream.telemetry.mask import HIDDEN
+
+if TYPE_CHECKING:  # the settings' library takes longer to load than --version and --help take together
+    from stream.settings.load import Loaded
+    from stream.settings.model import Settings
 
 _loaded: ContextVar[Settings] = ContextVar("settings")
 """The settings that the running command has loaded."""
@@ -59,6 +60,9 @@ def load(given: Given, *, workflows_required: bool = True, topics_required: bool
     Raises:
         ConfigError: with every problem.
     """
+    from stream.settings.hidden import hidden_texts
+    from stream.settings.load import load_settings
+
     flags = {
         "kafka.bootstrap_servers": given["bootstrap_servers"],
         "kafka.topics": given["topic"] or None,

@@ -14,6 +14,7 @@ from stream.cli.stop_signals import stop_on_signals
 from stream.core.errors import StreamError
 from stream.core.ports import Journal
 from stream.settings.load import Loaded
+from stream.start_signals import RELOADS
 from stream.telemetry.logs import StructlogJournal, configure_logs, journal
 
 
@@ -86,9 +87,16 @@ def loop_factory() -> type[asyncio.AbstractEventLoop] | None:
 
 async def _run(processor: Processor, read: Callable[[], Loaded]) -> None:
     stop_on_signals(processor, partial(say_stopping, processor.journal))
-    if hasattr(signal, "SIGHUP"):
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, processor.reload, read)
+    reload_on_signal(partial(processor.reload, read))
     await processor.run()
+
+
+def reload_on_signal(reload: Callable[[], None]) -> None:
+    """Reload at each SIGHUP from now on, and for one that came since the settings were read."""
+    if sys.platform != "win32":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
+    if RELOADS:
+        reload()
 
 
 def say_stopping(log: Journal, name: str) -> None:

@@ -13,7 +13,7 @@ from typing import cast
 from stream.app.processor import Processor, RunOptions
 from stream.app.shares import own_part
 from stream.app.world import poster
-from stream.cli.run import end_logged, loop_factory, prepare_log, say_stopping
+from stream.cli.run import end_logged, loop_factory, prepare_log, reload_on_signal, say_stopping
 from stream.cli.stop_signals import stop_on_signals
 from stream.core.errors import ConfigError, StreamError
 from stream.settings.load import Loaded
@@ -43,7 +43,7 @@ def run_supervised(read: Callable[[], Loaded], options: RunOptions) -> None:
 
 async def _supervise(run: SupervisedRun, read: Callable[[], Loaded], log: StructlogJournal) -> int:
     stop_on_signals(run, partial(_say_all_stop, log), before_exit=run.kill)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, run.reload, read)
+    reload_on_signal(partial(run.reload, read))
     return await run.run()
 
 

@@ -24,9 +24,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "demo": {"core", "settings", "testing"},
     "cli": {
         *("core", "settings", "app", "demo", "kafka", "telemetry", "testing"),
-        *("audience", "letters", "supervisor", "watch"),
+        *("audience", "letters", "supervisor", "watch", "start_signals"),
     },
-    "__main__": {"core", "cli", "telemetry"},
+    "start_signals": set(),
+    "__main__": {"core", "cli", "telemetry", "start_signals"},
 }
 NOT_IN_THE_CORE = {
     "asyncio",
