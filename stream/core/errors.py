@@ -7,6 +7,7 @@ StreamError                   anything this program raises on purpose; its text 
 │   ├── MissingTopicError     a topic that we cannot do without is not there: exit 1
 │   ├── MissingEventError     what the command names is not there: exit 1
 │   ├── RefusedError          Kafka refused: credentials, ACL, fenced: exit 3
+│   │   └── InstanceIdTakenError   another member has the group.instance.id, or had it until it crashed: exit 3
 │   └── DataLossError         records were gone before they were read, and `on_data_loss = "stop"`: exit 4
 └── EngineInvariantError      a promise of the engine was broken (a bug): nothing more is committed, exit 1
 """
@@ -68,6 +69,10 @@ class RefusedError(SourceError):
     """Kafka refused us (authentication, authorisation, fenced); a restart does not help."""
 
     exit_code = 3
+
+
+class InstanceIdTakenError(RefusedError):
+    """Another member of the group has this `group_instance_id`; one that crashed has it until its session is over."""
 
 
 class DataLossError(SourceError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from confluent_kafka import KafkaError, KafkaException
 
-from stream.core.errors import RefusedError, SourceError, UnreachableError
+from stream.core.errors import InstanceIdTakenError, RefusedError, SourceError, UnreachableError
 from stream.core.model import CommitOutcome
 
 NO_COORDINATOR_YET = frozenset(
@@ -73,10 +73,15 @@ def commit_outcome(error: KafkaError | None) -> CommitOutcome:
 def is_refused(error: KafkaError) -> bool:
     """Whether Kafka said no to who we are or what we may, or we to who it is: trying again as we are does not help."""
     if error.code() == KafkaError._FATAL:  # the client's last word; its text alone says why
-        return any(KafkaError(code).str() in error.str() for code in _REFUSED)
+        return any(_names(error, code) for code in _REFUSED)
     if error.code() in _CONNECTION:  # mostly what may mend itself; a certificate that is refused does not
         return "certificate" in error.str()
     return error.code() in _REFUSED
+
+
+def _names(error: KafkaError, code: int) -> bool:
+    """Whether it is this error, or a fatal one that says so in its text."""
+    return error.code() == code or (error.code() == KafkaError._FATAL and KafkaError(code).str() in error.str())
 
 
 def is_transient(error: KafkaError) -> bool:
@@ -93,6 +98,8 @@ def kafka_error(error: KafkaException | KafkaError) -> KafkaError:
 def as_source_error(error: KafkaException | KafkaError, doing: str) -> SourceError:
     """Our error for Kafka's, with what we were doing when it came."""
     inner = kafka_error(error)
+    if _names(inner, KafkaError.UNRELEASED_INSTANCE_ID):
+        return InstanceIdTakenError(f"Kafka, {doing}: {_text(inner)}.")
     if is_refused(inner):
         fix = _UNKNOWN_AUTHORITY_FIX if _UNVERIFIED in inner.str() else ""
         return RefusedError(f"Kafka, {doing}: {_text(inner)}.{fix}")

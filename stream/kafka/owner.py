@@ -16,7 +16,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from stream.core.errors import RefusedError, SourceError, StreamError, told
+from stream.core.errors import InstanceIdTakenError, RefusedError, SourceError, StreamError, told
 from stream.core.model import CommitOutcome, CommitResult, TopicPartition
 from stream.core.ports import Journal, Offsets, SourceEvents
 from stream.kafka.arrivals import Arrivals
@@ -26,6 +26,7 @@ from stream.kafka.client_config import KafkaPolicy, Options, open_client, subscr
 from stream.kafka.codes import as_source_error, is_refused, kafka_error
 from stream.kafka.committer import Committer
 from stream.kafka.data_loss import DataLossWatch
+from stream.kafka.instance_id import until_released
 from stream.kafka.rebalance import BEAT_S, DRAIN_SLACK_S, Begun, Post, Rebalance
 from stream.kafka.shelf import Shelf
 from stream.kafka.starts import StartReader
@@ -127,15 +128,33 @@ class ConsumerOwner(threading.Thread):
         """Own the consumer until stopped or broken."""
         error: StreamError | None = None
         try:
-            self._consumer = open_client(Consumer, self._config)
-            self._own()
+            until_released(self._join, self._pause_start, self._policy.group_instance_id or "", self._journal)
         except StreamError as broken:
             error = broken
-        except KafkaException as broken:
-            error = as_source_error(broken, "consuming")
         except Exception as broken:  # whatever it is, the process must hear of it and commit nothing on its strength
             error = SourceError(f"The owner of the Kafka consumer broke: {told(broken)}.")
         self._post(self._on_ended, error)
+
+    def _join(self) -> None:
+        """Open a consumer and own it to its end."""
+        self._failure, self._is_dead = None, False
+        self._consumer = open_client(Consumer, self._config)
+        try:
+            self._own()
+        except KafkaException as error:
+            raise as_source_error(error, "consuming") from error
+        except InstanceIdTakenError as error:
+            if self._was_assigned:  # another member took over while this one was silent
+                raise RefusedError(str(error)) from error
+            raise
+
+    def _pause_start(self, pause_s: float) -> bool:
+        """Wait before the next attempt to join; False when a stop comes meanwhile."""
+        until = time.monotonic() + pause_s
+        while not self._stop_asked and time.monotonic() < until:
+            self._beat()
+            self._wait_for_command()
+        return not self._stop_asked
 
     def _own(self) -> None:
         try:

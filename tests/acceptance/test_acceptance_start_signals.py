@@ -115,7 +115,7 @@ def test_other_commands_end_at_once_as_process_1(directory: Path, layer: tuple[s
 
 def test_what_is_asked_often_loads_little() -> None:
     """A health check and the version need neither the settings' library nor Kafka's."""
-    for arguments in (["--version"], ["--help"], ["run", "--help"], ["healthcheck"]):
+    for arguments in (["--version"], ["--help"], ["healthcheck"]):
         command = [sys.executable, "-X", "importtime", "-m", "stream", *arguments]
         loaded = subprocess.run(command, capture_output=True, text=True, check=False).stderr
         names = {line.rpartition("|")[2].strip() for line in loaded.splitlines()}

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 from acceptance_support import Program, Scene, call, ids_of, tracks, wait_until
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from test_acceptance_endpoint import check_with_promtool
 
+from stream.testing.authority import Authority
 from stream.testing.behaviours import slow
 from stream.testing.checker import missing, unexpected, unstable_keys
 from stream.testing.receiver import FaultReceiver
@@ -166,3 +168,133 @@ def test_mistakes_are_told_once_before_any_worker_starts(scene: Scene, tmp_path:
     ended = call(tmp_path, "run", "--workers", "2", "--until-end")
     assert ended.returncode == 1
     assert ended.stderr.count("no topic there-is-none on this cluster") == 1
+
+
+@pytest.fixture
+def small(apache_kafka: Broker, receiver: FaultReceiver, topic_name: str, tmp_path: Path) -> Scene:
+    """A topic of two partitions, whose events up to a committed offset are delivered; records after it are gone."""
+    scene = Scene(apache_kafka, topic_name, receiver, tmp_path)
+    apache_kafka.create_topic(topic_name, 2)
+    scene.configure(scene.workflow("orders"))
+    scene.produce(tracks(range(100)))
+    with scene.start("--until-end") as run:
+        assert run.wait() == 0
+    scene.produce(tracks(range(100, 200)))
+    return scene
+
+
+def lose(scene: Scene, *partitions: int) -> set[str]:
+    """Delete all but the last record beyond the commit; the message ids of what is gone, or behind it."""
+    committed, ends = scene.committed(), scene.ends()
+    with AdminClient({"bootstrap.servers": scene.broker.bootstrap}) as admin:
+        asked = [TopicPartition(scene.topic, partition, ends[partition] - 1) for partition in partitions]
+        for answer in admin.delete_records(asked).values():
+            answer.result(30)
+    return {id_ for id_, (p, offset) in scene.places.items() if p in partitions and offset >= (committed[p] or 0)}
+
+
+def test_records_lost_on_one_partition_stop_no_other(small: Scene) -> None:
+    """Its worker has nothing left, stays, and goes on telling of it; the other worker's partition is delivered."""
+    gone = lose(small, 0)
+    healthy = set(ids_of(tracks(range(200)))) - gone
+    with small.start("--workers", "2") as run:
+        run.line("Records that were not read are gone from the topic; this partition is not consumed.")
+        wait_until(lambda: small.committed()[1] == small.ends()[1], "the other partition is delivered")
+        small.produce(tracks(range(200, 300)))
+        wait_until(lambda: small.committed()[1] == small.ends()[1], "and goes on", timeout=60)
+        wait_until(lambda: run.get("/readyz") == (200, "ok\n"), "both are ready")
+        assert run.metrics().by("tray_worker_up", "worker") == {"0": 1, "1": 1}
+        assert run.metrics().total("tray_worker_restarts_total") == 0
+        assert run.stop(timeout=40) == 0
+    healthy |= {id_ for id_, (partition, _) in small.places.items() if partition == 1}
+    assert not missing(sorted(healthy), small.receiver.arrivals(PATH))
+
+
+def test_records_lost_on_every_partition_end_all_workers(small: Scene) -> None:
+    """Exit code 4, as without workers, and nothing is restarted."""
+    lose(small, 0, 1)
+    before = small.committed()
+    with small.start("--workers", "2") as run:
+        assert run.wait(timeout=90) == 4
+    assert "No worker has anything left to consume" in run.log
+    assert "it is started again" not in run.log
+    assert small.committed() == before
+
+
+@pytest.mark.parametrize("lost", [(0,), (0, 1)])
+def test_records_lost_before_the_end_of_the_topics(small: Scene, lost: tuple[int, ...]) -> None:
+    """`--until-end` delivers what can be, and ends with 4 however the lost partitions lie."""
+    gone = lose(small, *lost)
+    with small.start("--workers", "2", "--until-end") as run:
+        assert run.wait(timeout=90) == 4
+    healthy = set(ids_of(tracks(range(200)))) - gone
+    assert not missing(sorted(healthy), small.receiver.arrivals(PATH))
+
+
+def test_a_worker_stopped_alone_does_not_end_a_run_until_the_end(scene: Scene) -> None:
+    """Its exit is in order, and no sign that everything is delivered."""
+    scene.configure(scene.workflow("orders"))
+    with scene.start("--workers", "2", "--until-end") as run:
+        wait_until(lambda: is_shared(run), "both deliver")
+        os.kill(workers_of(run)[0], signal.SIGTERM)
+        run.line("it is started again")
+        assert run.wait(timeout=120) == 0
+    check_everything_arrived(scene)
+
+
+def test_a_file_that_is_being_replaced_while_a_worker_restarts(scene: Scene, tmp_path: Path) -> None:
+    """The worker cannot start and is tried again until the file is whole; the other one delivers."""
+    authority = Authority(tmp_path / "authority").certificate
+    scene.configure(scene.workflow("orders", ca_file=str(authority)))
+    with scene.start("--workers", "2") as run:
+        wait_until(lambda: is_shared(run), "both deliver")
+        whole = authority.read_text()
+        authority.write_text("")
+        os.kill(workers_of(run)[0], signal.SIGKILL)
+        line = run.line('how="exit code 2"')
+        assert "it is started again" in line
+        authority.write_text(whole)
+        wait_until(lambda: run.metrics().by("tray_worker_up", "worker") == {"0": 1, "1": 1}, "both are up")
+        wait_until(lambda: run.get("/readyz") == (200, "ok\n"), "both are ready", timeout=60)
+        wait_until(lambda: scene.committed() == scene.ends(), "all is committed", timeout=60)
+        assert run.stop(timeout=30) == 0
+    check_everything_arrived(scene)
+
+
+def test_a_worker_restarts_with_the_settings_in_force(scene: Scene, tmp_path: Path) -> None:
+    """A file of the first settings may be gone by then; settings that were refused are not taken by it either."""
+    first, second = (Authority(tmp_path / name).certificate for name in ("first", "second"))
+    scene.configure(scene.workflow("orders", ca_file=str(first)))
+    with scene.start("--workers", "2") as run:
+        wait_until(lambda: is_shared(run), "both deliver")
+        scene.configure(scene.workflow("orders", ca_file=str(second)))
+        run.signal(signal.SIGHUP)
+        run.line("The settings were reloaded.")
+        first.unlink()
+        scene.configure(scene.workflow("orders", ca_file=str(first)))
+        run.signal(signal.SIGHUP)
+        assert "ca_file" in run.line("The settings were not reloaded")
+        os.kill(workers_of(run)[0], signal.SIGKILL)
+        wait_until(lambda: run.metrics().total("tray_worker_restarts_total") == 1, "it is started again")
+        wait_until(lambda: run.get("/readyz") == (200, "ok\n"), "both are ready", timeout=60)
+        assert run.stop(timeout=30) == 0
+    assert "exit code 2" not in run.log
+
+
+def test_a_stopped_worker_does_not_keep_the_supervisor_from_ending(scene: Scene) -> None:
+    """However many reloads wait for it; the second signal ends all at once."""
+    scene.receiver.script(PATH, slow(30))
+    scene.configure(scene.workflow("orders", timeout="60s"))
+    with scene.start("--workers", "2") as run:
+        assert scene.receiver.wait_for_count(PATH, 1)
+        workers = workers_of(run)
+        os.kill(workers[0], signal.SIGSTOP)
+        for number in range(300):
+            scene.configure(scene.workflow("orders", timeout=f"{60 + number}s"))
+            run.signal(signal.SIGHUP)
+            run.get("/healthz")
+        run.signal(signal.SIGTERM)
+        run.line("Stopping: the workers drain")
+        run.signal(signal.SIGTERM)
+        assert run.wait(timeout=60) == 130
+        wait_until(lambda: all(map(is_gone, workers)), "the workers are gone")
