@@ -128,16 +128,17 @@ class ConsumerOwner(threading.Thread):
         """Own the consumer until stopped or broken."""
         error: StreamError | None = None
         try:
-            until_released(self._join, self._pause_start, self._policy.group_instance_id or "", self._journal)
+            until_released(self._open_and_own, self._pause_start, self._policy.group_instance_id or "", self._journal)
         except StreamError as broken:
             error = broken
         except Exception as broken:  # whatever it is, the process must hear of it and commit nothing on its strength
             error = SourceError(f"The owner of the Kafka consumer broke: {told(broken)}.")
+        self._start_reader.close()
         self._post(self._on_ended, error)
 
-    def _join(self) -> None:
-        """Open a consumer and own it to its end."""
-        self._failure, self._is_dead = None, False
+    def _open_and_own(self) -> None:
+        """Open a consumer and own it to its end. Called again only while no partition was ever assigned."""
+        self._failure, self._is_dead, self._has_joined = None, False, False
         self._consumer = open_client(Consumer, self._config)
         try:
             self._own()
@@ -303,7 +304,6 @@ class ConsumerOwner(threading.Thread):
 
     def _leave(self) -> None:
         """Close the consumer, in a thread that is left behind when Kafka does not answer."""
-        self._start_reader.close()
         if self._is_dead:  # closing it would never end, and take a core; without a reference it goes away at once
             del self._consumer
             return

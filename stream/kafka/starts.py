@@ -28,8 +28,9 @@ class StartReader:
         self._thread = threading.Thread(target=self._run, name=f"starts of {policy.group}", daemon=True)
 
     def begin(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        """Start the thread, unless it was started before."""
+        if self._thread.ident is None:
+            self._thread.start()
 
     def look(self) -> None:
         """Ask for the first look."""

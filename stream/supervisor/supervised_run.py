@@ -109,7 +109,7 @@ class SupervisedRun:
 def _require_usable(settings: Settings, options: RunOptions) -> None:
     """Raises ConfigError when a worker could not start with these settings."""
     require_known(settings, options.only)
-    plan_engines(settings, layouts(settings, is_first_start=False, only=options.only, workers=options.workers))
+    plan_engines(settings, layouts(settings, only=options.only, workers=options.workers))
 
 
 def stop_limit_s(settings: Settings) -> float:
