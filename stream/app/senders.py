@@ -30,6 +30,7 @@ class Way:
     url: Secret
     timeout_s: float
     max_connections: int
+    max_connection_age_s: float
     proxy: ProxyUrl | None
     allow: tuple[str, ...]
     public_only: bool
@@ -44,6 +45,7 @@ class Way:
             self.url.reveal(),
             timeout_s=self.timeout_s,
             max_connections=self.max_connections,
+            max_connection_age_s=self.max_connection_age_s,
             tls=self.tls,
             check=self.guard(_teller(self.workflow, journal)),
             proxy=self.proxy_server(),
@@ -86,6 +88,7 @@ def _way(settings: Settings, workflow: Workflow) -> Way:
         workflow.url,
         workflow.timeout,
         workflow.max_in_flight,
+        settings.http_client.max_connection_age,
         workflow.proxy,
         settings.egress.allow,
         settings.egress.public_only,

@@ -172,6 +172,8 @@ class Answer:
     failure: str = ""
     """One of `FAILURES`; empty when there is a status."""
     retry_after: str | None = None
+    date: str | None = None
+    """The header: when the answer was made, by the workflow's own clock."""
     excerpt: str = ""
     """The first characters of the answer's body, control characters escaped."""
     code: str = field(init=False, compare=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import Enum
 
@@ -56,18 +57,28 @@ class OutcomeTable:
         return self._verdicts[answer.status]
 
 
-def retry_after_s(value: str | None, wall: float) -> float:
+def retry_after_s(value: str | None, wall: float, date: str | None = None) -> float:
     """Seconds that a Retry-After header asks for, at most an hour; 0 where there is none or it is nonsense.
 
-    Both forms of RFC 9110 section 10.2.3: a number of seconds, or an HTTP date compared with `wall` (Unix time).
+    Both forms of RFC 9110 section 10.2.3: a number of seconds, or a date. That is compared with the answer's own `date`
+    (its header), so that neither clock has to be right; without one, with `wall` (Unix time).
     """
     if not value:
         return 0.0
     text = value.strip()
     if text.isascii() and text.isdigit():
         return min(float(text[:9]), MAX_RETRY_AFTER_S)
-    try:
-        due = parsedate_to_datetime(text).timestamp()
-    except (ValueError, OverflowError):
+    due = _http_date(text)
+    if due is None:
         return 0.0
-    return min(max(0.0, due - wall), MAX_RETRY_AFTER_S)
+    now = _http_date(date.strip()) if date else None
+    return min(max(0.0, due - (wall if now is None else now)), MAX_RETRY_AFTER_S)
+
+
+def _http_date(text: str) -> float | None:
+    """Unix time of a date in any of the forms of RFC 9110 section 5.6.7, each of them UTC; None: it is not one."""
+    try:
+        date = parsedate_to_datetime(text)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None

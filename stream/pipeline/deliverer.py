@@ -293,7 +293,9 @@ class Deliverer:
 
     def _pause_asked(self, answer: Answer) -> float:
         """Seconds that a Retry-After asks for, where it counts."""
-        return retry_after_s(answer.retry_after, self._clock.wall()) if answer.status in _PUSH_BACK else 0.0
+        if answer.status not in _PUSH_BACK:
+            return 0.0
+        return retry_after_s(answer.retry_after, self._clock.wall(), answer.date)
 
     def _tell_open(self, line: Line, closed_s: float) -> None:
         self._journal.info(

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from stream.settings.egress import Egress
 from stream.settings.faults import Fault, refusal
+from stream.settings.http_client import HttpClient
 from stream.settings.kafka import Kafka, is_topic
 from stream.settings.places import Places
 from stream.settings.secret import Secret, SharedSecrets, one_spelling
@@ -263,6 +264,7 @@ class Settings(Section):
     limits: Limits = Field(default_factory=Limits)
     egress: Egress = Field(default_factory=Egress)
     http: Http = Field(default_factory=Http)
+    http_client: HttpClient = Field(default_factory=HttpClient)
     tracing: Tracing = Field(default_factory=Tracing)
     log: Log = Field(default_factory=Log)
 

@@ -85,6 +85,8 @@ def _host_fault(parts: SplitResult) -> Fault | None:
     host = _host(parts)
     if not host:
         return Fault("has no host.", "Write https://host/….")
+    if host.startswith("[") and "%" in host:
+        return Fault("has a zone in its IPv6 address.", "Use an address that is not link-local, without %….")
     if not _HOST.fullmatch(host):
         return Fault("has no valid host.", "Write its name in letters, digits, dots and hyphens.")
     return None

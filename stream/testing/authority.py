@@ -41,6 +41,18 @@ class Authority:
         out = ("-keyout", str(self._key), "-out", str(self.certificate))
         _openssl("req", "-x509", *_NEW_KEY, *subject, *is_authority, *out)
 
+    def subordinate(self, folder: Path) -> Authority:
+        """Another authority, whose certificate this one has issued."""
+        other = Authority(folder, "Issuing Authority")
+        request = folder / "authority.csr"
+        is_authority = ("-addext", "basicConstraints=critical,CA:TRUE")
+        subject = ("-subj", "/CN=Issuing Authority")
+        _openssl("req", "-new", "-key", str(other._key), *subject, *is_authority, "-out", str(request))
+        signer = ("-config", str(self._config), "-cert", str(self.certificate), "-keyfile", str(self._key))
+        period = ("-startdate", VALID[0], "-enddate", VALID[1])
+        _openssl("ca", "-batch", "-notext", *signer, *period, "-in", str(request), "-out", str(other.certificate))
+        return other
+
     def issue(self, name: str, *hosts: str, validity: tuple[str, str] = VALID) -> Path:
         """A PEM file with a certificate for `hosts` (by default `name`) and its key.
 

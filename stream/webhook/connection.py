@@ -67,6 +67,7 @@ class Connection(asyncio.Protocol):
         "body",
         "head",
         "idle_since",
+        "retire_at",
         "started_at",
     )
 
@@ -86,6 +87,8 @@ class Connection(asyncio.Protocol):
         """When the last attempt was started."""
         self.idle_since = 0.0
         """When it last became free; 0 until it has carried a request."""
+        self.retire_at = float("inf")
+        """When it is to be closed, as soon as it is free."""
         # Of a request that is larger than the transport's buffer.
         self._is_sending = False
         self._sent_at = 0.0
@@ -177,7 +180,7 @@ class Connection(asyncio.Protocol):
             self._end(attempt, failure(fault))
             return
         excerpt = "" if head.status < 300 else self._excerpts.cut(reader.body)
-        answer = Answer(head.status, retry_after=head.retry_after, excerpt=excerpt)
+        answer = Answer(head.status, retry_after=head.retry_after, date=head.date, excerpt=excerpt)
         if reader.is_reusable and not self._transport.get_write_buffer_size():
             self._pool.on_answer(self, attempt, answer)
         else:

@@ -23,20 +23,27 @@ _NEVER: dict[str, tuple[str, ...]] = {
         "fd00:ec2::/32",  # AWS: instance metadata, pod identity, time, names
         "fd20:ce::/32",  # Google Cloud
         "fd00:42::/32",  # Scaleway
+        "fd00:c1::/32",  # Oracle Cloud
+        "fd00:a9fe:a9fe::/48",  # Akamai
         "100.100.100.200/32",  # Alibaba Cloud
         "192.0.0.192/32",  # Oracle Cloud
         "168.63.129.16/32",  # Azure
     ),
 }
 _NEVER_NETWORKS = [(why, ip_network(network)) for why, networks in _NEVER.items() for network in networks]
+_UNIQUE_LOCAL = ip_network("fc00::/7")
+_METADATA = [ip_network(network) for network in ("169.254.169.0/24", "169.254.170.0/24", "100.100.100.200/32")]
+"""Clouds form the address of their metadata in IPv6 from these."""
+_GLOBAL_UNICAST = ip_network("2000::/3")
 _NOT_PUBLIC = [
     ip_network(network)
     for network in (
         "192.88.99.0/24",  # once the way to 6to4
-        "100::/32",  # discarded
+        "2001::/23",  # protocols: Teredo, benchmarks, identifiers
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # once 6to4
+        "3ffe::/16",  # once 6bone
         "3fff::/20",  # documentation
-        "5f00::/16",  # segment routing
-        "64:ff9b:1::/48",  # NAT64 of one's own network
     )
 ]
 """Addresses that some versions of Python take for global."""
@@ -86,6 +93,8 @@ def is_public(address: Address) -> bool:
     inner = list(embedded(address))
     if inner and (address in _NAT64 or (isinstance(address, IPv6Address) and address.ipv4_mapped)):
         return is_public(inner[0])
+    if isinstance(address, IPv6Address) and address not in _GLOBAL_UNICAST:
+        return False
     if address.is_multicast or not address.is_global or any(address in network for network in _NOT_PUBLIC):
         return False
     return all(is_public(each) for each in inner)
@@ -125,4 +134,15 @@ def _in_own_nat64(number: int) -> Iterator[int]:
 
 
 def _why_never(address: Address) -> str:
+    if address in _UNIQUE_LOCAL and any(map(_is_metadata, _pairs_of_groups(int(address)))):
+        return "serves a cloud's metadata"
     return next((why for why, network in _NEVER_NETWORKS if address in network), "")
+
+
+def _pairs_of_groups(number: int) -> Iterator[IPv4Address]:
+    """Each two neighbouring groups of an IPv6 address, as an IPv4 address."""
+    return (IPv4Address(number >> shift & _32_BITS) for shift in range(0, 112, 16))
+
+
+def _is_metadata(address: IPv4Address) -> bool:
+    return any(address in network for network in _METADATA)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Sequence
+from random import uniform
 from time import monotonic
 
 from stream.core.model import RESENT, Answer, HttpRequest
@@ -22,6 +23,9 @@ from stream.webhook.resolver import Lookup, system_lookup
 from stream.webhook.target import parse_target
 
 KEEPALIVE_S = 30.0
+MAX_AGE_S = 300.0
+LEAST_AGE = 0.75
+"""Of the greatest age: connections that were opened together are not to be opened again together."""
 RETIRE_LOOK_S = 0.05
 
 
@@ -29,11 +33,12 @@ class WebhookSender:
     """`ports.Sender` for one URL; to be used from one event loop.
 
     `timeout_s` bounds an attempt as a whole, from connect to the end of the answer. `max_connections` is how many
-    connections are kept between requests; how many are in use at once is up to the caller. `tls` replaces the shared
-    TLS settings. `lookup` finds a host's addresses; `check` may refuse one before it is connected to: with a `proxy`
-    that is the proxy's, since the proxy finds the workflow's. Answers of success have no excerpt. Answers that came in
-    one turn of the event loop are reported together at its end. Raises ValueError, without the URL in it, when `url`
-    cannot be used.
+    connections are kept between requests; how many are in use at once is up to the caller. One that is older than about
+    `max_connection_age_s` is closed once it is free, so that a host's new addresses are found. `tls` replaces the
+    shared TLS settings. `lookup` finds a host's addresses; `check` may refuse one before it is connected to: with a
+    `proxy` that is the proxy's, since the proxy finds the workflow's. Answers of success have no excerpt. Answers that
+    came in one turn of the event loop are reported together at its end. Raises ValueError, without the URL in it, when
+    `url` cannot be used.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class WebhookSender:
         timeout_s: float,
         max_connections: int = 64,
         keepalive_s: float = KEEPALIVE_S,
+        max_connection_age_s: float = MAX_AGE_S,
         tls: ssl.SSLContext | None = None,
         lookup: Lookup = system_lookup,
         check: CheckAddress = allow_all,
@@ -53,6 +59,7 @@ class WebhookSender:
         self.glance = Glance()
         self._excerpts = Excerpts(target.raw_path.decode("ascii"))
         self._heads = HeadWriter(target, proxy if target.scheme == "http" else None)
+        self._max_age_s = max_connection_age_s
         self._dialer = Dialer(target, tls, timeout_s, lookup, check, proxy)
         self._connections: set[Connection] = set()
         self._deadlines = Deadlines(timeout_s, self._connections, self._expire)
@@ -105,7 +112,10 @@ class WebhookSender:
     def on_answer(self, connection: Connection, attempt: Attempt, answer: Answer) -> None:
         """An answer came, and the connection is free for the next request."""
         connection.idle_since = now = monotonic()
-        self._idle.add(connection)
+        if now < connection.retire_at:
+            self._idle.add(connection)
+        else:
+            connection.drop()
         self._report(attempt, answer, now - connection.started_at)
 
     def on_end(self, connection: Connection, attempt: Attempt, answer: Answer) -> None:
@@ -132,6 +142,7 @@ class WebhookSender:
 
     def _open(self, attempt: Attempt, head: bytes, body: bytes, started_at: float) -> None:
         connection = Connection(self, self._excerpts, attempt, head, body, started_at)
+        connection.retire_at = monotonic() + self._max_age_s * uniform(LEAST_AGE, 1)
         self._connections.add(connection)
         connection.follow(asyncio.get_running_loop().create_task(self._dialer.open(connection)))
 

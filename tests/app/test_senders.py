@@ -49,6 +49,8 @@ def test_ways_are_equal_when_they_lead_alike(tmp_path: Path) -> None:
         lines.replace("wf/1", "wf/2"),
     ):
         assert way(tmp_path, other) != first
+    assert way(tmp_path, lines, '[http_client]\nmax_connection_age = "1m"\n') != first
+    assert way(tmp_path, lines, '[http_client]\nmax_connection_age = "300s"\n') == first
     assert way(tmp_path, lines, "[egress]\npublic_only = true\n") != first
     (tmp_path / "ca.pem").write_bytes(Authority(tmp_path / "b").certificate.read_bytes())
     assert way(tmp_path, lines) != first

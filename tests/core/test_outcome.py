@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from email.utils import formatdate
 
 import pytest
@@ -67,6 +68,48 @@ def test_settings_override_the_table() -> None:
 def test_retry_after(header: str | None, seconds: float) -> None:
     """Both forms are understood, the past counts as now, an hour is the most, nonsense is ignored."""
     assert retry_after_s(header, WALL) == pytest.approx(seconds, abs=1)
+
+
+DUE = 1_800_000_030.0  # Fri, 15 Jan 2027 08:00:30 UTC
+
+
+@pytest.mark.parametrize("zone", ["", "Asia/Tokyo", "America/New_York"])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Fri, 15 Jan 2027 08:00:30 GMT",
+        "Friday, 15-Jan-27 08:00:30 GMT",
+        "Fri Jan 15 08:00:30 2027",
+        "Fri, 15 Jan 2027 08:00:30 -0000",
+        "Fri, 15 Jan 2027 08:00:30",
+        "Fri, 15 Jan 2027 08:00:30 UTC",
+        "Fri, 15 Jan 2027 09:00:30 +0100",
+    ],
+)
+def test_a_date_without_a_zone_is_utc(header: str, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever this program runs."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert retry_after_s(header, WALL) == pytest.approx(DUE - WALL)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize("skew_s", [-86_400, -3600, 0, 3600, 86_400])
+def test_a_clock_that_is_wrong_changes_no_pause(skew_s: float) -> None:
+    """The answer's own date says how long it is from then; only where that is nonsense does this clock count."""
+    header = formatdate(WALL + 10, usegmt=True)
+    assert retry_after_s(header, WALL + skew_s, formatdate(WALL, usegmt=True)) == pytest.approx(10)
+    assert retry_after_s(header, WALL, "yesterday") == pytest.approx(10)
+    assert retry_after_s("10", WALL + skew_s, formatdate(WALL, usegmt=True)) == 10
+
+
+@given(st.text(), st.text())
+def test_no_date_breaks_it(header: str, date: str) -> None:
+    """Nor exceeds the bounds."""
+    assert 0 <= retry_after_s(header, WALL, date) <= MAX_RETRY_AFTER_S
 
 
 @given(st.text())

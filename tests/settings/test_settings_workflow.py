@@ -49,6 +49,8 @@ def test_a_full_url_is_taken(url: str) -> None:
         ("https://hooks.example.com:port/x", "has no valid port."),
         ("https://hooks..example.com/x", "has no valid host."),
         ("https://hooks\\example.com/x", "has no valid host."),
+        ("https://[fe80::1%eth0]/x", "has a zone in its IPv6 address."),
+        ("https://[fe80::1%25eth0]:8443/x", "has a zone in its IPv6 address."),
         ("https://[::1/x", "has no valid host."),
         ("https://hooks.example.com/a b", "holds whitespace, a control character or a character outside ASCII."),
         ("https://hooks.example.com/a\n", "holds whitespace, a control character or a character outside ASCII."),

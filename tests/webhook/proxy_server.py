@@ -48,7 +48,7 @@ class ProxyUnderTest:
             return
         where = target if method == "CONNECT" else urlsplit(target).netloc
         host, _, port = where.rpartition(":")
-        there_reader, there = await asyncio.open_connection(host, int(port))
+        there_reader, there = await asyncio.open_connection(host.removesuffix("."), int(port))
         try:
             if method == "CONNECT":
                 writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import ssl
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,10 +16,12 @@ import pytest
 from conformance_server import OK, ScriptedServer, Step
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from webhook_support import Run, answering, ask, closed_port, deaf_port, send, timed
+from proxy_server import ProxyUnderTest
+from webhook_support import Run, answering, ask, closed_port, deaf_port, send, server_tls, timed
 
 from stream.core.model import Answer, HttpRequest
 from stream.webhook.head import HeadWriter
+from stream.webhook.proxy import ProxyServer
 from stream.webhook.resolver import Address, Resolver
 from stream.webhook.sender import WebhookSender
 from stream.webhook.translate import EgressError
@@ -198,6 +202,53 @@ def test_an_address_that_is_not_allowed_is_not_connected_to(run: Run) -> None:
     run(main())
 
 
+@pytest.mark.parametrize("is_tunnelled", [False, True], ids=["direct", "tunnel"])
+def test_an_absolute_name_is_a_name_without_its_dot_to_tls(run: Run, certificate: Path, is_tunnelled: bool) -> None:
+    """The server's name and the certificate have none; the Host header keeps it, as curl does."""
+    theirs = server_tls(certificate)
+    names: list[str | None] = []
+    theirs.sni_callback = lambda _tls, name, _context: names.append(name)
+
+    async def main() -> None:
+        tls = ssl.create_default_context(cafile=certificate)
+        async with ScriptedServer(answering([OK]), theirs) as server, ProxyUnderTest() as proxy:
+            url = f"https://localhost.:{server.port}/"
+            through = ProxyServer(f"http://localhost.:{proxy.port}") if is_tunnelled else None
+            lookup = Names("127.0.0.1").lookup
+            sender = WebhookSender(url, timeout_s=10, tls=tls, lookup=lookup, proxy=through)
+            assert (await ask(sender)).code == "200"
+            await sender.close()
+        assert names == ["localhost"]
+        assert f"host: localhost.:{server.port}\r\n" in server.requests[0].head
+        if is_tunnelled:
+            assert proxy.heads[0].startswith(f"CONNECT localhost.:{server.port} HTTP/1.1\r\nhost: localhost.:")
+
+    run(main())
+
+
+# Connections
+
+
+def test_a_busy_connection_is_closed_when_it_is_old(run: Run) -> None:
+    """Each time it is free; requests follow one another without a pause, and a new address is found."""
+
+    async def main() -> None:
+        names = Names("127.0.0.1")
+        async with ScriptedServer(answering([OK])) as server:
+            url = f"http://workflow.test:{server.port}/"
+            sender = WebhookSender(url, timeout_s=10, lookup=names.lookup, max_connection_age_s=0.05)
+            while server.accepts < 4:
+                assert (await ask(sender)).status == 200
+            await server.disconnected.wait()
+            names.hosts = ["127.0.0.9"]
+            while (answer := await ask(sender)).status == 200:
+                pass
+            await sender.close()
+        assert answer.code == "connect"
+
+    run(main())
+
+
 # Attempts
 
 
@@ -361,6 +412,8 @@ def test_a_header_that_would_break_the_head_is_refused(header: tuple[str, str]) 
         ("https://host:80", "host:80"),
         ("http://[::1]:8080/", "[::1]:8080"),
         ("http://bücher.example/", "xn--bcher-kva.example"),
+        ("http://bücher.example.:8080/", "xn--bcher-kva.example.:8080"),
+        ("http://Host./", "host."),
     ],
 )
 def test_the_host_header_has_a_port_when_it_is_not_the_default(url: str, host: str) -> None:

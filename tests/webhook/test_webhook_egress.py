@@ -42,6 +42,16 @@ LINK_LOCAL = "The address is link-local; it is not connected to."
         ("2001:db8::200:5efe:a9fe:a9fe", "is link-local"),
         ("fd00:ec2::254", "serves a cloud's metadata"),
         ("fd20:ce::254", "serves a cloud's metadata"),
+        ("fd00:a9fe:a9fe::1", "serves a cloud's metadata"),
+        ("fd00:c1::a9fe:a9fe", "serves a cloud's metadata"),
+        ("fd00:42::42", "serves a cloud's metadata"),
+        ("fd12:3456:789a::a9fe:a9fe", "serves a cloud's metadata"),
+        ("fd12:a9fe:a9fe:1::5", "serves a cloud's metadata"),
+        ("fc00::a9fe:aa02", "serves a cloud's metadata"),
+        ("fd00::6464:64c8", "serves a cloud's metadata"),
+        ("::ffff:168.63.129.16", "serves a cloud's metadata"),
+        ("64:ff9b::a83f:8110", "serves a cloud's metadata"),
+        ("2002:6464:64c8::1", "serves a cloud's metadata"),
         ("100.100.100.200", "serves a cloud's metadata"),
         ("::ffff:100.100.100.200", "serves a cloud's metadata"),
         ("168.63.129.16", "serves a cloud's metadata"),
@@ -53,7 +63,18 @@ def test_link_local_and_metadata_addresses_are_refused(address: str, why: str) -
 
 
 @pytest.mark.parametrize(
-    "address", ["127.0.0.1", "::1", "10.1.2.3", "fc00::1", "8.8.8.8", "2606:4700::1", "100.64.0.1"]
+    "address",
+    [
+        "127.0.0.1",
+        "::1",
+        "10.1.2.3",
+        "fc00::1",
+        "fd12:3456:a9fe::1",
+        "fec0::1",
+        "8.8.8.8",
+        "2606:4700::1",
+        "100.64.0.1",
+    ],
 )
 def test_any_other_address_may_be_connected_to(address: str) -> None:
     """The operator names the URLs; a workflow in the own network is nothing strange."""
@@ -71,6 +92,15 @@ NOT_PUBLIC = "is not a public one"
         *((special, NOT_PUBLIC) for special in ("100.64.1.1", "192.88.99.1", "198.18.0.1", "224.0.1.1", "240.0.0.1")),
         *((special, NOT_PUBLIC) for special in ("255.255.255.255", "fc00::1", "2001:db8::1", "ff0e::1", "100::1")),
         *((hidden, NOT_PUBLIC) for hidden in ("64:ff9b::a00:1", "::ffff:10.0.0.1", "2002:a00:1::1", "5f00::1")),
+        *(
+            (other, NOT_PUBLIC)
+            for other in ("fec0::1", "feff::1", "4000::1", "1000::1", "c000::1", "200::1", "::8.8.8.8")
+        ),
+        *(
+            (inner, NOT_PUBLIC)
+            for inner in ("2001::1", "2001:20::1", "2001:2::1", "3ffe::1", "2002:808:808::1", "64:ff9b:1::808:808")
+        ),
+        *((public, "") for public in ("2a00:1450:4001::1", "2001:4860:4860::8888")),
         ("64:ff9b::a9fe:a9fe", "is link-local"),
     ],
 )

@@ -13,7 +13,7 @@ from webhook_support import Run, answering, ask, server_tls
 
 from stream.testing.authority import EXPIRED, Authority
 from stream.webhook.sender import WebhookSender
-from stream.webhook.tls import TlsFileError, client_tls, shared_tls
+from stream.webhook.tls import TlsFileError, client_tls, proxy_tls, shared_tls
 
 
 def locked_key() -> str:
@@ -82,6 +82,32 @@ def test_a_self_signed_certificate_is_refused(certificate: Path, authority: Auth
         "tls SSLCertVerificationError: self-signed certificate"
     )
     assert served(run, server, client_tls(certificate, None)).startswith("200")
+
+
+def test_an_issuing_authority_alone_is_enough(tmp_path: Path, run: Run) -> None:
+    """Whether or not the root that vouches for it is known; the leaf has no key identifiers."""
+    root = Authority(tmp_path / "root")
+    issuing = root.subordinate(tmp_path / "issuing")
+    server = server_tls(issuing.issue("localhost"))
+    assert served(run, server, client_tls(issuing.certificate, None)).startswith("200")
+    assert not served(run, server, client_tls(root.certificate, None)).startswith("200")
+
+
+def test_what_is_verified_depends_on_no_version(authority: Authority) -> None:
+    """Newer Pythons refuse certificates that older ones take, unless it is said."""
+    own = authority.issue("client")
+    path = authority.certificate
+    for context in (
+        shared_tls(),
+        client_tls(path, None),
+        client_tls(None, own),
+        client_tls(path, own),
+        proxy_tls(path),
+    ):
+        assert ssl.VERIFY_X509_PARTIAL_CHAIN in ssl.VerifyFlags(context.verify_flags)
+        assert ssl.VERIFY_X509_STRICT not in ssl.VerifyFlags(context.verify_flags)
+        assert context.check_hostname
+        assert context.verify_mode is ssl.CERT_REQUIRED
 
 
 @pytest.mark.parametrize("version", ["TLSv1", "TLSv1_1"])
