@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import TypeVar
 
-from stream.core.errors import SourceError
+from stream.core.errors import SourceError, UnreachableError
 from stream.core.model import TopicPartition
 from stream.core.ports import Journal
 from stream.core.until_end import unfinished
@@ -77,6 +77,8 @@ class OffsetWatch:
                 self._reader = await asyncio.to_thread(OffsetReader, self._config)
             try:
                 return await asyncio.to_thread(question, self._reader)
+            except UnreachableError:  # told once for the whole process
+                return {}
             except SourceError as error:
                 self._journal.warning("Kafka does not tell the offsets for now.", error=str(error))
                 return {}

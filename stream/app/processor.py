@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from stream import __version__
+from stream.app.contact import ProcessContact
 from stream.app.endpoint import OpenEndpoint, serve_http
 from stream.app.engine_run import EngineRun
 from stream.app.engines import Engines
@@ -19,7 +20,7 @@ from stream.app.policies import Layout, kafka_policy, layouts
 from stream.app.reload import EnginePlan, Plan, changed_keys, in_force, plan_engines
 from stream.app.remaining import Remaining
 from stream.app.senders import Way
-from stream.app.start import Start, ask_kafka, unless_stopped
+from stream.app.start import Asker, Start, ask_kafka, unless_stopped
 from stream.app.steady_stats import SteadyStats
 from stream.app.tracing import CLOSE_LIMIT_S, open_tracing
 from stream.app.world import build_world
@@ -77,7 +78,8 @@ class Processor:
         self._engines = Engines(self.all_stats, topics, self._open)
         self._engines.on_closed = lambda group: self.health.forget(_owner_name(group))
         self._engines.match_stats(planned)
-        self._logger = librdkafka_logger(self.journal)
+        self._contact = ProcessContact(self.all_stats, self.journal)
+        self._logger = librdkafka_logger(self.journal, self._contact.outage)
         self._kafka = kafka_policy(self.settings, logger=self._logger)
         self._answer: Start | None = None
         """What Kafka said; from then on engines run."""
@@ -161,7 +163,7 @@ class Processor:
         registry = build_registry(SteadyStats(asyncio.get_running_loop(), self.all_stats), __version__)
         exposed = ExposedProcess(registry, self.health, SystemClock())
         endpoint = self.open_endpoint(self.settings.http.listen, exposed, self.journal)
-        tasks = [asyncio.create_task(self._beat()), asyncio.create_task(collect_now_and_then())]
+        tasks = [asyncio.create_task(one) for one in (self._beat(), collect_now_and_then(), self._contact.follow())]
         try:
             start = self.start or await self._prepare()
             if start is not None:
@@ -178,7 +180,7 @@ class Processor:
         question = ask_kafka(
             self.settings,
             self._kafka,
-            self.journal,
+            Asker(self._kafka, self.journal, self._contact.note_answer),
             until_end=options.until_end,
             inspect_topics=options.inspect_topics,
         )

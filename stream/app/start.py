@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -11,7 +12,7 @@ from stream.app.layout_check import check_layout
 from stream.app.offset_watch import Ranges
 from stream.app.policies import dead_letter_plan
 from stream.app.rights import require_rights
-from stream.core.errors import MissingTopicError, RefusedError, SourceError
+from stream.core.errors import MissingTopicError, RefusedError, SourceError, UnreachableError
 from stream.core.model import TopicPartition
 from stream.core.ports import Journal
 from stream.kafka.client_config import KafkaPolicy, common_config, reader_config
@@ -21,6 +22,7 @@ from stream.kafka.topics import DeadLetterPlan, Topics
 from stream.settings.model import Settings
 
 AGAIN_AFTER_S = 2.0
+TELL_AGAIN_S = 60.0
 ASK_TIMEOUT_S = 5.0
 """How long one question may take; a stop waits for it."""
 T = TypeVar("T")
@@ -37,7 +39,7 @@ class Start:
 
 
 async def ask_kafka(
-    settings: Settings, kafka: KafkaPolicy, journal: Journal, *, until_end: bool, inspect_topics: bool
+    settings: Settings, kafka: KafkaPolicy, asker: Asker, *, until_end: bool, inspect_topics: bool
 ) -> Start:
     """Ask until Kafka answers; what is wrong with the dead-letter topic is said to the journal.
 
@@ -45,21 +47,19 @@ async def ask_kafka(
         StreamError: the answer is no.
     """
     if inspect_topics:
-        await until_answered(kafka, lambda: require_rights(settings, kafka, ASK_TIMEOUT_S), journal)
-    ranges = await until_answered(kafka, lambda: read_ranges(kafka), journal) if until_end else None
+        await asker.until_answered(lambda: require_rights(settings, kafka, ASK_TIMEOUT_S))
+    ranges = await asker.until_answered(lambda: read_ranges(kafka)) if until_end else None
     partitions = 0
     if settings.dead_letter.enabled:
         plan = dead_letter_plan(settings)
-        partitions, findings = await until_answered(
-            kafka, lambda: prepare_dead_letters(kafka, plan, inspect_topics), journal
-        )
+        partitions, findings = await asker.until_answered(lambda: prepare_dead_letters(kafka, plan, inspect_topics))
         for finding in findings:
-            journal.warning(finding)
+            asker.journal.warning(finding)
     if inspect_topics:
-        unseen = await until_answered(kafka, lambda: check_layout(settings, kafka), journal)
+        unseen = await asker.until_answered(lambda: check_layout(settings, kafka))
         if unseen:
             what = "Kafka does not let us see groups that workflows of their own would have; they count as never used."
-            journal.info(what, groups=" ".join(unseen))
+            asker.journal.info(what, groups=" ".join(unseen))
     return Start(partitions, ranges)
 
 
@@ -118,20 +118,40 @@ def read_ranges(policy: KafkaPolicy) -> dict[TopicPartition, tuple[int, int]]:
         return reader.ranges(partitions)
 
 
-async def until_answered(kafka: KafkaPolicy, question: Callable[[], T], journal: Journal) -> T:
-    """Ask in a thread, again and again until Kafka answers.
+class Asker:
+    """Asks in a thread, again and again until Kafka answers; says of each try whether a broker answered at all."""
 
-    Raises:
-        SourceError: the answer is no, and asking again would not change it.
-    """
-    while True:
-        try:
-            return await asyncio.to_thread(_with_cause, kafka, question)
-        except (RefusedError, MissingTopicError):
-            raise
-        except SourceError as error:
-            journal.warning("Not ready to start yet; trying again.", error=str(error))
-        await asyncio.sleep(AGAIN_AFTER_S)
+    def __init__(self, kafka: KafkaPolicy, journal: Journal, on_answer: Callable[[bool], None]) -> None:
+        self.journal = journal
+        self._kafka = kafka
+        self._on_answer = on_answer
+        self._last_told = ""
+        self._tell_at = 0.0
+
+    async def until_answered(self, question: Callable[[], T]) -> T:
+        """The answer.
+
+        Raises:
+            SourceError: the answer is no, and asking again would not change it.
+        """
+        while True:
+            try:
+                answer = await asyncio.to_thread(_with_cause, self._kafka, question)
+            except (RefusedError, MissingTopicError):
+                raise
+            except SourceError as error:
+                self._on_answer(not isinstance(error, UnreachableError))
+                self._tell(str(error))
+            else:
+                self._on_answer(True)
+                return answer
+            await asyncio.sleep(AGAIN_AFTER_S)
+
+    def _tell(self, why: str) -> None:
+        now = time.monotonic()
+        if why != self._last_told or now >= self._tell_at:
+            self._last_told, self._tell_at = why, now + TELL_AGAIN_S
+            self.journal.warning("Not ready to start yet; trying again.", error=why, limit_key=why)
 
 
 def _with_cause(kafka: KafkaPolicy, question: Callable[[], T]) -> T:

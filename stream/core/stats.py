@@ -144,7 +144,8 @@ class EngineStats:
 
     def note_contact(self, contact: Contact) -> None:
         """Kafka answered, or has not for a while."""
-        self.contact = contact
+        known = [at for at in (contact.at, self.contact.at) if at is not None]
+        self.contact = Contact(contact.is_up, max(known, default=None))
 
     def lag(self) -> dict[TopicPartition, int]:
         """Per owned partition: records between the committed offset and the end."""

@@ -25,7 +25,7 @@ _COMMIT_LATER = NO_COORDINATOR_YET | frozenset(
         KafkaError._ALL_BROKERS_DOWN,
     }
 )
-_UNREACHABLE = frozenset(
+UNREACHABLE = frozenset(
     {KafkaError._TRANSPORT, KafkaError._TIMED_OUT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE}
 )
 _CONNECTION = frozenset({KafkaError._SSL, KafkaError._TRANSPORT})
@@ -103,7 +103,7 @@ def as_source_error(error: KafkaException | KafkaError, doing: str) -> SourceErr
     if is_refused(inner):
         fix = _UNKNOWN_AUTHORITY_FIX if _UNVERIFIED in inner.str() else ""
         return RefusedError(f"Kafka, {doing}: {_text(inner)}.{fix}")
-    if inner.code() in _UNREACHABLE:
+    if inner.code() in UNREACHABLE:
         return UnreachableError(doing)
     return SourceError(f"Kafka, {doing}: {_text(inner)}.")
 

@@ -65,6 +65,8 @@ class ContactWatch:
         self._journal = journal
         self._is_up = False
         self._answered_at: float | None = None
+        self._first_at: float | None = None
+        """When the first report came."""
 
     @property
     def options(self) -> Options:
@@ -74,15 +76,18 @@ class ContactWatch:
     def on_statistics(self, text: str) -> None:
         """A callback of librdkafka's: within poll, on the consumer's thread. Never raises."""
         try:
-            self._post(self._on_contact, self._judge(read_report(text)))
+            if (contact := self._judge(read_report(text))) is not None:
+                self._post(self._on_contact, contact)
         except Exception as error:  # raised within consume() it would destroy records that were taken already
             self._journal.warning("The Kafka client's statistics cannot be read.", error=told(error))
 
-    def _judge(self, report: Report) -> Contact:
+    def _judge(self, report: Report) -> Contact | None:
+        """None: nothing came yet, and it is too soon to tell."""
+        self._first_at = report.at if self._first_at is None else self._first_at
         if report.answered_at is not None:
             self._answered_at = max(report.answered_at, self._answered_at or 0.0)
         if self._answered_at is None:
-            return Contact(False, None)
+            return Contact(is_up=False, at=None) if report.at - self._first_at > SILENT_AFTER_S else None
         silent_s = report.at - self._answered_at
         if silent_s <= SILENT_AFTER_S:
             self._is_up = True

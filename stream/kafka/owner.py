@@ -23,7 +23,7 @@ from stream.kafka.arrivals import Arrivals
 from stream.kafka.assignment import Assignment
 from stream.kafka.batches import Polled, sort_polled
 from stream.kafka.client_config import KafkaPolicy, Options, open_client, subscription
-from stream.kafka.codes import as_source_error, is_refused, kafka_error
+from stream.kafka.codes import UNREACHABLE, as_source_error, is_refused, kafka_error
 from stream.kafka.committer import Committer
 from stream.kafka.data_loss import DataLossWatch
 from stream.kafka.instance_id import until_released
@@ -357,6 +357,8 @@ class ConsumerOwner(threading.Thread):
             raise as_source_error(error, "as a member of the group")
         if is_refused(error) and not self._was_assigned:
             raise RefusedError(as_source_error(error, "at start").args[0])
+        if error.code() in UNREACHABLE:  # the client's own log has the cause, ContactWatch the consequence
+            return
         self._journal.warning("Kafka cannot be used for now; trying on.", error=error.str())
 
     def _on_message_error(self, message: Message, error: KafkaError) -> None:

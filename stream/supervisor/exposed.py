@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import TimeoutError as NoAnswerError
 
+from prometheus_client import generate_latest
+
+from stream import __version__
 from stream.core.catalogue import WORKER_RESTARTS, WORKER_UP, Metric
+from stream.core.stats import EngineStats
 from stream.supervisor.exposition import merged
 from stream.supervisor.supervisor import FRESH_WITHIN_S, Supervisor
 from stream.supervisor.worker import Clock, Worker
 from stream.telemetry.health import HEARTBEAT_MAX_AGE_S
+from stream.telemetry.metrics import EngineCollector
 
 
 class ExposedWorkers:
@@ -20,8 +25,12 @@ class ExposedWorkers:
     Health and readiness are those of the last second; the metrics are asked for anew.
     """
 
-    def __init__(self, supervisor: Supervisor, loop: asyncio.AbstractEventLoop, clock: Clock) -> None:
+    def __init__(
+        self, supervisor: Supervisor, waiting: Sequence[EngineStats], loop: asyncio.AbstractEventLoop, clock: Clock
+    ) -> None:
+        """`waiting` has the numbers that are shown until a worker has some of its own."""
         self._supervisor = supervisor
+        self._waiting = EngineCollector(waiting, __version__)
         self._loop = loop
         self._clock = clock
 
@@ -32,7 +41,10 @@ class ExposedWorkers:
         workers = self._supervisor.workers
         up = _text(WORKER_UP, {worker.number: int(worker.is_running) for worker in workers})
         restarts = _text(WORKER_RESTARTS, {worker.number: worker.restarts for worker in workers})
-        return (up + restarts + merged({worker.number: worker.metrics for worker in workers})).encode()
+        texts = {worker.number: worker.metrics for worker in workers}
+        if not any(texts.values()):
+            texts = dict.fromkeys(texts, generate_latest(self._waiting).decode())
+        return (up + restarts + merged(texts)).encode()
 
     def health_fault(self) -> str:
         """The workers that gave no sign of life for too long, or said themselves that something is stuck."""

@@ -8,16 +8,18 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from stream.app.contact import ProcessContact
 from stream.app.endpoint import serve_http
 from stream.app.layout_check import partitions_of
 from stream.app.policies import kafka_policy, layouts
 from stream.app.processor import RunOptions, require_known
 from stream.app.reload import in_force, plan_engines
 from stream.app.shares import find_share_warnings
-from stream.app.start import Start, ask_kafka, unless_stopped, until_answered
+from stream.app.start import Asker, Start, ask_kafka, unless_stopped
 from stream.app.tracing import require_extra
 from stream.app.world import poster
 from stream.core.errors import ConfigError, Problem, told
+from stream.core.stats import EngineStats
 from stream.settings.kafka import STOP_ALLOWANCE_S
 from stream.settings.load import Loaded
 from stream.settings.model import Settings
@@ -45,6 +47,8 @@ class SupervisedRun:
         self._options = options
         self._journal = journal
         rules = Rules(stop_limit_s(settings), options.until_end)
+        self._waiting_stats = _stats_of(settings, options)
+        """What is shown until a worker has numbers of its own."""
         self._supervisor = Supervisor(options.workers, rules, spawn, SystemClock().monotonic, journal)
 
     def request_stop(self) -> None:
@@ -79,7 +83,7 @@ class SupervisedRun:
             StreamError: what keeps it from starting any worker.
         """
         listen, clock = self._loaded.settings.http.listen, SystemClock().monotonic
-        exposed = ExposedWorkers(self._supervisor, asyncio.get_running_loop(), clock)
+        exposed = ExposedWorkers(self._supervisor, self._waiting_stats, asyncio.get_running_loop(), clock)
         endpoint = serve_http(listen, exposed, self._journal)
         try:
             start = await unless_stopped(self._ask_kafka(), self._supervisor.stopping)
@@ -91,11 +95,17 @@ class SupervisedRun:
 
     async def _ask_kafka(self) -> Start:
         settings, options, journal = self._loaded.settings, self._options, self._journal
-        kafka = kafka_policy(settings, logger=librdkafka_logger(journal))
-        start = await ask_kafka(
-            settings, kafka, journal, until_end=options.until_end, inspect_topics=options.inspect_topics
-        )
-        partitions = len(await until_answered(kafka, lambda: partitions_of(kafka), journal))
+        contact = ProcessContact(self._waiting_stats, journal)
+        kafka = kafka_policy(settings, logger=librdkafka_logger(journal, contact.outage))
+        asker = Asker(kafka, journal, contact.note_answer)
+        following = asyncio.create_task(contact.follow())
+        try:
+            start = await ask_kafka(
+                settings, kafka, asker, until_end=options.until_end, inspect_topics=options.inspect_topics
+            )
+            partitions = len(await asker.until_answered(lambda: partitions_of(kafka)))
+        finally:
+            following.cancel()
         if 0 < partitions < options.workers:
             what = "There are more workers than partitions: the others have nothing to do."
             journal.warning(what, workers=options.workers, partitions=partitions)
@@ -110,6 +120,13 @@ def _require_usable(settings: Settings, options: RunOptions) -> None:
     """Raises ConfigError when a worker could not start with these settings."""
     require_known(settings, options.only)
     plan_engines(settings, layouts(settings, only=options.only, workers=options.workers))
+
+
+def _stats_of(settings: Settings, options: RunOptions) -> list[EngineStats]:
+    """Empty numbers of each group."""
+    topics = [topic for topic in settings.kafka.topics if not topic.startswith("^")]
+    chosen = layouts(settings, only=options.only, workers=options.workers)
+    return [EngineStats(one.group, topics, [workflow.name for workflow in one.workflows]) for one in chosen]
 
 
 def stop_limit_s(settings: Settings) -> float:

@@ -32,14 +32,14 @@ class LineLimiter:
         # Invariant: in the order of the last line, so that what is dropped is what has been quiet longest.
         self._last: OrderedDict[Hashable, _Kept] = OrderedDict()
 
-    def admit(self, key: Hashable, now: float, write: Write | None = None) -> int | None:
+    def admit(self, key: Hashable, now: float, write: Write | None = None, every_s: float | None = None) -> int | None:
         """How many lines were kept back since the last one of `key`; None when this one is to be kept back.
 
-        A line that is kept back and has a `write` can be told later; see `overdue`.
+        A line that is kept back and has a `write` can be told later; see `overdue`. `every_s` instead of `interval_s`.
         """
         with self._lock:
             kept = self._last.get(key)
-            if kept is not None and now - kept.at < self._interval_s:
+            if kept is not None and now - kept.at < (every_s or self._interval_s):
                 kept.suppressed += 1
                 kept.write = write
                 return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import sys
 from collections.abc import Hashable, Mapping
 from functools import partial
@@ -17,6 +18,7 @@ from stream.telemetry.clock import SystemClock
 from stream.telemetry.limiter import LineLimiter
 from stream.telemetry.lines import RESERVED, json_line, text_line
 from stream.telemetry.mask import HIDDEN
+from stream.telemetry.outage import KafkaOutage
 
 Format = Literal["text", "json"]
 Level = Literal["debug", "info", "warning", "error"]
@@ -28,6 +30,10 @@ LIMIT_KEY = "limit_key"
 QUIET_LOGGERS = ("httpx", "httpcore")
 """They log URLs of requests, which are secrets."""
 SILENT = logging.CRITICAL + 1
+CONNECTION_FACILITIES = frozenset({"FAIL", "ERROR", "BRKMAIN", "REQTMOUT", "CONNECT", "TIMEOUT"})
+"""librdkafka's words for lines about a connection to a broker."""
+CONNECTION_EVERY_S = 60.0
+ADDRESS = re.compile(r"[\w.-]+:\d+|\[[0-9a-f:]+\]:\d+")
 
 
 class LineWriter:
@@ -97,6 +103,13 @@ class StructlogJournal:
             if suppressed is not None:
                 self._write_counted(level, sentence, fields, suppressed)
 
+    def once_in(self, seconds: float, level: Level, key: Hashable, sentence: str, /, **fields: object) -> None:
+        """Write a line unless one of the same key was written within so many seconds; others are not counted."""
+        with contextlib.suppress(Exception):
+            bound = tuple(map(str, self._bound.values()))
+            if self._limiter.admit((key, bound), self._clock.monotonic(), every_s=seconds) is not None:
+                self._write(level, sentence, fields)
+
     def tell_suppressed(self, everything: bool = False) -> None:
         """Write the last of the lines kept back, where the time for one has come; `everything`: at the end.
 
@@ -129,12 +142,14 @@ class JournalBridge(logging.Handler):
     """Lines of the standard library's logging into a journal, at most one in ten seconds per subject; never raises.
 
     librdkafka writes (facility, client, text) and repeats itself every few milliseconds while a broker is down;
-    any other line's subject is its logger and its template.
+    any other line's subject is its logger and its template. Of one broker's connection at most one line a minute is
+    written, whichever client writes it, and none while `outage` has said already that Kafka is away.
     """
 
-    def __init__(self, journal: StructlogJournal) -> None:
+    def __init__(self, journal: StructlogJournal, outage: KafkaOutage | None = None) -> None:
         super().__init__()
         self._journal = journal
+        self._outage = outage
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line. Kafka's poll, or whoever else logs, must not fail for it."""
@@ -152,6 +167,9 @@ class JournalBridge(logging.Handler):
         if level == "debug":  # asked for with the option `debug`: there every line counts
             self._journal.debug("The Kafka client reports.", facility=facility, client=client, text=said)
             return
+        if facility in CONNECTION_FACILITIES:
+            self._from_connection(level, facility, client, said)
+            return
         broker = said.partition(": ")[0]
         self._journal.limited(
             level,
@@ -160,6 +178,17 @@ class JournalBridge(logging.Handler):
             facility=facility,
             client=client,
             text=said,
+        )
+
+    def _from_connection(self, level: Level, facility: str, client: str, text: str) -> None:
+        address = ADDRESS.search(text)
+        if self._outage is not None:
+            self._outage.cause = text
+            if self._outage.is_on:
+                return
+        subject = "connection", address[0] if address else text
+        self._journal.once_in(
+            CONNECTION_EVERY_S, level, subject, "The Kafka client reports.", facility=facility, client=client, text=text
         )
 
     def _from_python(self, record: logging.LogRecord) -> None:
@@ -212,10 +241,10 @@ def journal(clock: Clock | None = None, /, **bound: object) -> StructlogJournal:
     return StructlogJournal(structlog.get_logger(), bound, clock or SystemClock(), _limiter)
 
 
-def librdkafka_logger(journal: StructlogJournal) -> logging.Logger:
+def librdkafka_logger(journal: StructlogJournal, outage: KafkaOutage | None = None) -> logging.Logger:
     """A logger to give to a Kafka client as `logger=`: its lines go to `journal`, limited unless they are debugging."""
     logger = logging.Logger("librdkafka", logging.DEBUG)
-    logger.addHandler(JournalBridge(journal))
+    logger.addHandler(JournalBridge(journal, outage))
     return logger
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import orjson
 import pytest
-from acceptance_support import Scene, call, ids_of, make_event, tracks, wait_until
+from acceptance_support import WAIT_S, Scene, call, ids_of, make_event, tracks, wait_until
 
+from stream.testing.apache_kafka import ApacheKafka
 from stream.testing.checker import duplicates, missing
 from stream.testing.receiver import FaultReceiver
 from stream.testing.topics import Broker, Given, partitions_of, produce_transaction
@@ -44,6 +45,60 @@ def test_an_unreachable_broker_is_waited_for(scene: Scene, nobody: str) -> None:
         began = time.monotonic()
         assert run.stop(timeout=25) == 0
         print(f"stopped in {time.monotonic() - began:.2f} s")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--workers", "2")], ids=["alone", "workers"])
+def test_a_kafka_that_was_never_there_is_shown(scene: Scene, nobody: str, arguments: tuple[str, ...]) -> None:
+    """Metrics say that it is away and that nothing is read, before any engine or worker runs; so does one line."""
+    with scene.start("--bootstrap-servers", nobody, *arguments) as run:
+        assert "Connection refused" in run.line("Kafka is unreachable: no broker answers.")
+        shown = run.metrics()
+        for name in ("tray_kafka_up", "tray_partitions_assigned"):
+            assert f'group="{scene.group}"' in shown.text.partition(f"\n{name}{{")[2].partition("}")[0]
+            assert shown.total(name, group=scene.group) == 0
+        assert "tray_kafka_last_contact_timestamp_seconds{" not in shown.text
+        assert run.stop(timeout=25) == 0
+
+
+def test_a_topic_that_is_missing_is_no_outage(scene: Scene) -> None:
+    """Kafka answers, and says so in the metrics; no partition is assigned."""
+    with scene.start() as run:
+        run.line("Not ready to start yet")
+        wait_until(lambda: run.metrics().total("tray_kafka_up") == 1, "Kafka is up")
+        assert run.metrics().total("tray_kafka_last_contact_timestamp_seconds") > time.time() - WAIT_S
+        assert "tray_partitions_assigned{" in run.metrics().text
+        assert run.metrics().total("tray_partitions_assigned") == 0
+        assert run.stop() == 0
+        assert "unreachable" not in run.log
+
+
+def test_a_kafka_that_dies_is_told_and_shown_until_it_is_back(
+    own_kafka: ApacheKafka, receiver: FaultReceiver, topic_name: str, tmp_path: Path
+) -> None:
+    """Three lines at most in the first seconds, then silence; afterwards how long it was away, and all is read on."""
+    scene = Scene(own_kafka, topic_name, receiver, tmp_path)
+    scene.configure(scene.workflow("orders"))
+    own_kafka.create_topic(topic_name, 3)
+    with scene.start() as run:
+        run.line("Partitions assigned.")
+        wait_until(lambda: run.metrics().total("tray_kafka_up") == 1, "Kafka is up")
+        assert run.metrics().total("tray_partitions_assigned") == 3
+        before = len(run.log.splitlines())
+        own_kafka.kill()
+        run.line("Kafka is unreachable: no broker answers.")
+        assert run.metrics().total("tray_kafka_up") == 0
+        wait_until(lambda: run.metrics().total("tray_partitions_assigned") == 0, "the partitions are lost")
+        told = run.log.splitlines()[before:]
+        assert sum("The Kafka client reports." in line for line in told) <= 3, "\n".join(told)
+        assert run.get("/healthz")[0] == 200
+        assert run.get("/readyz")[0] == 200
+        own_kafka.restart()
+        run.line("Kafka answers again; away for ")
+        scene.produce(tracks(range(9)))
+        assert receiver.wait_for_count("/orders", 9)
+        wait_until(lambda: run.metrics().total("tray_partitions_assigned") == 3, "the partitions are back")
+        assert run.metrics().total("tray_kafka_up") == 1
+        assert run.stop() == 0
 
 
 def test_check_tells_that_the_broker_is_unreachable(scene: Scene, nobody: str) -> None:

@@ -91,10 +91,11 @@ def verdicts(*reports: str) -> list[bool]:
 
 
 def test_nothing_is_up_before_the_first_answer() -> None:
-    """A client that only tries to connect has no contact, and no time of one."""
+    """A client that only tries to connect has no contact, and no time of one; before ten seconds that says nothing."""
     told: list[Contact] = []
     watch = ContactWatch(told.append, lambda call, given: call(given), RecordingJournal())
-    watch.on_statistics(report(1, broker("TRY_CONNECT", -1e-6)))
+    for at in (1, 5, 12):
+        watch.on_statistics(report(at, broker("TRY_CONNECT", -1e-6)))
     assert told == [Contact(is_up=False, at=None)]
 
 

@@ -54,7 +54,6 @@ def test_a_broker_that_comes_back_is_read_on(shaky_kafka: ApacheKafka, topic_nam
         member.wait_records(10)
         member.commit()
         shaky_kafka.kill()
-        until(lambda: member.journal.count("Kafka cannot be used for now"))
         member.commit(wait=False)
         shaky_kafka.restart()
         fill(shaky_kafka, topic_name, 10, (0, 1))
@@ -109,7 +108,7 @@ def test_a_member_that_starts_before_its_broker_waits_for_it(tmp_path: Path, sha
     shaky_kafka.resume()
     nobody = ApacheKafka(tmp_path / "never-started")
     with Member(policy(nobody, "events")) as member:
-        until(lambda: member.journal.count("Kafka cannot be used for now"))
+        until(lambda: member.beats > 5)
         assert member.stop() < 5
         assert member.error is None
 

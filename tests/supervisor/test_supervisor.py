@@ -10,6 +10,7 @@ from supervisor_support import Troupe, loaded, now, play
 
 from stream.app.remaining import Remaining
 from stream.core.errors import Problem
+from stream.core.stats import EngineStats
 from stream.supervisor.exposed import ExposedWorkers
 from stream.supervisor.messages import Reload, Report, Stop, Task
 from stream.supervisor.supervisor import Rules
@@ -341,7 +342,8 @@ def test_health_and_readiness_of_all() -> None:
 
     async def scene() -> None:
         troupe = Troupe()
-        exposed = ExposedWorkers(troupe.supervisor, asyncio.get_running_loop(), now)
+        waiting = [EngineStats("tray", ["events"], ["orders"])]
+        exposed = ExposedWorkers(troupe.supervisor, waiting, asyncio.get_running_loop(), now)
         assert exposed.health_fault() == ""
         assert exposed.readiness_fault() == "Worker 0: Not started yet. Worker 1: Not started yet."
         await asyncio.sleep(60)  # Kafka may be away for long before the first worker is started

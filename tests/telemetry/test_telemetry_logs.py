@@ -207,7 +207,7 @@ def test_the_log_never_raises(clock: FixedClock) -> None:
 def test_lines_of_the_kafka_client_are_limited_by_subject(
     out: io.StringIO, log: StructlogJournal, clock: FixedClock
 ) -> None:
-    """A broker that is down is one line in ten seconds, a warning; another broker is another line."""
+    """A broker that is down is one line in a minute, a warning; another broker is another line."""
     logger = librdkafka_logger(log)
     for _ in range(200):
         logger.error("%s [%s] %s", "FAIL", "rdkafka#consumer-1", FAIL)
@@ -215,7 +215,7 @@ def test_lines_of_the_kafka_client_are_limited_by_subject(
     logger.critical("%s [%s] %s", "FATAL", "rdkafka#consumer-1", "[thrd:main]: Fatal error: fenced")
     logger.info("%s [%s] %s", "NOTE", "rdkafka#consumer-1", "text alone")
     logger.debug("%s [%s] %s", "NOTE", "rdkafka#consumer-1", "unseen")
-    clock.at += 10
+    clock.at += 60
     logger.error("%s [%s] %s", "FAIL", "rdkafka#consumer-1", FAIL)
     lines = [line.partition("Z ")[2] for line in out.getvalue().splitlines()]
     assert [line.split(" ", 1)[0] for line in lines] == ["warning", "warning", "error", "info", "warning"]
@@ -223,7 +223,7 @@ def test_lines_of_the_kafka_client_are_limited_by_subject(
         "warning The Kafka client reports. facility=FAIL client=rdkafka#consumer-1 "
         'text="kafka:9092/bootstrap: Connect to ipv4#10.0.0.1:9092 failed: Connection refused"'
     )
-    assert lines[4].endswith("suppressed=199")
+    assert lines[4] == lines[0]
 
 
 def test_a_line_that_cannot_be_formatted_is_dropped(out: io.StringIO, log: StructlogJournal) -> None:

@@ -1,0 +1,55 @@
+"""What the log says while Kafka is away: when that begins, once a minute, and when it is over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from stream.core.model import Contact
+from stream.core.moments import format_time
+from stream.core.ports import Clock, Journal
+
+NOTICED_AFTER_S = 10.0
+REMIND_EVERY_S = 60.0
+
+
+class KafkaOutage:
+    """One for each process, however many groups it has: they share the brokers, and the lines."""
+
+    def __init__(self, journal: Journal, clock: Clock) -> None:
+        self.is_on = False
+        """Lines of the Kafka client about its connections are not written meanwhile; their last is `cause`."""
+        self.cause = ""
+        self._journal = journal
+        self._clock = clock
+        self._began = clock.wall()
+        self._remind_at = 0.0
+
+    def look(self, contacts: Iterable[Contact]) -> None:
+        """Compare with the last look; to be called every second or so, from the event loop."""
+        away = [contact.at or self._began for contact in contacts if not contact.is_up]
+        now = self._clock.monotonic()
+        if not away:
+            self._end()
+        elif not self.is_on and self._clock.wall() - min(away) > NOTICED_AFTER_S:
+            self.is_on, self._began, self._remind_at = True, min(away), now + REMIND_EVERY_S
+            self._tell("Kafka is unreachable: no broker answers. Retrying; events wait on the topic.")
+        elif self.is_on and now >= self._remind_at:
+            self._remind_at = now + REMIND_EVERY_S
+            self._tell("Kafka is still unreachable; retrying.", away=self._length())
+
+    def _tell(self, sentence: str, **more: object) -> None:
+        cause = {"cause": self.cause} if self.cause else {}
+        self._journal.warning(sentence, since=format_time(int(self._began * 1000)), **more, **cause)
+
+    def _end(self) -> None:
+        if self.is_on:
+            self._journal.info(f"Kafka answers again; away for {self._length()}.")
+        self.is_on, self.cause, self._began = False, "", self._clock.wall()
+
+    def _length(self) -> str:
+        seconds = max(0, round(self._clock.wall() - self._began))
+        minutes, rest = divmod(seconds, 60)
+        hours, minutes = divmod(minutes, 60)
+        if hours:
+            return f"{hours} h {minutes} min"
+        return f"{minutes} min {rest} s" if minutes else f"{rest} s"
