@@ -81,15 +81,25 @@ class _View:
 
     def group(self, group: str) -> GroupReading:
         now = self.now
+        members = list(now.series("tray_kafka_up", group=group))
+        cut_off = [named for named, is_up in members if not is_up]
+        contacts = [now.most("tray_kafka_last_contact_timestamp_seconds", **named) for named in cut_off]
+        assigned = int(now.total("tray_partitions_assigned", group=group))
+        is_lag_known = not cut_off and (assigned > 0 or not members)
         return GroupReading(
             group=group,
             received_per_s=self._rate("tray_events_received_total", group=group),
             open_events=int(now.total("tray_open_events", group=group)),
             open_bytes=int(now.total("tray_open_bytes", group=group)),
-            lag=int(now.total("tray_consumer_lag", group=group)),
+            lag=int(now.total("tray_consumer_lag", group=group)) if is_lag_known else None,
             partitions=sum(1 for _ in now.series("tray_committed_offset", group=group)),
             partitions_paused=int(now.total("tray_partitions_paused", group=group)),
             partitions_held=int(now.total("tray_held", group=group, workflow="")),
+            partitions_assigned=assigned,
+            partitions_halted=int(now.total("tray_partitions_halted", group=group)),
+            members=len(members),
+            members_cut_off=len(cut_off),
+            last_contact_at=None if None in contacts else min(filter(None, contacts), default=None),
             records_lost=int(now.total("tray_records_lost_total", group=group)),
             commits_failed=int(now.total("tray_commits_total", group=group, result="failed")),
         )
@@ -131,11 +141,17 @@ class _View:
                 whose["group"],
                 whose["topic"],
                 int(whose["partition"]),
-                lag=int(self.now.most("tray_consumer_lag", **whose) or 0),
+                lag=self._lag_of(named, whose),
                 committed=int(committed),
                 committed_per_s=None if before is None else max(0.0, committed - before) / self._elapsed(),
                 worker=named.get("worker", ""),
             )
+
+    def _lag_of(self, named: dict[str, str], whose: dict[str, str]) -> int | None:
+        owner = {label: named[label] for label in ("group", "worker") if label in named}
+        if self.now.least("tray_kafka_up", **owner) == 0:
+            return None
+        return int(self.now.most("tray_consumer_lag", **whose) or 0)
 
     def _elapsed(self) -> float:
         return max(self.now.at - (self.rated_from or self.now).at, 1e-6)

@@ -13,11 +13,20 @@ class GroupReading:
     received_per_s: float | None
     open_events: int
     open_bytes: int
-    lag: int
+    lag: int | None
+    """None: not known, since no partition is owned here or Kafka does not answer."""
     partitions: int
     partitions_paused: int
     partitions_held: int
     """Partitions that are not read, since their records are no valid events."""
+    partitions_assigned: int
+    partitions_halted: int
+    """Not read, since records of theirs were lost."""
+    members: int
+    """Consumers of the group in this process, one for each worker; how many of them no broker answers:"""
+    members_cut_off: int
+    last_contact_at: float | None
+    """When a broker last answered the one that has waited longest; None: never."""
     records_lost: int
     commits_failed: int
 
@@ -63,7 +72,8 @@ class PartitionReading:
     group: str
     topic: str
     partition: int
-    lag: int
+    lag: int | None
+    """None: not known, since Kafka does not answer."""
     committed: int | None
     committed_per_s: float | None
     worker: str = ""

@@ -11,6 +11,7 @@ from rich.text import Text
 from stream.core.moments import format_wall
 from stream.core.printable import printable
 from stream.watch.columns import COLUMNS, FURTHER, Column, chosen, name_width
+from stream.watch.outages import outages
 from stream.watch.reading import GroupReading, PartitionReading, Reading, WorkflowReading
 from stream.watch.trend import BARS, PLAIN_BARS, sparkline
 from stream.watch.words import rate, short, size, span
@@ -46,8 +47,8 @@ class Screen:
 
     def lines(self, width: int, height: int, bars: str = BARS) -> Iterator[Text]:
         """Every line, at most `height`: the workflows first, then as many partitions as there is room for."""
-        head = [self._title(), *self._faults()]
         reading = self.reading
+        head = [self._title(), *self._faults(), *(outages(reading.groups, self.wall()) if reading else ())]
         if reading is None:
             yield from head
             return
@@ -132,9 +133,16 @@ def _summary(reading: Reading) -> str:
         f"received {rate(sum(received) if received else None)}/s",
         f"delivered {rate(sum(delivered) if delivered else None)}/s",
         f"open {short(sum(group.open_events for group in groups))} ({size(sum(group.open_bytes for group in groups))})",
-        f"lag {short(sum(group.lag for group in groups))}",
+        f"lag {_total_lag(groups)}",
     )
     return "  ".join(parts)
+
+
+def _total_lag(groups: Sequence[GroupReading]) -> str:
+    """What is known of it, `+?` where there is more; `?`: nothing is known."""
+    known = [group.lag for group in groups if group.lag is not None]
+    unknown = "?" if len(known) < len(groups) else ""
+    return f"{short(sum(known))}{'+' if unknown else ''}{unknown}" if known else "?"
 
 
 def _layout(reading: Reading, width: int) -> tuple[list[Column], int, int]:
@@ -154,6 +162,7 @@ def _left(columns: Sequence[Column], names: int, width: int) -> int:
 def _alarms(groups: Sequence[GroupReading]) -> Iterator[Text]:
     """One line of what is never well, when there is any of it."""
     counts = {
+        "partitions halted: records that were to be read are gone": sum(group.partitions_halted for group in groups),
         "partitions held: their records are no valid events": sum(group.partitions_held for group in groups),
         "records lost before they were read": sum(group.records_lost for group in groups),
         "commits refused": sum(group.commits_failed for group in groups),
@@ -166,7 +175,7 @@ def _alarms(groups: Sequence[GroupReading]) -> Iterator[Text]:
 def _partitions(reading: Reading, width: int, room: int) -> Iterator[Text]:
     """A line of titles and at most `room` more: the partitions that lag most, side by side where the width allows."""
     extra = (len(reading.groups) > 1, reading.workers > 0)
-    found = sorted(reading.partitions, key=lambda one: (-one.lag, one.group, one.topic, one.partition))
+    found = sorted(reading.partitions, key=lambda one: (-(one.lag or 0), one.group, one.topic, one.partition))
     title = _cells(("partition", "lag", "done/s", "committed", "group", "worker"), extra)
     blocks = max(1, width // len(title))
     shown = found[: room * blocks] if len(found) <= room * blocks else found[: max(0, room - 1) * blocks]
@@ -184,7 +193,17 @@ def _partitions(reading: Reading, width: int, room: int) -> Iterator[Text]:
 def _partition(one: PartitionReading, extra: tuple[bool, bool]) -> str:
     committed = "-" if one.committed is None else str(one.committed)
     place = f"{one.topic}:{one.partition}"
-    return _cells((place, short(one.lag), rate(one.committed_per_s), committed, one.group, one.worker), extra)
+    return _cells(
+        (
+            place,
+            "?" if one.lag is None else short(one.lag),
+            rate(one.committed_per_s),
+            committed,
+            one.group,
+            one.worker,
+        ),
+        extra,
+    )
 
 
 def _cells(texts: tuple[str, str, str, str, str, str], extra: tuple[bool, bool]) -> str:

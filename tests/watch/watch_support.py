@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from stream.core.model import TopicPartition
+from stream.core.model import Contact, TopicPartition
 from stream.core.stats import EngineStats
 from stream.telemetry.metrics import EngineCollector
 from stream.watch.snapshot import Snapshot, read_snapshot
@@ -20,6 +20,8 @@ def stats_of(group: str = "tray", workflows: Sequence[str] = ("orders", "privacy
     for partition in range(partitions):
         stats.committed[TopicPartition("seg", partition)] = 0
         stats.ends[TopicPartition("seg", partition)] = 0
+    stats.partitions_assigned = partitions
+    stats.note_contact(Contact(is_up=True, at=WALL))
     return stats
 
 

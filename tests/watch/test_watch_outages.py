@@ -1,0 +1,137 @@
+"""That nothing is read is the first thing that `top` says, in red, whatever the size of the terminal."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import pytest
+from rich.console import Console
+from watch_support import WALL, stats_of, text_of
+
+from stream.core.model import Contact
+from stream.core.stats import EngineStats
+from stream.supervisor.exposition import merged
+from stream.watch.history import History
+from stream.watch.reading import Reading
+from stream.watch.screen import Screen
+from stream.watch.snapshot import read_snapshot
+
+NOW = WALL + 184
+AWAY = Contact(is_up=False, at=WALL)
+SIZES = [(80, 24), (200, 60)]
+
+
+def reading_of(text: str) -> Reading:
+    """What one scrape says."""
+    history = History()
+    history.take(read_snapshot(text, 0, NOW))
+    return history.reading()
+
+
+def drawn(text: str, width: int = 80, height: int = 24) -> list[str]:
+    """What a terminal shows of it."""
+    out = io.StringIO()
+    console = Console(file=out, width=width, height=height, force_terminal=True, color_system=None)
+    console.print(Screen("http://127.0.0.1:9464/metrics", "2s", lambda: NOW, reading_of(text)), end="")
+    return out.getvalue().splitlines()
+
+
+def lost() -> EngineStats:
+    """A group whose partitions are gone since Kafka is."""
+    stats = stats_of(partitions=0)
+    stats.note_contact(AWAY)
+    return stats
+
+
+def isolated(names: Sequence[str], *away: str) -> list[EngineStats]:
+    """A group for each workflow, of which some are cut off."""
+    groups = [stats_of(f"tray.{name}", [name]) for name in names]
+    for stats in groups:
+        if stats.group.removeprefix("tray.") in away:
+            stats.note_contact(AWAY)
+    return groups
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_kafka_that_is_away_is_told_with_since_when(width: int, height: int) -> None:
+    """And the lag is unknown, not 0."""
+    lines = drawn(text_of(lost()), width, height)
+    assert lines[1] == "Kafka unreachable since 05:30:17 UTC (3m04s). Events wait; lag unknown."
+    assert "lag ?" in lines[2]
+    assert not any("No partition" in line for line in lines)  # it follows from the other
+
+
+def test_it_is_red() -> None:
+    """In bold."""
+    screen = Screen("http://127.0.0.1:9464/metrics", "2s", lambda: NOW, reading_of(text_of(lost())))
+    assert [str(line.style) for line in screen.lines(80, 24)][1] == "bold red"
+
+
+def test_partitions_that_are_still_held_have_no_known_lag() -> None:
+    """Until the session ends they are owned, and the last lag that was seen says nothing."""
+    stats = stats_of()
+    stats.note_contact(AWAY)
+    lines = drawn(text_of(stats))
+    assert [line.split()[:2] for line in lines if line.startswith("seg:")] == [["seg:0", "?"], ["seg:1", "?"]]
+    assert "lag ?" in lines[2]
+
+
+def test_kafka_that_never_answered_has_no_time() -> None:
+    """At a first start."""
+    assert drawn(text_of(EngineStats("tray", ["seg"], ["orders"])))[1] == (
+        "Kafka has not answered yet. Events wait; lag unknown."
+    )
+
+
+def test_a_process_without_partitions_is_told() -> None:
+    """Kafka answers, and gave it none."""
+    lines = drawn(text_of(stats_of(partitions=0)))
+    assert lines[1] == "No partition is assigned to this process; it reads nothing."
+    assert "lag ?" in lines[2]
+
+
+def test_workers_without_a_partition_beside_others_are_well() -> None:
+    """More workers than partitions."""
+    text = merged({0: text_of(stats_of()), 1: text_of(stats_of(partitions=0))})
+    assert not any("No partition" in line for line in drawn(text))
+    assert reading_of(text).groups[0].partitions_assigned == 2
+
+
+def test_one_worker_that_is_cut_off_is_told() -> None:
+    """How many of how many; the lag of what the others own is known by itself, the whole is not."""
+    text = merged({0: text_of(stats_of()), 1: text_of(lost())})
+    lines = drawn(text)
+    assert (
+        lines[1] == "Kafka unreachable from 1 of 2 workers since 05:30:17 UTC (3m04s). Events wait; lag unknown."[:80]
+    )
+    assert [line.split()[1] for line in lines if line.startswith("seg:")] == ["0", "0"]
+
+
+def test_groups_are_named_when_it_is_about_some() -> None:
+    """With isolation = "workflow"."""
+    assert drawn(text_of(*isolated(["orders", "crm"], "crm")), 120)[1].endswith("lag unknown: tray.crm.")
+    assert "lag 0+?" in drawn(text_of(*isolated(["orders", "crm"], "crm")), 120)[2]
+    assert drawn(text_of(*isolated(["orders", "crm"], "crm", "orders")), 120)[1].endswith("lag unknown.")
+
+
+def test_halted_partitions_are_told() -> None:
+    """Although their lag may be 0."""
+    stats = stats_of()
+    stats.partitions_halted = 2
+    assert "2 partitions halted: records that were to be read are gone" in drawn(text_of(stats))
+
+
+def test_an_outage_of_days_has_its_day() -> None:
+    """A time of day alone would mislead."""
+    stats = lost()
+    stats.contact = Contact(is_up=False, at=WALL - 200_000)
+    assert " since 2026-11-21 21:56 UTC (2d7h). " in drawn(text_of(stats))[1]
+
+
+def test_a_processor_of_an_earlier_version_raises_no_alarm() -> None:
+    """It has none of these metrics."""
+    kept = [line for line in text_of(stats_of()).splitlines() if "tray_kafka" not in line and "assigned" not in line]
+    lines = drawn("\n".join(kept) + "\n")
+    assert not any("Kafka" in line or "No partition" in line for line in lines)
+    assert "lag 0" in lines[1]
