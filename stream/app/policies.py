@@ -12,6 +12,7 @@ from stream.core.retry import RetryPolicy
 from stream.kafka.client_config import KafkaPolicy
 from stream.kafka.topics import DeadLetterPlan
 from stream.pipeline.deliverer import DeliveryRules
+from stream.settings.hidden import workflow_secrets
 from stream.settings.model import Settings
 from stream.settings.places import parse_place
 from stream.settings.signing import segment_key, webhook_keys
@@ -102,6 +103,7 @@ def workflow_policy(settings: Settings, workflow: Workflow) -> WorkflowPolicy:
         on_failure=workflow.on_failure,
         give_up=_places(workflow.give_up),
         headers=tuple((name, value.reveal()) for name, value in workflow.headers.items()),
+        secrets=workflow_secrets(settings, workflow),
         shared_secret=segment_key(settings, workflow),
         webhook_keys=webhook_keys(settings, workflow),
         body=settings.destination.body,

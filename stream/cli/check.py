@@ -16,6 +16,7 @@ from stream.app.finding import Finding, exit_code
 from stream.cli.console import cell, print_json, print_table
 from stream.settings import redacted_settings
 from stream.settings.load import Loaded
+from stream.telemetry.mask import HIDDEN
 
 _STYLES = {"ok": "green", "warning": "yellow", "failed": "red", "refused": "red"}
 
@@ -43,6 +44,7 @@ def run_check(loaded: Loaded, probe: bool, as_json: bool) -> None:
     findings += check_kafka(loaded.settings)
     if probe:
         findings += asyncio.run(probe_workflows(loaded.settings))
+    findings = [Finding(HIDDEN.mask(each.what), each.verdict, HIDDEN.mask(each.detail)) for each in findings]
     if as_json:
         print_json({"findings": [asdict(finding) for finding in findings]})
     else:

@@ -285,6 +285,8 @@ class WorkflowPolicy:
     """A fixed number of requests in flight; None: adaptive, at most `max_in_flight`."""
     rate_per_s: float | None = None
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What no dead letter may quote of the workflow's settings, besides `headers`."""
     shared_secret: bytes = field(default=b"", repr=False)
     """Key of `X-Signature`; empty: requests have none."""
     webhook_keys: tuple[bytes, ...] = field(default=(), repr=False)

@@ -12,11 +12,11 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote, unquote_plus
+from urllib.parse import unquote, unquote_plus
 
 import orjson
 
-from stream.core.secret_text import LEAST_CHARS, MASK, secret_parts
+from stream.core.secret_text import LEAST_CHARS, MASK, folded, replaced, secret_parts, spellings
 
 MAX_BODY_BYTES = 1024 * 1024
 MAX_VALUES = 20_000
@@ -51,7 +51,7 @@ def without_quotes(excerpt: str, body: bytes, secrets: Iterable[str] = ()) -> st
     try:
         values = _values(_parsed(body))
         wholes, parts = _split(secrets)
-        known = {*map(_folded, values), *wholes, *parts}
+        known = {*map(folded, values), *wholes, *parts}
     except (ValueError, RecursionError):
         return ""
     candidates = _candidates(known, forms)
@@ -67,7 +67,7 @@ def _split(secrets: Iterable[str]) -> tuple[set[str], set[str]]:
     """Folded secrets that consist of parts, and the parts: a cut secret is found by its parts."""
     wholes, parts = set[str](), set[str]()
     for secret in secrets:
-        pieces = [_folded(part) for part in secret_parts(secret)]
+        pieces = [folded(part) for part in secret_parts(secret)]
         (wholes if len(pieces) > 1 else parts).update(pieces[:1])
         parts.update(pieces[1:])
     return wholes - parts, parts
@@ -83,16 +83,16 @@ def _candidates(known: Iterable[str], forms: list[str]) -> list[str]:
 def _without(excerpt: str, candidates: list[str], may_be_cut: list[str]) -> str:
     """Replace whole values in their usual spellings, then what is left of values that were cut."""
     for value in candidates:
-        for spelling in {_folded(spelled(value)) for spelled in _SPELLINGS}:
-            excerpt = _replaced(excerpt, spelling)
+        for spelling in spellings(value):
+            excerpt = replaced(excerpt, spelling)
     for value in may_be_cut:
-        for piece in _cut_pieces(_folded(excerpt), value):
-            excerpt = _replaced(excerpt, piece)
+        for piece in _cut_pieces(folded(excerpt), value):
+            excerpt = replaced(excerpt, piece)
     return excerpt
 
 
 def _without_words(excerpt: str, text: str) -> str:
-    return _WORD.sub(lambda word: MASK if _folded(word[0]).strip(".") in text else word[0], excerpt)
+    return _WORD.sub(lambda word: MASK if folded(word[0]).strip(".") in text else word[0], excerpt)
 
 
 def _holds(excerpt: str, candidates: list[str], may_be_cut: list[str], text: str) -> bool:
@@ -130,17 +130,6 @@ def _common(one: str, other: str) -> int:
     return next((at for at in range(length) if one[at] != other[at]), length)
 
 
-def _replaced(excerpt: str, piece: str) -> str:
-    """`excerpt` with the mask in place of each occurrence of a folded piece."""
-    if not piece:
-        return excerpt
-    folded, kept, position = _folded(excerpt), list[str](), 0
-    while (at := folded.find(piece, position)) >= 0:
-        kept += [excerpt[position:at], MASK]
-        position = at + len(piece)
-    return "".join([*kept, excerpt[position:]])
-
-
 def _forms(excerpt: str) -> list[str]:
     """The folded excerpt, and what it reads when escapes of any kind are resolved, also several on one another."""
     whole = _CUT_ESCAPE.sub("", excerpt)
@@ -148,7 +137,7 @@ def _forms(excerpt: str) -> list[str]:
     while position < len(forms) <= MAX_FORMS:
         forms += [form for read in _UNESCAPES if (form := read(forms[position])) not in forms]
         position += 1
-    return list(dict.fromkeys(map(_folded, forms)))
+    return list(dict.fromkeys(map(folded, forms)))
 
 
 def _backslashes_resolved(text: str) -> str:
@@ -174,22 +163,6 @@ _UNESCAPES: tuple[Callable[[str], str], ...] = (
     unquote_plus,
     _surrogates_joined,
 )
-_SPELLINGS: tuple[Callable[[str], str], ...] = (
-    lambda value: value,
-    lambda value: json.dumps(value)[1:-1],
-    lambda value: json.dumps(value, ensure_ascii=False)[1:-1],
-    lambda value: quote(value, errors="replace"),
-    lambda value: quote(value, safe="", errors="replace"),
-    lambda value: quote_plus(value, errors="replace"),
-    html.escape,
-    lambda value: html.escape(value, quote=False),
-)
-
-
-def _folded(text: str) -> str:
-    """In lower case, with as many characters as before."""
-    low = text.lower()
-    return low if len(low) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
 
 
 def _is_in(value: str, text: str) -> bool:

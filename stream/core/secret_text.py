@@ -1,9 +1,12 @@
-"""Which parts of a header's value and of a host are secret."""
+"""Secrets in text: which parts of a header's value and of a host are secret, and how a secret may be spelled."""
 
 from __future__ import annotations
 
+import html
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from urllib.parse import quote, quote_plus
 
 MASK = "***"
 LEAST_CHARS = 4
@@ -47,3 +50,38 @@ def shown_host(host: str) -> str:
     """`host` as it may be printed: `***.trayapp.io`."""
     secret = secret_host(host)
     return host if secret is None else MASK + host[len(secret) :]
+
+
+def spellings(text: str) -> set[str]:
+    """`text` as it stands and in the escapes of JSON, URLs, forms, HTML and Python, all folded."""
+    return {folded(spelled(text)) for spelled in _SPELLINGS}
+
+
+_SPELLINGS: tuple[Callable[[str], str], ...] = (
+    lambda text: text,
+    lambda text: json.dumps(text)[1:-1],
+    lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    lambda text: repr(text)[1:-1],
+    lambda text: quote(text, errors="replace"),
+    lambda text: quote(text, safe="", errors="replace"),
+    lambda text: quote_plus(text, errors="replace"),
+    html.escape,
+    lambda text: html.escape(text, quote=False),
+)
+
+
+def folded(text: str) -> str:
+    """`text` in lower case, with as many characters as before."""
+    low = text.lower()
+    return low if len(low) == len(text) else "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+
+
+def replaced(text: str, piece: str, mask: str = MASK) -> str:
+    """`text` with the mask in place of each occurrence of a folded piece, whatever its case."""
+    if not piece:
+        return text
+    low, kept, position = folded(text), list[str](), 0
+    while (at := low.find(piece, position)) >= 0:
+        kept += [text[position:at], mask]
+        position = at + len(piece)
+    return "".join([*kept, text[position:]])

@@ -208,5 +208,5 @@ class Endings:
 
 def _detail(line: Line, delivery: Delivery, answer: Answer) -> str:
     """What the workflow said to it, without what it quotes."""
-    secrets = [value for _, value in line.policy.headers]
+    secrets = [*(value for _, value in line.policy.headers), *line.policy.secrets]
     return without_quotes(answer.excerpt, delivery.open_event.event.body, secrets)

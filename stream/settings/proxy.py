@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Self
 from urllib.parse import urlsplit
 
+from stream.core.secret_text import shown_host
 from stream.settings.faults import Fault, refusal
 from stream.settings.secret import Secret
 from stream.settings.url import url_fault
@@ -18,7 +19,7 @@ class ProxyUrl(Secret):
     def redacted(self) -> str:
         """Scheme, host and port: what may be printed of it."""
         parts = urlsplit(self._text)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        return f"{parts.scheme}://{shown_host(parts.netloc.rpartition('@')[2])}"
 
     @classmethod
     def read(cls, value: object) -> Self:

@@ -10,6 +10,7 @@ from pydantic import GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from stream.core.secret_text import shown_host
 from stream.settings.faults import Fault, refusal
 from stream.settings.references import REFERENCE_PATTERN
 from stream.settings.secret import Secret
@@ -26,9 +27,9 @@ class WorkflowUrl(Secret):
     __slots__ = ()
 
     def redacted(self) -> str:
-        """Scheme and host: all of a workflow's URL that may be printed."""
+        """Scheme and host: all of a workflow's URL that may be printed, and of an opaque host only its domain."""
         parts = urlsplit(self._text)
-        return f"{parts.scheme}://{_host(parts)}"
+        return f"{parts.scheme}://{shown_host(_host(parts))}"
 
     @classmethod
     def read(cls, value: object) -> Self:

@@ -29,6 +29,8 @@ LIMIT_KEY = "limit_key"
 """A field that is not written but tells lines apart as those do."""
 QUIET_LOGGERS = ("httpx", "httpcore")
 """They log URLs of requests, which are secrets."""
+QUOTING_LOGGERS = ("opentelemetry.util",)
+"""They quote variables that they cannot read: of their lines the template alone is written."""
 SILENT = logging.CRITICAL + 1
 CONNECTION_FACILITIES = frozenset({"FAIL", "ERROR", "BRKMAIN", "REQTMOUT", "CONNECT", "TIMEOUT"})
 """librdkafka's words for lines about a connection to a broker."""
@@ -192,12 +194,13 @@ class JournalBridge(logging.Handler):
         )
 
     def _from_python(self, record: logging.LogRecord) -> None:
-        # The class alone: an error's text may hold a URL.
+        # The class alone: an error's text may hold a URL. A malformed header is quoted with the token in it.
+        text = str(record.msg) if record.name.startswith(QUOTING_LOGGERS) else record.getMessage()
         error = record.exc_info and record.exc_info[0]
         self._journal.limited(
             _level(record.levelno),
             (record.name, str(record.msg)),
-            record.getMessage(),
+            text,
             logger=record.name,
             **({"error": error.__name__} if error else {}),
         )
@@ -216,7 +219,8 @@ def configure_logs(
     """
 
     def with_fields(_logger: object, _method: str, line: Mapping[str, Any]) -> Mapping[str, Any]:
-        return {**fields, **line}
+        # Masked before quoting: what is escaped reads otherwise than the secret.
+        return {key: HIDDEN.mask_all(value) for key, value in {**fields, **line}.items()}
 
     structlog.configure(
         processors=[structlog.processors.add_log_level, with_fields, text_line if format == "text" else json_line],

@@ -8,7 +8,7 @@ from pathlib import Path
 from settings_support import load
 
 from stream.settings import redacted_settings
-from stream.settings.hidden import hidden_texts
+from stream.settings.hidden import hidden_texts, workflow_secrets
 
 TOML = """
 [kafka]
@@ -52,3 +52,49 @@ def test_no_secret_is_printed(tmp_path: Path) -> None:
     assert shown == {"sasl.mechanism": "PLAIN", "ssl.key.location": "/etc/tls/client.key", "client.rack": "rack-1"}
     assert printed["workflow"][0]["url"] == "https://hooks.example.com"
     assert printed["workflow"][0]["proxy"] == "http://proxy:3128"
+
+
+OPAQUE = (
+    """
+[kafka]
+topics = ["segment-events"]
+[kafka.options]
+"ssl.key.pem" = """
+    + "'''"
+    + """-----BEGIN PRIVATE KEY-----
+bGluZS1vbmUtb2YtYS1rZXk
+bGluZS10d28tb2YtYS1rZXk
+-----END PRIVATE KEY-----"""
+    + "'''"
+    + """
+[[workflow]]
+name = "one"
+url = "https://0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0.eu1.trayapp.io"
+headers = { Authorization = "Bearer abcdefghij", X-Source = "segment" }
+[[workflow]]
+name = "two"
+url = "https://other-flow.trayapp.io:8443/x"
+"""
+)
+
+
+def test_an_opaque_host_is_a_secret(tmp_path: Path) -> None:
+    """As a whole and its key alone; of the host its domain is shown."""
+    settings = load(tmp_path, OPAQUE).settings
+    found = hidden_texts(settings)
+    key = "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"
+    assert {key, f"{key}.eu1.trayapp.io", "other-flow", "other-flow.trayapp.io"} <= found
+    assert [workflow.url.redacted() for workflow in settings.workflows] == [
+        "https://***.eu1.trayapp.io",
+        "https://***.trayapp.io",
+    ]
+    assert {"abcdefghij", "bGluZS1vbmUtb2YtYS1rZXk", "bGluZS10d28tb2YtYS1rZXk"} <= found
+    assert found.isdisjoint({"segment", "Bearer", "eu1.trayapp.io"})
+
+
+def test_the_secrets_of_one_workflow(tmp_path: Path) -> None:
+    """Its own, and those that it shares; not those of the others."""
+    settings = load(tmp_path, OPAQUE).settings
+    found = workflow_secrets(settings, settings.workflows[1])
+    assert "other-flow" in found
+    assert "abcdefghij" not in found
