@@ -73,7 +73,7 @@ class Event:
 
     record: Record
     body: bytes
-    """The JSON bytes, framing stripped; of a delete, the notification once it was made."""
+    """The JSON bytes, framing stripped."""
     type: str
     """Trimmed and lower-cased; `unknown` when validation is off and there is none."""
     user: str | None
@@ -83,8 +83,8 @@ class Event:
     """`NO_PAYLOAD` once it is routed: a parsed event takes several times its bytes, which is what the limits count."""
     made: HttpRequest | None = None
     """The last request that was made of it; those to the next workflows are often the same, but for `constant`."""
-    is_complete: bool = False
-    """A delete whose body is the notification."""
+    notification: bytes | None = None
+    """What is sent of a delete event, once it was made."""
 
 
 NO_PAYLOAD: dict[str, Any] = {}

@@ -50,10 +50,11 @@ class RequestBuilder:
         made = event.made
         if made is not None and made.kind == self._kind:
             return HttpRequest(made.own, made.body, self._constant, made.kind, made.lines)
-        if event.type == "delete" and not event.is_complete:
-            event.body = delete_notification(event.body, event.record.timestamp_ms)
-            event.is_complete = True
         body = event.body
+        if event.type == "delete":
+            if event.notification is None:
+                event.notification = delete_notification(body, event.record.timestamp_ms)
+            body = event.notification
         if self._is_compact:
             body = compact(body)
         key = idempotency_key(event) + self._key_suffix
@@ -67,7 +68,8 @@ class RequestBuilder:
             if trace_parent is not None:
                 headers.append(("traceparent", trace_parent))
         request = HttpRequest(headers, body, self._constant, self._kind)
-        if body is event.body and not self.is_timed:  # another body would take memory that no limit counts
+        is_kept = body is event.body or body is event.notification
+        if is_kept and not self.is_timed:  # another body would take memory that no limit counts
             event.made = request
         return request
 
