@@ -121,13 +121,16 @@ class Processor:
         An event is sent wholly with the old ones or wholly with the new ones, and nothing in flight is dropped.
         """
         try:
-            plan = self._plan(read().settings)
+            loaded = read()
+            plan = self._plan(loaded.settings)
         except ConfigError as error:
             self._tell_not_reloaded(str(error))
         except Exception as error:  # whatever it is: nothing has changed yet, and the run goes on
             self._tell_not_reloaded(told(error))
         else:
             self._apply(plan)
+            for warning in loaded.warnings:
+                self.journal.warning(warning)
 
     def _plan(self, fresh: Settings) -> Plan:
         require_known(fresh, self.options.only)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +46,14 @@ class Draft:
         self.problems.append(Problem(self.label(at), what, fix))
         self.faulty.add(at)
 
+    def is_from_variable(self, at: Location) -> bool:
+        """Whether an environment variable gave the value, or the list that it is part of."""
+        return any(origin.startswith("TRAY_") for origin in self._origins(at))
+
+    def may_refer(self, at: Location) -> bool:
+        """Whether references in the value are resolved: what the command line gives is meant as it stands."""
+        return at not in self.origins or self.is_from_variable(at)
+
     def is_faulty(self, at: Location) -> bool:
         """Whether the value, or one that it is part of, has a problem already."""
         return any(at[:depth] in self.faulty for depth in range(1, len(at) + 1))
@@ -56,8 +64,11 @@ class Draft:
         return format_location(at) + (f" ({remark})" if remark else "")
 
     def _origin(self, at: Location) -> str:
-        depths = range(len(at), 0, -1)
-        return next((self.origins[at[:depth]] for depth in depths if at[:depth] in self.origins), "")
+        return next(self._origins(at), "")
+
+    def _origins(self, at: Location) -> Iterator[str]:
+        """Of the value, and of what it is part of."""
+        return (self.origins[at[:depth]] for depth in range(len(at), 0, -1) if at[:depth] in self.origins)
 
     def _workflow_name(self, at: Location) -> str:
         match at:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from stream.settings.draft import Draft
 from stream.settings.keys import fields_by_key, sections_by_key
-from stream.settings.references import referenced_variables
+from stream.settings.references import is_quoted, is_utf8, referenced_variables, without_newline
 from stream.settings.text import read_text, split_list
 from stream.settings.variables import (
     ISOLATION,
@@ -26,10 +26,21 @@ def read_environment(environ: Mapping[str, str], draft: Draft) -> None:
 
     Variables that the settings file refers to have names of the user's choice.
     """
-    chosen = referenced_variables(draft.tree)
-    for name in sorted(environ):
-        if is_ours(name) and environ[name]:
-            _read_variable(name, environ[name], draft, name in chosen)
+    ours = {name: environ[name] for name in sorted(environ) if is_ours(name) and environ[name]}
+    chosen = referenced_variables(draft.tree) | referenced_variables(list(ours.values()))
+    for name, raw in ours.items():
+        text = without_newline(raw)
+        if not is_utf8(name + raw):
+            draft.report((name,), "is not UTF-8 text.", "Set it as UTF-8.")
+        elif not text:
+            draft.report((name,), "holds nothing but a line break.", "Set it, or remove it.")
+        else:
+            _read_variable(name, text, draft, name in chosen)
+            if is_quoted(text):
+                draft.warnings.append(
+                    f"{name} begins and ends with a quotation mark, which is part of its value. Remove both if an "
+                    "env-file put them there."
+                )
 
 
 def _read_variable(name: str, text: str, draft: Draft, is_referenced: bool) -> None:

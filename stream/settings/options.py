@@ -61,6 +61,7 @@ _NOT_EAGER = "cooperative-sticky"
 
 _SECRET_NAME = re.compile(r"password|passphrase|secret|key|token|credential|jaas|oauthbearer\.config")
 
+_CERTIFICATE_CHECK = "enable.ssl.certificate.verification"
 _HOST_CHECK = "ssl.endpoint.identification.algorithm"
 _TOLD_SASL_OPTIONS = ("sasl.mechanism", "sasl.mechanisms", "sasl.oauthbearer.method")
 """Of the options of SASL, those that only say how one logs in, not as whom."""
@@ -88,11 +89,12 @@ def may_be_printed(name: str) -> bool:
     return not is_secret_option(name)
 
 
-def unverified_option(options: Mapping[str, str]) -> str:
-    """The option that makes TLS trust any broker; empty when there is none."""
-    if options.get("enable.ssl.certificate.verification") in ("false", "0", "f", "no"):
-        return "enable.ssl.certificate.verification"
-    return _HOST_CHECK if options.get(_HOST_CHECK) == "none" else ""
+def unverified_options(options: Mapping[str, str]) -> list[str]:
+    """Those of the options that make TLS trust any broker: set to anything but what librdkafka takes for yes."""
+    safe_by_name = {_CERTIFICATE_CHECK: ("true", "t", "1"), _HOST_CHECK: ("https",)}
+    return [
+        name for name, safe in safe_by_name.items() if name in options and options[name].strip().lower() not in safe
+    ]
 
 
 def _option_fault(name: str, value: object, group_protocol: str | None) -> Fault | None:

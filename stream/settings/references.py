@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from stream.settings.draft import Draft, Location
+from stream.settings.options import may_be_printed
 
 REFERENCE_PATTERN = r".*\$\{(env|file):[^}]+\}.*"
 """Text that holds a reference, as a regular expression for the JSON Schema."""
@@ -17,8 +19,28 @@ _ONE_NEWLINE = re.compile(r"\r?\n\Z")
 _REFERENCE = re.compile(r"\$\{(?:(env|file):([^}]+)\}|([A-Za-z_][A-Za-z0-9_]*)\})?")
 
 
+_QUOTED = (
+    "begins and ends with a quotation mark, which is part of the value. Remove both if an env-file put them there."
+)
+_SECRET_KEYS = ("headers", "proxy", "shared_secret", "shared_secrets", "url")
+"""Keys of secrets whose names do not say so, besides those of options."""
 _PATHS = ("ca_file", "client_cert", "client_key")
 """Keys of a workflow that name files."""
+
+
+def without_newline(text: str) -> str:
+    """`text` without one line break at its end, as editors and `echo` leave it."""
+    return _ONE_NEWLINE.sub("", text)
+
+
+def is_quoted(text: str) -> bool:
+    """Whether quotation marks surround it, which an env-file of docker's keeps as a part of the value."""
+    return len(text) >= 2 and text[0] == text[-1] and text[0] in "\"'"
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a text of the environment was UTF-8: other bytes are kept as lone surrogates."""
+    return not any("\udc80" <= char <= "\udcff" for char in text)
 
 
 def referenced_variables(value: object) -> set[str]:
@@ -41,11 +63,11 @@ class References:
     folder: Path
 
     def resolve(self, draft: Draft) -> None:
-        """Replace the references in what came from the file; each that fails becomes a problem."""
+        """Replace the references in what came from the file or from variables; each that fails becomes a problem."""
         draft.tree = self._walk(draft.tree, (), draft)
 
     def _walk(self, value: Any, at: Location, draft: Draft) -> Any:
-        if at in draft.origins:
+        if not draft.may_refer(at):
             return value
         if isinstance(value, dict):
             return {key: self._walk(inner, (*at, key), draft) for key, inner in value.items()}
@@ -55,7 +77,7 @@ class References:
 
     def _text(self, text: str, at: Location, draft: Draft) -> str:
         try:
-            resolved = _REFERENCE.sub(self._substitute, text)
+            resolved = _REFERENCE.sub(partial(self._substitute, at, draft), text)
         except _UnresolvedError as error:
             what, fix = error.args
             draft.report(at, what, fix)
@@ -64,21 +86,32 @@ class References:
             draft.references[at] = text
         if text and not resolved:
             draft.warnings.append(f"{draft.label(at)}: {text} is empty, so this setting is empty, too.")
+        if resolved != text and is_quoted(resolved):
+            draft.warnings.append(f"{draft.label(at)}: what {text} stands for {_QUOTED}")
         return resolved
 
-    def _substitute(self, found: re.Match[str]) -> str:
+    def _substitute(self, at: Location, draft: Draft, found: re.Match[str]) -> str:
         source, name, bare = found.groups()
-        if source == "env":
-            return self._variable(name)
-        if source == "file":
-            return self._file(name)
+        if source is not None:
+            text = self._variable(name) if source == "env" else self._file(name)
+            if not text.strip() and _needs_text(at):
+                noun = "environment variable" if source == "env" else "file"
+                what = f"refers to the {noun} {name}, which is empty."
+                raise _UnresolvedError(what, "Fill it, or remove the reference.")
+            return text
+        if draft.is_from_variable(at):
+            return found[0]
         fix = f"Write ${{env:{bare or 'NAME'}}} for an environment variable, ${{file:PATH}} for a file."
         raise _UnresolvedError("holds ${…} that is neither ${env:NAME} nor ${file:PATH}.", fix)
 
     def _variable(self, name: str) -> str:
         if name not in self.environ:
             raise _UnresolvedError(f"refers to the environment variable {name}, which is not set.", f"Set {name}.")
-        return self.environ[name]
+        text = self.environ[name]
+        if not is_utf8(text):
+            what = f"refers to the environment variable {name}, which is not UTF-8 text."
+            raise _UnresolvedError(what, "Set it as UTF-8.")
+        return without_newline(text)
 
     def _file(self, name: str) -> str:
         try:
@@ -90,7 +123,15 @@ class References:
             raise _UnresolvedError(
                 f"refers to the file {name}, which is not UTF-8 text.", "Save it as UTF-8."
             ) from error
-        return _ONE_NEWLINE.sub("", text)
+        return without_newline(text)
+
+
+def _needs_text(at: Location) -> bool:
+    """Whether a secret is meant, which must not go missing. One of several may, save the first: a rotation is over."""
+    if at[-2:-1] == ("shared_secrets",):
+        return at[-1] == 0
+    named = [part for part in at if isinstance(part, str)]
+    return any(name in _SECRET_KEYS for name in named) or not may_be_printed(named[-1])
 
 
 def resolve_paths(draft: Draft, folder: Path) -> None:

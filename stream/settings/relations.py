@@ -11,8 +11,9 @@ from stream.core.patterns import doubt
 from stream.settings.draft import Draft
 from stream.settings.keys import nearest
 from stream.settings.model import Settings
-from stream.settings.options import unverified_option
+from stream.settings.options import unverified_options
 from stream.settings.units import format_duration
+from stream.settings.variables import OPTION_TABLES
 from stream.settings.workflow import ALL_TYPES, MAX_WORKFLOWS, Workflow, default_name
 
 DRAIN_ALLOWANCE_S = 2.0
@@ -63,9 +64,9 @@ def find_warnings(settings: Settings) -> Iterator[str]:
     slowest = max(settings.workflows, key=lambda workflow: workflow.timeout, default=None)
     if slowest and settings.kafka.drain_timeout < slowest.timeout + DRAIN_ALLOWANCE_S:
         yield _short_drain(settings.kafka.drain_timeout, slowest)
-    kafka = settings.kafka
-    if unverified := unverified_option({**kafka.options, **kafka.consumer_options, **kafka.producer_options}):
-        yield f"kafka.options: {unverified} turns off the check that a broker is who it says. Remove it."
+    for table in OPTION_TABLES.values():
+        for name in unverified_options(getattr(settings.kafka, table)):
+            yield f"kafka.{table}: {name} turns off the check that a broker is who it says. Remove it."
     for index, workflow in enumerate(settings.workflows):
         for type_ in (*(workflow.types or ()), *workflow.exclude_types):
             if (near := nearest(type_, SEGMENT_TYPES)) and type_ not in (near, ALL_TYPES):

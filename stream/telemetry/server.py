@@ -20,7 +20,7 @@ from stream.core.ports import Clock, Journal
 from stream.telemetry.exposed import Exposed
 
 MAX_CONNECTIONS = 32
-"""Connections served at one time; one more is closed unanswered."""
+"""Connections served at one time; for one more the oldest is closed whose request is not complete, else the oldest."""
 MAX_REQUEST_BYTES = 16 * 1024
 """Request line and headers together; what lies beyond is not read."""
 SILENCE_LIMIT_S = 5.0
@@ -126,6 +126,7 @@ class _Answering(BaseHTTPRequestHandler):
         self._start_reply()
 
     def _start_reply(self) -> bytes:
+        self.server.request_is_complete(self.connection)
         return self._send_head(self.server.endpoint.reply(self.path.partition("?")[0]))
 
     def _refuse(self) -> None:
@@ -158,7 +159,9 @@ class _Server(ThreadingHTTPServer):
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self._clock = clock
         self._journal = journal
+        # Invariant: oldest first. The handlers' threads remove their own.
         self._since: dict[Any, float] = {}
+        self._answering: set[Any] = set()
         super().__init__(address, _Answering)
 
     def server_bind(self) -> None:
@@ -167,14 +170,17 @@ class _Server(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if len(self._since) >= MAX_CONNECTIONS:
-            self.shutdown_request(request)
-            return
+            self._drop_one()
         self._since[request] = self._clock.monotonic()
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        self._since.pop(request, None)
+        self._forget(request)
         super().shutdown_request(request)
+
+    def request_is_complete(self, connection: Any) -> None:
+        """Its answer is being made: others are dropped before it."""
+        self._answering.add(connection)
 
     def service_actions(self) -> None:
         self.drop_older_than(CONNECTION_LIMIT_S)
@@ -184,14 +190,31 @@ class _Server(ThreadingHTTPServer):
         now = self._clock.monotonic()
         for connection, since in self._since.copy().items():
             if now - since >= age_s:
-                with contextlib.suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+                _end(connection)
+
+    def _drop_one(self) -> None:
+        """Make room: a probe has to be answered however many connections drip."""
+        oldest = list(self._since.copy())
+        dropped = next((each for each in oldest if each not in self._answering), oldest[0] if oldest else None)
+        if dropped is not None:
+            self._forget(dropped)
+            _end(dropped)
+
+    def _forget(self, connection: Any) -> None:
+        self._since.pop(connection, None)
+        self._answering.discard(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         error = sys.exc_info()[1]
         # A client that goes away is no news.
         if not isinstance(error, OSError):
             self._journal.error("The metrics endpoint could not answer.", error=type(error).__name__)
+
+
+def _end(connection: socket.socket) -> None:
+    """Its thread notices, and closes it."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _bind(listen: str, endpoint: TelemetryServer, clock: Clock, journal: Journal) -> _Server:

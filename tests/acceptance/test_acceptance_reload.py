@@ -113,14 +113,16 @@ def test_a_broken_file_changes_nothing(scene: Scene) -> None:
     scene.configure(scene.workflow("orders"))
     with scene.start() as program:
         _deliver(scene, range(3), "/orders")
-        for number, toml in enumerate(
-            ["[[workflow", '[[workflow]]\nurl = "${env:NO_SUCH_VARIABLE}"', _without_authority(scene)], 1
-        ):
+        (scene.directory / "empty").write_text("\n")
+        unsigned = '[destination]\nshared_secret = "${file:empty}"\n'
+        missing = '[[workflow]]\nurl = "${env:NO_SUCH_VARIABLE}"'
+        for number, toml in enumerate(["[[workflow", missing, _without_authority(scene), unsigned], 1):
             (scene.directory / "stream.toml").write_text(toml)
             program.signal(signal.SIGHUP)
             wait_until(partial(_has_failed, program, number), f"failed reload {number}")
         assert "NO_SUCH_VARIABLE" in program.log
         assert "nowhere.pem cannot be read" in program.log
+        assert "refers to the file empty, which is empty" in program.log
         _deliver(scene, range(3, 6), "/orders")
         assert program.metrics().total("tray_config_reloads_total", result="ok") == 0
         assert program.stop() == 0
@@ -138,6 +140,19 @@ def test_what_needs_a_restart_is_told_and_changes_nothing(scene: Scene) -> None:
         assert all(key in line for key in ("kafka.topics", "kafka.group_id", "kafka.commit_interval", "http.listen"))
         _deliver(scene, range(3, 6), "/moved")
         wait_until(lambda: scene.committed() == scene.ends(), "everything is committed for the old group")
+        assert program.stop() == 0
+
+
+def test_warnings_are_told_at_a_reload(scene: Scene) -> None:
+    """As they are at a start: what is questionable about the new file, brokers that are not verified included."""
+    scene.configure(scene.workflow("orders"))
+    with scene.start() as program:
+        _deliver(scene, range(3), "/orders")
+        assert "custom type" not in program.log
+        questionable = {**scene.workflow("orders"), "types": ["track", "trak"]}
+        reload(scene, program, 1, questionable, **{"kafka.options": {"enable.ssl.certificate.verification": "False"}})
+        program.line("trak is a custom type")
+        program.line("turns off the check that a broker is who it says")
         assert program.stop() == 0
 
 

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from settings_support import MINIMAL, URL, load, problems
 
+CERTIFICATE = "enable.ssl.certificate.verification"
+HOST = "ssl.endpoint.identification.algorithm"
+
 
 def kafka_problems(folder: Path, lines: str) -> list[str]:
     """Each problem of these lines of the Kafka section."""
@@ -220,11 +223,30 @@ def test_a_group_id_has_no_whitespace(tmp_path: Path, group: str) -> None:
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("enable.ssl.certificate.verification", "false"), ("ssl.endpoint.identification.algorithm", '"none"')],
+    [
+        *[(CERTIFICATE, word) for word in ("false", '"False"', '"FALSE"', '"f"', '"F"', '"0"', "0", '" false"')],
+        *[(HOST, word) for word in ('"none"', '"None"', '"NONE"', '" none"')],
+    ],
 )
-def test_brokers_that_are_not_verified_are_warned_of(tmp_path: Path, option: str, value: str) -> None:
-    """Whoever answers at their address would get the password."""
-    toml = MINIMAL.replace("[kafka]", f'[kafka]\noptions = {{ "{option}" = {value} }}')
-    assert load(tmp_path, toml).warnings[-1] == (
-        f"kafka.options: {option} turns off the check that a broker is who it says. Remove it."
+@pytest.mark.parametrize("table", ["options", "consumer_options", "producer_options"])
+def test_brokers_that_are_not_verified_are_warned_of(tmp_path: Path, option: str, value: str, table: str) -> None:
+    """Whoever answers at their address gets the password. What librdkafka takes counts, in each table by itself."""
+    others = {"consumer_options", "producer_options"} - {table}
+    verified = "".join(f'{other} = {{ "{CERTIFICATE}" = true, "{HOST}" = "https" }}\n' for other in sorted(others))
+    toml = MINIMAL.replace("[kafka]", f'[kafka]\n{verified}{table} = {{ "{option}" = {value} }}')
+    assert load(tmp_path, toml).warnings == (
+        f"kafka.{table}: {option} turns off the check that a broker is who it says. Remove it.",
     )
+
+
+@pytest.mark.parametrize("value", ["true", '"True"', '"T"', "1"])
+def test_brokers_that_are_verified_are_not_warned_of(tmp_path: Path, value: str) -> None:
+    """In each of librdkafka's words for it."""
+    toml = MINIMAL.replace("[kafka]", f'[kafka]\noptions = {{ "{CERTIFICATE}" = {value}, "{HOST}" = "HTTPS" }}')
+    assert load(tmp_path, toml).warnings == ()
+
+
+def test_an_unverified_broker_in_the_environment_is_warned_of(tmp_path: Path) -> None:
+    """A variable is an option like any other."""
+    environ = {"TRAY_KAFKA_CONSUMER_OPTION_ENABLE_SSL_CERTIFICATE_VERIFICATION": "False"}
+    assert CERTIFICATE in load(tmp_path, environ=environ).warnings[0]

@@ -48,10 +48,84 @@ def test_what_a_reference_stands_for_is_not_read_again(tmp_path: Path) -> None:
     assert secret.reveal() == "${env:B}"
 
 
-def test_environment_and_flags_are_taken_literally(tmp_path: Path) -> None:
-    """References belong to the file: a variable can hold its secret itself."""
-    settings = load(tmp_path, environ={"TRAY_SHARED_SECRET": "${env:B}"}).settings
-    assert settings.destination.shared_secret.reveal() == "${env:B}"
+def test_flags_are_taken_literally(tmp_path: Path) -> None:
+    """References belong to the file and to variables."""
+    loaded = load(tmp_path, environ={"B": "x"}, flags={"kafka.bootstrap_servers": "${env:B}"})
+    assert loaded.settings.kafka.bootstrap_servers == "${env:B}"
+
+
+def test_references_in_variables_are_resolved(tmp_path: Path) -> None:
+    """As those of the file are; a dollar sign that begins none is a part of the secret."""
+    (tmp_path / "secret").write_text("from-file\n")
+    for text, secret in (("${file:secret}", "from-file"), ("${env:B}", "b"), ("pa${ss", "pa${ss"), ("${B}", "${B}")):
+        settings = load(tmp_path, environ={"TRAY_SHARED_SECRET": text, "B": "b\n"}).settings
+        assert settings.destination.shared_secret.reveal() == secret
+    environ = {"TRAY_WORKFLOW_URLS": "${file:one},${env:TWO}", "TRAY_KAFKA_OPTION_SASL_PASSWORD": "${file:secret}"}
+    (tmp_path / "one").write_text("https://one.example.com/\r\n")
+    toml = '[kafka]\ntopics = ["events"]'
+    settings = load(tmp_path, toml, environ | {"TWO": "https://two.example.com/"}).settings
+    assert [workflow.url.reveal() for workflow in settings.workflows] == [
+        "https://one.example.com/",
+        "https://two.example.com/",
+    ]
+    assert settings.kafka.options["sasl.password"] == "from-file"
+    assert problems(tmp_path, MINIMAL, {"TRAY_SHARED_SECRET": "${file:none}"}) == [
+        "destination.shared_secret (TRAY_SHARED_SECRET): refers to the file none, which cannot be read: No such file "
+        "or directory. Create it, or correct the path."
+    ]
+
+
+@pytest.mark.parametrize("nothing", ["", "\n", " \r\n"])
+@pytest.mark.parametrize(
+    ("toml", "where"),
+    [
+        (f'{MINIMAL}[destination]\nshared_secret = "REF"', "destination.shared_secret"),
+        (f'{MINIMAL}[destination]\nshared_secrets = ["REF", "old"]', "destination.shared_secrets[0]"),
+        (f'{MINIMAL}headers = {{ Authorization = "Bearer REF" }}', "workflow[0].headers.Authorization"),
+        (f'{MINIMAL}proxy = "REF"', "workflow[0].proxy"),
+        (f'{MINIMAL}[kafka.options]\n"sasl.password" = "REF"', 'kafka.options."sasl.password"'),
+    ],
+)
+def test_a_secret_that_resolves_to_nothing_is_a_problem(tmp_path: Path, toml: str, where: str, nothing: str) -> None:
+    """Requests would go out unsigned, or be refused, for no reason that anybody sees."""
+    (tmp_path / "empty").write_text(nothing)
+    for reference, noun in (("${file:empty}", "file empty"), ("${env:EMPTY}", "environment variable EMPTY")):
+        found = problems(tmp_path, toml.replace("REF", reference), {"EMPTY": nothing})
+        assert found == [f"{where}: refers to the {noun}, which is empty. Fill it, or remove the reference."]
+
+
+def test_one_line_break_at_the_end_is_not_part_of_a_value(tmp_path: Path) -> None:
+    """Of a variable as of a file; a second one is, and one with nothing before it is a problem."""
+    toml = f'{MINIMAL}[destination]\nshared_secret = "${{env:S}}"'
+    for text, secret in (("s\n", "s"), ("s\r\n", "s"), ("s\n\n", "s\n"), (" s ", " s ")):
+        assert load(tmp_path, toml, {"S": text}).settings.destination.shared_secret.reveal() == secret
+        found = load(tmp_path, environ={"TRAY_SHARED_SECRET": text}).settings
+        assert found.destination.shared_secret.reveal() == secret
+    assert problems(tmp_path, MINIMAL, {"TRAY_SHARED_SECRET": "\n"}) == [
+        "TRAY_SHARED_SECRET: holds nothing but a line break. Set it, or remove it."
+    ]
+
+
+def test_surrounding_quotes_are_warned_of(tmp_path: Path) -> None:
+    """Docker's env-files keep them; they may be meant."""
+    for quoted in ('"s3cret"', "'s3cret'"):
+        loaded = load(tmp_path, environ={"TRAY_SHARED_SECRET": quoted})
+        assert loaded.settings.destination.shared_secret.reveal() == quoted
+        assert "TRAY_SHARED_SECRET begins and ends with a quotation mark" in loaded.warnings[0]
+        loaded = load(tmp_path, f'{MINIMAL}[destination]\nshared_secret = "${{env:S}}"', {"S": quoted})
+        assert "${env:S} stands for begins and ends with a quotation mark" in loaded.warnings[0]
+        assert "s3cret" not in "".join(loaded.warnings)
+
+
+@pytest.mark.parametrize("name", ["TRAY_SHARED_SECRET", "TRAY_KAFKA__GROUP_ID", "TRAY_KAFKA_OPTION_CLIENT_ID"])
+def test_a_variable_that_is_not_utf8_is_a_problem(tmp_path: Path, name: str) -> None:
+    """It is named, whether it is a setting or referred to."""
+    raw = b"s3cret-\xff".decode("utf-8", "surrogateescape")
+    assert problems(tmp_path, MINIMAL, {name: raw}) == [f"{name}: is not UTF-8 text. Set it as UTF-8."]
+    toml = f'{MINIMAL}[destination]\nshared_secret = "${{env:S}}"'
+    assert problems(tmp_path, toml, {"S": raw}) == [
+        "destination.shared_secret: refers to the environment variable S, which is not UTF-8 text. Set it as UTF-8."
+    ]
 
 
 def test_a_missing_variable_is_named_and_is_one_problem(tmp_path: Path) -> None:
@@ -104,6 +178,6 @@ def test_a_reference_that_is_overridden_is_not_needed(tmp_path: Path) -> None:
 
 
 def test_an_empty_variable_is_warned_of(tmp_path: Path) -> None:
-    """It is set, so it is used; but requests would go out unsigned, which hardly is what was meant."""
-    loaded = load(tmp_path, f'{MINIMAL}[destination]\nshared_secret = "${{env:EMPTY}}"', {"EMPTY": ""})
-    assert loaded.warnings == ("destination.shared_secret: ${env:EMPTY} is empty, so this setting is empty, too.",)
+    """Where no secret is meant it is used as it is, which hardly is what was meant."""
+    loaded = load(tmp_path, f'{MINIMAL}[kafka.options]\n"client.rack" = "${{env:EMPTY}}"', {"EMPTY": ""})
+    assert loaded.warnings == ('kafka.options."client.rack": ${env:EMPTY} is empty, so this setting is empty, too.',)

@@ -152,15 +152,53 @@ def test_garbage_is_answered_in_plain_text(endpoint: Endpoint) -> None:
 
 
 def test_connections_are_few_and_do_not_live_long(endpoint: Endpoint) -> None:
-    """Silent clients take all places; one more is turned away; time frees the places."""
-    silent = [endpoint.connect() for _ in range(MAX_CONNECTIONS)]
-    with endpoint.connect() as refused:
-        assert refused.recv(1) == b""
+    """For one more than there is room for the oldest has to go; time ends the others."""
+    silent = [endpoint.connect() for _ in range(MAX_CONNECTIONS + 1)]
+    assert silent[0].recv(1) == b""
     endpoint.clock.at += 60
-    assert [client.recv(1) for client in silent] == [b""] * MAX_CONNECTIONS
+    assert [client.recv(1) for client in silent] == [b""] * len(silent)
     for client in silent:
         client.close()
     assert endpoint.ask("/healthz")[0] == 200
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /hea", b"GET /healthz HTTP/1.1\r\nX-A: "])
+def test_unfinished_requests_do_not_keep_probes_out(endpoint: Endpoint, sent: bytes) -> None:
+    """Three times as many as there is room for; each probe among them is answered."""
+    unfinished = []
+    for _ in range(3 * MAX_CONNECTIONS):
+        client = endpoint.connect()
+        client.sendall(sent)
+        unfinished.append(client)
+        if len(unfinished) % 8 == 0:
+            assert endpoint.ask("/healthz")[:2] == (200, "ok\n")
+    assert unfinished[0].recv(1) == b""
+    for client in unfinished:
+        client.close()
+
+
+def test_slow_readers_do_not_keep_probes_out(endpoint: Endpoint) -> None:
+    """Nor do answers that nobody reads; an unfinished request is dropped before one that is being answered."""
+    large = Gauge("tray_large", "Large.", ["label"], registry=endpoint.registry)
+    for number in range(2_000):
+        large.labels("x" * 5_000 + str(number))
+    readers = []
+    for _ in range(MAX_CONNECTIONS - 1):
+        client = endpoint.connect()
+        client.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        client.recv(1)
+        readers.append(client)
+    with endpoint.connect() as unfinished:
+        for _ in range(2):
+            assert endpoint.ask("/healthz")[:2] == (200, "ok\n")
+        assert unfinished.recv(1) == b""
+    more = [endpoint.connect() for _ in range(3)]
+    for client in more:
+        client.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        client.recv(1)
+    assert endpoint.ask("/healthz")[:2] == (200, "ok\n")
+    for client in (*readers, *more):
+        client.close()
 
 
 def test_a_fault_of_our_own_is_told_and_not_fatal(endpoint: Endpoint) -> None:
