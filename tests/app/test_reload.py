@@ -62,7 +62,7 @@ def test_what_may_change_is_taken_and_the_rest_stays(tmp_path: Path) -> None:
         assert getattr(taken, name) == getattr(old, name)
     for name in ("workflows", "destination", "retry", "validation", "gate", "limits", "egress"):
         assert getattr(taken, name) == getattr(new, name)
-    assert (taken.dead_letter.topic, taken.dead_letter.max_consecutive) == (None, 7)
+    assert (taken.dead_letter.topic, taken.dead_letter.max_consecutive) == ("tray.dead-letters", 7)
 
 
 def test_what_waits_for_a_restart_is_named(tmp_path: Path) -> None:
