@@ -202,7 +202,7 @@ def _progress(
     except BadMapError:
         return "ignored", dict.fromkeys(names, "open")
     has_it = {name: any(low <= offset < high for low, high in found.of(name_hash(name))) for name in names}
-    return "ours", {name: "done" if has_it[name] else "open" for name in names}
+    return "ours" if found.done else "none", {name: "done" if has_it[name] else "open" for name in names}
 
 
 def _letter(letter: Letter, ended: str = "") -> LetterStanding:

@@ -52,6 +52,12 @@ class SiftedEvents:
         else:
             self.halted.add(loss.tp)
 
+    def on_topic_ids(self, topic_ids: Mapping[TopicPartition, str]) -> None:
+        self._inner.on_topic_ids(topic_ids)
+
+    def has_open(self, tp: TopicPartition, epoch: int) -> bool:
+        return self._inner.has_open(tp, epoch)
+
 
 class NobodyDelivers:
     """Fulfils `SourceEvents` where records are only to be counted."""
@@ -77,3 +83,10 @@ class NobodyDelivers:
 
     def on_data_loss(self, loss: DataLoss) -> None:
         """Nothing follows."""
+
+    def on_topic_ids(self, topic_ids: Mapping[TopicPartition, str]) -> None:
+        """Nothing follows."""
+
+    def has_open(self, tp: TopicPartition, epoch: int) -> bool:
+        """Nothing is ever open."""
+        return False

@@ -16,6 +16,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -27,9 +28,12 @@ PLAIN, DEFLATED = "t3.", "t4."
 OLD_PLAIN, OLD_DEFLATED = "t1.", "t2."
 _HASH_BYTES, _OLD_HASH_BYTES = 6, 4
 START_MARK = "s1."
-"""Metadata of a resolved start, until the group's first commit there. It says that nothing beyond it is done."""
+"""Metadata of a resolved start, until the group's first commit there: this and the topic id. It says that nothing
+beyond it is done."""
+_START = re.compile(re.escape(START_MARK) + r"[A-Za-z0-9+/_-]{0,30}")
 _MAX_DECODED = 1_000_000
 _MAX_TOPIC_ID = 100
+_WORTH_DEFLATING = 48
 
 
 def short_hash(name: str) -> int:
@@ -96,8 +100,8 @@ def decode(text: str, base: int) -> CommitMap:
     Raises:
         BadMapError: it is foreign, damaged, of an unknown version, or belongs to another offset.
     """
-    if text == START_MARK:
-        return CommitMap(base)
+    if _START.fullmatch(text):
+        return CommitMap(base, topic_id=text.removeprefix(START_MARK))
     try:
         raw = base64.b64decode(text[3:], validate=True)
         if text.startswith((DEFLATED, OLD_DEFLATED)):
@@ -110,6 +114,14 @@ def decode(text: str, base: int) -> CommitMap:
     if found.base != base:
         raise BadMapError("of another offset")
     return found
+
+
+def topic_id_in(text: str, base: int) -> str:
+    """The topic id that a commit's metadata names; empty when it names none, or cannot be read."""
+    try:
+        return decode(text, base).topic_id if text else ""
+    except BadMapError:
+        return ""
 
 
 def ranges_without(missing: Iterable[int], start: int, end: int) -> list[Range]:
@@ -165,7 +177,7 @@ def _encode(commit_map: CommitMap) -> str:
     if not body:
         return ""
     raw = zlib.crc32(body).to_bytes(4, "big") + body
-    deflated = zlib.compress(raw, 6)
+    deflated = zlib.compress(raw, 6) if len(raw) > _WORTH_DEFLATING else raw
     form, shortest = (DEFLATED, deflated) if len(deflated) < len(raw) else (PLAIN, raw)
     return form + base64.b64encode(shortest).decode("ascii")
 

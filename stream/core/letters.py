@@ -18,11 +18,13 @@ PREFIX = "tray."
 MAX_PARTITION, MAX_OFFSET = 2**31 - 1, 2**63 - 1
 OMITTED = "tray.value"
 """Header of a letter that was too large for the topic: its value is not in it."""
+TOPIC_ID = "tray.topic_id"
+"""Header with Kafka's id of the event's topic; letters of earlier versions lack it."""
 OURS = frozenset(
     PREFIX + name
     for name in (
         *("reason", "detail", "group", "workflow", "status", "attempts"),
-        *("topic", "partition", "offset", "timestamp", "failed_at", "value", "replay"),
+        *("topic", "partition", "offset", "timestamp", "failed_at", "value", "replay", "topic_id"),
     )
 )
 """Headers that a letter has in addition to those of the event's record."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 
-from stream.core.commit_map import BadMapError, CommitMap, Range, decode, encode, name_hash
+from stream.core.commit_map import BadMapError, CommitMap, Range, decode, encode, name_hash, topic_id_in
 
 K = TypeVar("K")
 
@@ -23,21 +23,25 @@ def to_workflow(shared: Committed, name: str, max_bytes: int) -> Committed:
     offset = shared.offset
     if ranges and ranges[0][0] == offset:
         offset = ranges.pop(0)[1]
-    return Committed(offset, encode(CommitMap(offset, {name_hash(name): ranges}), max_bytes))
+    topic_id = topic_id_in(shared.metadata, shared.offset)
+    return Committed(offset, encode(CommitMap(offset, {name_hash(name): ranges}, topic_id), max_bytes))
 
 
 def to_shared(commits: Mapping[str, Committed], max_bytes: int) -> Committed:
     """The one commit that says what the commits of the workflows' groups say; `commits` by name, at least one.
 
     It is the lowest of them: what the others have done beyond it is in the map. A workflow without a commit has done
-    nothing and takes part from there on.
+    nothing and takes part from there on. So has one whose commit belongs to another topic id.
     """
-    offset = min(commit.offset for commit in commits.values())
+    lowest = min(commits.values(), key=lambda commit: commit.offset)
+    offset, topic_id = lowest.offset, topic_id_in(lowest.metadata, lowest.offset)
     done: dict[int, list[Range]] = {}
     for name, commit in commits.items():
+        if topic_id and topic_id_in(commit.metadata, commit.offset) not in ("", topic_id):
+            continue
         ahead = [(offset, commit.offset)] if commit.offset > offset else []
         done[name_hash(name)] = ahead + _done(commit, name)
-    return Committed(offset, encode(CommitMap(offset, done), max_bytes))
+    return Committed(offset, encode(CommitMap(offset, done, topic_id), max_bytes))
 
 
 def is_newer(unused: Mapping[K, Committed], used: Mapping[K, Committed]) -> bool:

@@ -198,6 +198,8 @@ class DeadLetter:
     status: str
     """The last attempt's code; empty for an invalid record."""
     attempts: int
+    topic_id: str = ""
+    """Of the record's topic; empty: unknown."""
 
 
 @dataclass(frozen=True)
@@ -212,6 +214,8 @@ class StartedPartition:
     """What the group has committed; None when it has committed nothing."""
     metadata: str = ""
     """What the commit said of the offsets beyond it."""
+    topic_id: str = ""
+    """Of the topic that the offsets belong to; empty: not known yet."""
 
 
 @dataclass(frozen=True)
@@ -235,6 +239,30 @@ class DataLoss:
     """First offset that can be read again."""
     skipped: bool
     """True: reading goes on at `resume` (`on_data_loss = "skip"`); False: the partition is not consumed."""
+    end: int = field(default=-1, compare=False)
+    """End of the partition when the loss was found; -1: unknown."""
+    is_replaced: bool = field(default=False, compare=False)
+    """The topic was deleted and created again: its offsets mean other records."""
+    was_read: bool = field(default=False, compare=False)
+    """The replaced topic had been read to its end, as far as is known: nothing is missing."""
+
+    @property
+    def missing(self) -> tuple[int, int]:
+        """Offsets [start, end) that the topic should hold and does not."""
+        if self.was_read:
+            return self.first, self.first
+        if self.resume > self.first:
+            return self.first, self.resume
+        if 0 <= self.end < self.first:  # the group's offset lies beyond the end
+            return self.end, self.first
+        return self.first, self.first + self.is_replaced  # how much the old topic held is not known: at least one
+
+    @property
+    def reason(self) -> str:
+        """`recreated`, `expired` or `beyond_end`."""
+        if self.is_replaced:
+            return "recreated"
+        return "expired" if self.resume > self.first else "beyond_end"
 
 
 class CommitOutcome(StrEnum):

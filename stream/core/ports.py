@@ -79,6 +79,12 @@ class SourceEvents(Protocol):
     def on_data_loss(self, loss: DataLoss) -> None:
         """Records that the group had not read are gone from the topic."""
 
+    def on_topic_ids(self, topic_ids: Mapping[TopicPartition, str]) -> None:
+        """Ids of the topics of owned partitions that were not known when they were granted."""
+
+    def has_open(self, tp: TopicPartition, epoch: int) -> bool:
+        """Whether events of the partition, received in this epoch, are not done with."""
+
 
 class Source(Protocol):
     """Commands to the owner of the Kafka consumer. None blocks; results come back as calls on the engine."""

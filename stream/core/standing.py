@@ -62,4 +62,4 @@ def progress_of(commit: Committed, end: int, workflows: Sequence[str]) -> Progre
     except BadMapError:
         return Progress(commit.offset, end, none, "ignored")
     done = {name: tuple(found.of(name_hash(name))) for name in workflows}
-    return Progress(commit.offset, end, done, "ours")
+    return Progress(commit.offset, end, done, "ours" if found.done else "none")

@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from stream.core.commit_map import START_MARK
+from stream.core.commit_map import START_MARK, topic_id_in
 from stream.core.model import CommitOffset, CommitOutcome, CommitResult, TopicPartition
 
 AGAIN_AFTER_S = 1.0
@@ -36,6 +36,10 @@ class Start:
     offset: int
     metadata: str = ""
     """What the commit at this offset says of the offsets beyond it."""
+    topic_id: str = ""
+    """Of the topic that the offset belongs to: the commit's own, else the present one; empty: unknown."""
+    is_committed: bool = True
+    """The group has committed this offset."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def topic_start(policy: str, own: str | None, running: str = "") -> TopicStart:
 
 def has_progressed(commits: Commits) -> bool:
     """Whether a group has committed more than resolved starts, so that its deployment has been running."""
-    return any(metadata != START_MARK for _, metadata in commits.values())
+    return any(not metadata.startswith(START_MARK) for _, metadata in commits.values())
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,8 @@ class StartAnswer:
     committed: Commits = field(default_factory=dict)
     ranges: Mapping[TopicPartition, tuple[int, int]] = field(default_factory=dict)
     """[first, end) of partitions for which Kafka said that nothing is committed."""
+    topic_ids: Mapping[str, str] = field(default_factory=dict)
+    """Kafka's ids of the topics, as far as they are known."""
 
 
 @dataclass(frozen=True)
@@ -166,9 +172,10 @@ class StartOffsets:
         """Starts of the partitions that are still held in the epoch in which they were asked for."""
         self._is_asking = False
         held = {tp: epoch for tp, epoch in asked.items() if self._unknown.get(tp) == epoch}
-        known = [_start(tp, *answer.committed[tp]) for tp in held if tp in answer.committed]
+        ids = answer.topic_ids
+        known = [_start(tp, *answer.committed[tp], ids) for tp in held if tp in answer.committed]
         fresh = {
-            tp: CommitOffset(epoch, self.look.offset(tp, *answer.ranges[tp]), START_MARK)
+            tp: CommitOffset(epoch, self.look.offset(tp, *answer.ranges[tp]), START_MARK + ids.get(tp.topic, ""))
             for tp, epoch in held.items()
             if tp not in answer.committed and tp in answer.ranges
         }
@@ -190,7 +197,7 @@ class StartOffsets:
                 continue
             del self._committing[result.tp]
             if result.outcome is CommitOutcome.OK:
-                stored.append(Start(result.tp, due.offset))
+                stored.append(Start(result.tp, due.offset, topic_id=due.metadata.removeprefix(START_MARK)))
             else:
                 self._unknown[result.tp] = due.epoch
                 self._ask_at = now + AGAIN_AFTER_S
@@ -201,5 +208,6 @@ class StartOffsets:
         return (result.tp, result.epoch, result.offset) in self._sent
 
 
-def _start(tp: TopicPartition, offset: int, metadata: str) -> Start:
-    return Start(tp, offset, "" if metadata == START_MARK else metadata)
+def _start(tp: TopicPartition, offset: int, metadata: str, topic_ids: Mapping[str, str]) -> Start:
+    topic_id = topic_id_in(metadata, offset) or topic_ids.get(tp.topic, "")
+    return Start(tp, offset, "" if metadata.startswith(START_MARK) else metadata, topic_id)

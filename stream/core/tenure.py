@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from stream.core.commit_map import CommitMap, Range, clip, join, ranges_without
+from stream.core.commit_map import CommitMap, Range, clip, common, join, ranges_without
 from stream.core.model import Event, FilterReason, Record, Settlement, StartedPartition, TopicPartition
 from stream.core.tracker import PartitionTracker
 
@@ -82,6 +82,8 @@ class Tenure:
     """What was read behind it all the same, in offset order."""
     behind_end: int = -1
     """The end of the partition as it was told meanwhile; -1: it was not."""
+    topic_id: str = ""
+    """Of the topic that the offsets belong to; empty: not known yet."""
     is_halted: bool = False
     """Not read: records were lost and `on_data_loss = "stop"`."""
 
@@ -93,6 +95,7 @@ class Tenure:
         tenure = cls(started.tp, started.epoch, PartitionTracker(started.start), shares, committed=committed)
         tenure.committed_metadata = started.metadata
         tenure.has_map = any(done_before)
+        tenure.topic_id = started.topic_id
         return tenure
 
     @property
@@ -109,6 +112,14 @@ class Tenure:
         """Workflows (indexes) that are done with the offset by the map that it began with; asked for in order."""
         return {index for index, share in enumerate(self.shares) if share.was_done(offset)}
 
+    def done_by_all(self, hashes: Sequence[int | None], start: int, end: int) -> list[Range]:
+        """What the map that it began with has as done for every workflow, of [start, end)."""
+        present = [share for workflow, share in zip(hashes, self.shares, strict=True) if workflow is not None]
+        done: list[Range] = [(start, end)] if present and start < end else []
+        for share in present:
+            done = common(done, share.done_before)
+        return done
+
     def done_map(self, hashes: Sequence[int | None]) -> CommitMap:
         """What is done beyond the watermark; `hashes` of the workflows' names by index, None: there is none."""
         base, end = self.tracker.watermark, self.tracker.next_expected
@@ -121,7 +132,7 @@ class Tenure:
                 if self.unrouted:
                     missing = {*share.pending, *self.unrouted}
                 done[workflow] = join(ranges_without(missing, base, end), clip(share.done_before, max(base, end)))
-        return CommitMap(base, done)
+        return CommitMap(base, done, self.topic_id)
 
 
 @dataclass(slots=True, eq=False)

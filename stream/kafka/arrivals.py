@@ -6,6 +6,7 @@ import queue
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from confluent_kafka import Consumer
 
@@ -16,6 +17,7 @@ from stream.core.start_offsets import FirstLook, Grants, Start, StartAnswer, Sta
 from stream.kafka.assignment import Assignment
 from stream.kafka.committer import Committer
 from stream.kafka.starts import StartReader
+from stream.kafka.topic_ids import WAIT_S, TopicIds
 
 LISTED = 20
 """Partitions whose starts a line names one by one."""
@@ -27,9 +29,16 @@ class Arrivals:
     """Parks what is granted until Kafka has said where it starts. Used by the consumer's owner alone."""
 
     def __init__(
-        self, reader: StartReader, assignment: Assignment, committer: Committer, begin: Begin, journal: Journal
+        self,
+        reader: StartReader,
+        ids: TopicIds,
+        assignment: Assignment,
+        committer: Committer,
+        begin: Begin,
+        journal: Journal,
     ) -> None:
         self._reader = reader
+        self._ids = ids
         self._assignment = assignment
         self._committer = committer
         self._begin = begin
@@ -86,6 +95,9 @@ class Arrivals:
     def _ask(self) -> None:
         self._asked = self._starts.ask()
         if self._starts.has_looked:
+            topics = {tp.topic for tp in self._asked}
+            self._ids.forget(topics)
+            self._ids.ask(topics)
             self._reader.ask(sorted(self._asked))
         else:
             self._reader.look()
@@ -109,7 +121,8 @@ class Arrivals:
         self._warn(str(error))
 
     def _resolve(self, consumer: Consumer, answer: StartAnswer) -> None:
-        resolved = self._starts.answered(self._asked, answer, time.monotonic())
+        self._ids.wait(WAIT_S)
+        resolved = self._starts.answered(self._asked, replace(answer, topic_ids=self._ids.known), time.monotonic())
         if resolved.known:
             self._grant(consumer, resolved.known)
         if resolved.fresh:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import count
 
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from stream.core.model import TopicPartition
 from stream.core.start_offsets import Grants, Start
+from stream.kafka.batches import Polled
 
 ANYWHERE = 0
 """Where a parked partition stands. It must be an offset: asked for the end of a partition, librdkafka takes an answer
@@ -25,7 +25,16 @@ class Assignment:
         self.epochs: dict[TopicPartition, int] = {}
         """The partitions that are read. One that was granted and is parked is not among them."""
         self.stopped: set[TopicPartition] = set()
-        """Held, but not consumed: records were lost and `on_data_loss = "stop"`."""
+        """Held, but not consumed: records were lost and `on_data_loss = "stop"`, or the topic was replaced."""
+        self.topic_ids: dict[TopicPartition, str] = {}
+        """Of the topics that the partitions are read as; empty: not known yet."""
+        self.at_end: set[TopicPartition] = set()
+        """Partitions that are read to their end, for now; what is paused may have more."""
+        self.starts: dict[TopicPartition, int] = {}
+        """Where each partition was begun, or moved to, last."""
+        self.grants = 0
+        """How often reading of a partition has begun."""
+        self._last_epoch = 0
         self.is_paused = False
         self._parked: dict[TopicPartition, int] = {}
         """Granted and not read yet, with the epoch that each will be read in."""
@@ -33,12 +42,11 @@ class Assignment:
         """All partitions that are ours, read or not: for these we may commit."""
         self.not_read: frozenset[TopicPartition] = frozenset()
         """Partitions that are paused, whatever `pause` and `resume` say of all."""
-        self._next_epoch = count(1)
 
     def park(self, consumer: Consumer, tps: Sequence[TopicPartition]) -> Grants:
         """Take a grant without reading, since the starts are not known yet; the epochs that begin with it."""
         consumer.incremental_assign([KafkaPartition(*tp, ANYWHERE) for tp in tps])
-        granted = {tp: next(self._next_epoch) for tp in tps}
+        granted = {tp: self._next_epoch() for tp in tps}
         self._parked |= granted
         _set_paused(consumer, tps, True)
         return granted
@@ -51,7 +59,10 @@ class Assignment:
         parked = dict(self._parked)
         self.move(consumer, {start.tp: start.offset for start in starts})
         for start in starts:
-            self.epochs[start.tp] = parked.get(start.tp) or next(self._next_epoch)
+            self.epochs[start.tp] = parked.get(start.tp) or self._next_epoch()
+            self.grants += 1
+            self.topic_ids[start.tp] = start.topic_id
+            self.stopped.discard(start.tp)
         # The pause flag outlives a revoke in librdkafka; the state of a fresh grant is always set.
         _set_paused(consumer, [start.tp for start in starts], False)
         if self.is_paused and starts:
@@ -61,7 +72,8 @@ class Assignment:
         """Exactly these partitions are not to be read, whatever `pause` and `resume` say of all."""
         earlier, self.not_read = self.not_read, frozenset(tps) & self.epochs.keys()
         if not self.is_paused:
-            _set_paused(consumer, list(earlier - self.not_read), False)
+            _set_paused(consumer, list(earlier - self.not_read - self.stopped), False)
+        self.at_end -= self.not_read
         _set_paused(consumer, list(self.not_read - earlier), True)
 
     def move(self, consumer: Consumer, positions: dict[TopicPartition, int]) -> None:
@@ -71,6 +83,8 @@ class Assignment:
             consumer.incremental_unassign([KafkaPartition(*tp) for tp in held])
         for tp in held:
             self._parked.pop(tp, None)
+        self.at_end -= positions.keys()
+        self.starts |= positions
         consumer.incremental_assign([KafkaPartition(*tp, offset) for tp, offset in positions.items()])
 
     def drop(self, tps: Iterable[TopicPartition]) -> None:
@@ -79,16 +93,35 @@ class Assignment:
             self.epochs.pop(tp, None)
             self.stopped.discard(tp)
             self._parked.pop(tp, None)
+            self.topic_ids.pop(tp, None)
+            self.at_end.discard(tp)
+            self.starts.pop(tp, None)
+
+    def _next_epoch(self) -> int:
+        self._last_epoch += 1
+        return self._last_epoch
+
+    def stop(self, consumer: Consumer, tp: TopicPartition) -> None:
+        """Read no more of it in this epoch."""
+        self.stopped.add(tp)
+        _set_paused(consumer, [tp], True)
+
+    def note_ends(self, polled: Polled) -> None:
+        """Which partitions what was polled brings to their end, or finds a record in after it."""
+        last = {batch.tp: batch.records[-1].offset for batch in polled.batches if batch.records}
+        self.at_end -= last.keys()
+        self.at_end |= {tp for tp, _, position in polled.ends if position > last.get(tp, -1)}
 
     def pause(self, consumer: Consumer) -> None:
         """Take nothing from any partition until `resume`."""
         self.is_paused = True
+        self.at_end.clear()
         _set_paused(consumer, list(self.epochs), True)
 
     def resume(self, consumer: Consumer) -> None:
         """Take records again."""
         self.is_paused = False
-        _set_paused(consumer, list(self.epochs.keys() - self.not_read), False)
+        _set_paused(consumer, list(self.epochs.keys() - self.not_read - self.stopped), False)
 
 
 def _set_paused(consumer: Consumer, tps: Sequence[TopicPartition], paused: bool) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from stream.core.letters import OMITTED
+from stream.core.letters import OMITTED, TOPIC_ID
 from stream.core.model import DeadLetter, Headers
 from stream.core.moments import format_wall
 from stream.kafka.client_config import Options, open_client
@@ -53,7 +53,10 @@ def letter_headers(letter: DeadLetter, group: str, failed_at: float) -> Headers:
         "tray.timestamp": str(record.timestamp_ms),
         "tray.failed_at": format_wall(failed_at),
     }
-    kept: Headers = [(name, value) for name, value in record.headers or [] if name not in ours and name != OMITTED]
+    if letter.topic_id:
+        ours[TOPIC_ID] = letter.topic_id
+    replaced = {*ours, OMITTED, TOPIC_ID}
+    kept: Headers = [(name, value) for name, value in record.headers or [] if name not in replaced]
     return kept + [(name, _cut(text)) for name, text in ours.items()]
 
 

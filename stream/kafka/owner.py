@@ -22,7 +22,7 @@ from stream.core.ports import Journal, Offsets, SourceEvents
 from stream.kafka.arrivals import Arrivals
 from stream.kafka.assignment import Assignment
 from stream.kafka.batches import Polled, sort_polled
-from stream.kafka.client_config import KafkaPolicy, Options, open_client, subscription
+from stream.kafka.client_config import KafkaPolicy, Options, common_config, open_client, subscription
 from stream.kafka.codes import UNREACHABLE, as_source_error, is_refused, kafka_error
 from stream.kafka.committer import Committer
 from stream.kafka.data_loss import DataLossWatch
@@ -30,6 +30,8 @@ from stream.kafka.instance_id import until_released
 from stream.kafka.rebalance import BEAT_S, DRAIN_SLACK_S, Begun, Post, Rebalance
 from stream.kafka.shelf import Shelf
 from stream.kafka.starts import StartReader
+from stream.kafka.topic_ids import TopicIds
+from stream.kafka.topic_watch import TopicWatch
 
 POLL_S = 0.1
 WAITING_POLL_S = 0.01
@@ -45,6 +47,9 @@ CLOSE_WAIT_S = 3.0
 
 class ConsumerOwner(threading.Thread):
     """Fulfils `Source`."""
+
+    _may_restart = True
+    """A topic that was deleted and created again may be read from its beginning."""
 
     def __init__(
         self,
@@ -97,11 +102,23 @@ class ConsumerOwner(threading.Thread):
         policy, assignment, post, journal = self._policy, self._assignment, self._post, self._journal
         self._events = events
         self._begun = Begun(events, post, assignment)
-        self._arrivals = Arrivals(self._start_reader, assignment, self._committer, self._begun.tell, journal)
+        ids = TopicIds(common_config(policy))
+        self._topics = TopicWatch(ids, assignment)
+        self._arrivals = Arrivals(self._start_reader, ids, assignment, self._committer, self._begun.tell, journal)
         self._rebalance = Rebalance(
             events, post, assignment, self._committer, self._arrivals, policy.drain_timeout_s, self._serve
         )
-        self._loss = DataLossWatch(policy.on_data_loss == "skip", assignment, self._begun, events, post, journal)
+        self._loss = DataLossWatch(
+            policy.on_data_loss == "skip",
+            self._topics,
+            assignment,
+            self._begun,
+            events,
+            post,
+            journal,
+            release=self._release,
+            may_restart=self._may_restart,
+        )
 
     # Commands: called on the event loop.
 
@@ -244,6 +261,7 @@ class ConsumerOwner(threading.Thread):
         # What is queued already comes along; a full consume() would wait for its batch to fill.
         messages = [first, *self._consumer.consume(BATCH - 1, 0)]
         polled = self._within(sort_polled(messages, self._assignment.epochs))
+        self._assignment.note_ends(polled)
         self._hand(self._shelf.sift(polled, self._unwanted))
         for tp, offset in polled.headless:
             where = {"topic": tp.topic, "partition": tp.partition, "offset": offset}
@@ -255,6 +273,10 @@ class ConsumerOwner(threading.Thread):
         if polled.batches or polled.ends:
             self._handed += 1
             self._post(self._deliver, polled)
+
+    def _release(self, tp: TopicPartition) -> None:
+        """Hand over what the shelf has of a partition, wanted or not."""
+        self._hand(self._shelf.take(lambda shelved: shelved == tp))
 
     def _within(self, polled: Polled) -> Polled:
         """The part of it that is to be told: here, all."""
@@ -341,6 +363,7 @@ class ConsumerOwner(threading.Thread):
         if self._stop_asked:
             return
         self._rebalance.on_assign(consumer, partitions)
+        self._loss.granted(consumer)
         self._was_assigned = True
 
     def _on_revoke(self, consumer: Consumer, partitions: Sequence[KafkaPartition]) -> None:
@@ -365,11 +388,12 @@ class ConsumerOwner(threading.Thread):
         topic, partition, offset = message.topic(), message.partition(), message.offset()
         if error.code() == KafkaError._AUTO_OFFSET_RESET and None not in (topic, partition, offset):
             lost_of = TopicPartition(str(topic), int(partition or 0))
-            self._hand(self._shelf.take(lambda tp: tp == lost_of))  # it lies before the loss, and may get a new epoch
+            self._release(lost_of)  # it lies before the loss, and may get a new epoch
             self._loss.found(lost_of, int(offset or 0))
         elif error.code() == KafkaError._MAX_POLL_EXCEEDED:
             self._journal.error("The poll interval was exceeded; Kafka has taken the partitions away.")
         elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
+            self._topics.hurry()
             self._journal.warning("The topic does not exist yet; waiting for it.", topic=topic)
         else:
             self._on_error(error)

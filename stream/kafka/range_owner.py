@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from confluent_kafka import TopicPartition as KafkaPartition
 
+from stream.core.commit_map import topic_id_in
 from stream.core.errors import StreamError
 from stream.core.model import CommitOutcome, CommitResult, TopicPartition
 from stream.core.ports import Journal, Offsets, SourceEvents
@@ -17,6 +19,7 @@ from stream.kafka.client_config import KafkaPolicy, Options
 from stream.kafka.owner import ConsumerOwner
 from stream.kafka.progress import Kept, NothingKept, ProgressKeeper
 from stream.kafka.rebalance import Post
+from stream.kafka.topic_ids import WAIT_S
 
 LOOK_AGAIN_S = 0.005
 """Between two looks whether there is room."""
@@ -31,6 +34,8 @@ class RangeOwner(ConsumerOwner):
     The group of `policy` has no members; commits to it go through as long as it has none. Without `kept` nothing is
     committed, and the engine is told all the same that it was.
     """
+
+    _may_restart = False
 
     def __init__(
         self,
@@ -84,8 +89,16 @@ class RangeOwner(ConsumerOwner):
             self._progress = ProgressKeeper(self._options, self._kept, self._tell_committed, self._break)
 
     def _enter(self) -> None:
-        self._assignment.grant(self._consumer, self._starts)
-        self._begun.tell(self._starts)
+        ids = self._topics.ids
+        ids.ask({start.tp.topic for start in self._starts})
+        ids.wait(WAIT_S)
+        known = ids.known
+        starts = [
+            replace(start, topic_id=topic_id_in(start.metadata, start.offset) or known.get(start.tp.topic, ""))
+            for start in self._starts
+        ]
+        self._assignment.grant(self._consumer, starts)
+        self._begun.tell(starts)
 
     def _go_on(self) -> None:
         self._loss.go_on(self._consumer)

@@ -36,7 +36,10 @@ class Begun:
     def tell(self, starts: Sequence[Start]) -> None:
         """Granted, each in its present epoch; none at all when a rebalance brought nothing."""
         epochs = self._assignment.epochs
-        started = [StartedPartition(s.tp, epochs[s.tp], s.offset, s.offset, s.metadata) for s in starts]
+        started = [
+            StartedPartition(s.tp, epochs[s.tp], s.offset, s.offset if s.is_committed else None, s.metadata, s.topic_id)
+            for s in starts
+        ]
         self._post(self._events.on_assigned, started)
 
 

@@ -56,7 +56,10 @@ class Commits:
         if self._is_stopped:
             return None
         watermark = tenure.tracker.watermark
-        metadata = encode(tenure.done_map(self._hashes), self._metadata_max_bytes)
+        done_map = tenure.done_map(self._hashes)
+        if watermark == tenure.committed and not tenure.committed_metadata and not any(done_map.done.values()):
+            return None  # nothing was done since the start; the topic's id alone is not worth a commit
+        metadata = encode(done_map, self._metadata_max_bytes)
         tenure.map_bytes = len(metadata)
         if (watermark, metadata) == (tenure.committed, tenure.committed_metadata):
             return None

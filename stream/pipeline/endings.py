@@ -14,7 +14,7 @@ from stream.core.tenure import Delivery, Phase, Tenure
 from stream.pipeline.ledger import Ledger
 from stream.pipeline.letters import LetterDesk
 from stream.pipeline.line import Line
-from stream.pipeline.steps import Steps
+from stream.pipeline.steps import Steps, topic_id_field
 
 
 class Endings:
@@ -192,13 +192,15 @@ class Endings:
         open_event = delivery.open_event
         delivery.is_ending = True
         letter = DeadLetter(open_event.event.record, reason, detail, line.policy.name, status, delivery.attempts)
-        self._letters.write(letter, open_event.tenure, partial(self._dead_lettered, line, delivery, reason, status))
+        letter.topic_id = open_event.tenure.topic_id
+        self._letters.write(letter, open_event.tenure, partial(self._dead_lettered, line, delivery, letter))
 
-    def _dead_lettered(self, line: Line, delivery: Delivery, reason: Reason, status: str) -> None:
+    def _dead_lettered(self, line: Line, delivery: Delivery, letter: DeadLetter) -> None:
+        reason, status = letter.reason, letter.status
         line.stats.dead_letters[reason] += 1
         delivery.open_event.settlement = Settlement.DEAD_LETTERED
         record, name = delivery.open_event.event.record, line.policy.name
-        self._steps.emit("dead_lettered", record, name, reason=reason)
+        self._steps.emit("dead_lettered", record, name, reason=reason, **topic_id_field(letter.topic_id))
         self._journal.warning(
             "An event became a dead letter.", workflow=name, reason=reason, status=status, place=str(record.place)
         )

@@ -36,7 +36,7 @@ from stream.pipeline.line import Line
 from stream.pipeline.overview import Overview
 from stream.pipeline.reconfiguration import Reconfiguration
 from stream.pipeline.restored import restore
-from stream.pipeline.steps import Steps, joined
+from stream.pipeline.steps import Steps, joined, topic_id_field
 
 
 @dataclass(frozen=True)
@@ -153,10 +153,12 @@ class Engine:
         return {tp for tp, tenure in self._ledger.tenures.items() if tenure.is_halted}
 
     def on_assigned(self, started: Sequence[StartedPartition]) -> None:
+        lost = self.stats.records_lost.copy()  # what is counted stays, where a partition only begins anew
         self._drains.close(self._ledger.owned([one.tp for one in started]))
         for one in started:
             self._ledger.begin(one, restore(one, self._hashes, self.stats, self._edges.journal))
-            self._emit("assigned", one.tp, offset=one.start)
+            self.stats.records_lost[one.tp] += lost[one.tp]
+            self._emit("assigned", one.tp, offset=one.start, **topic_id_field(one.topic_id))
         self._ledger.room.tell_source()
         self.stats.rebalances["assigned"] += 1
         self.stats.note_contact(Contact(is_up=True, at=self._edges.clock.wall()))  # it is Kafka that assigns
@@ -211,10 +213,24 @@ class Engine:
                 self._drains.end(tenure)
 
     def on_data_loss(self, loss: DataLoss) -> None:
-        self.stats.records_lost[loss.tp] += max(0, loss.resume - loss.first)
-        if not loss.skipped and (tenure := self._ledger.tenures.get(loss.tp)) is not None:
+        if (tenure := self._ledger.tenures.get(loss.tp)) is None:
+            return
+        start, end = loss.missing
+        done = [] if loss.is_replaced else tenure.done_by_all(self._hashes, start, end)
+        self.stats.records_lost[loss.tp] += end - start - sum(high - low for low, high in done)
+        if not loss.skipped:
             tenure.is_halted = True
+            self.stats.halted[loss.tp] = loss
             self._ledger.refresh_gauges()
+
+    def on_topic_ids(self, topic_ids: Mapping[TopicPartition, str]) -> None:
+        for tp, topic_id in topic_ids.items():
+            if (tenure := self._ledger.tenures.get(tp)) is not None and not tenure.topic_id:
+                tenure.topic_id = topic_id
+
+    def has_open(self, tp: TopicPartition, epoch: int) -> bool:
+        tenure = self._ledger.tenures.get(tp)
+        return tenure is not None and tenure.epoch == epoch and tenure.tracker.open_count > 0
 
     def _on_ended(self, tenure: Tenure) -> None:
         self._emit("revoked", tenure.tp)

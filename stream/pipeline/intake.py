@@ -25,7 +25,7 @@ from stream.pipeline.deliverer import Deliverer
 from stream.pipeline.ledger import Ledger
 from stream.pipeline.letters import LetterDesk
 from stream.pipeline.routing import Routed, Routing
-from stream.pipeline.steps import Steps
+from stream.pipeline.steps import Steps, topic_id_field
 
 
 class Intake:
@@ -186,7 +186,7 @@ class Intake:
         )
 
     def _bury(self, tenure: Tenure, record: Record, reason: Reason, detail: str) -> None:
-        letter = DeadLetter(record, reason, detail, workflow=self._letter_workflow(), status="", attempts=0)
+        letter = DeadLetter(record, reason, detail, self._letter_workflow(), "", 0, tenure.topic_id)
         self._letters.write(letter, tenure, partial(self._buried, tenure, letter))
 
     def _letter_workflow(self) -> str | None:
@@ -204,5 +204,5 @@ class Intake:
             place=str(record.place),
         )
         tenure.unrouted.discard(record.offset)
-        self._steps.emit("dead_lettered", record, None, reason=reason)
+        self._steps.emit("dead_lettered", record, None, reason=reason, **topic_id_field(letter.topic_id))
         self._ledger.settle(tenure, [record], Settlement.DEAD_LETTERED)

@@ -29,6 +29,11 @@ class Steps:
         self.emit("delivered", record, workflow, attempts=delivery.attempts, status=status)
 
 
+def topic_id_field(topic_id: str) -> dict[str, object]:
+    """The field of a trace line, where the id is known."""
+    return {"topic_id": topic_id} if topic_id else {}
+
+
 class Traces:
     """`ports.Trace` that tells several."""
 

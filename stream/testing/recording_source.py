@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
+from stream.core.commit_map import CommitMap, encode
 from stream.core.model import (
     CommitOffset,
     CommitResult,
@@ -38,6 +39,10 @@ class RecordingSource:
         self.lost: list[TopicPartition] = []
         self.results: list[CommitResult] = []
         self.losses: list[DataLoss] = []
+        self.topic_ids: dict[TopicPartition, str] = {}
+        """Ids of the topics, told with the grant or after it."""
+        self.is_open = False
+        """Whether every partition has open events."""
         self.drains: list[OnDrained] = []
         """Drains that wait for the test, while `holds_drains`."""
         self.holds_drains = False
@@ -53,8 +58,11 @@ class RecordingSource:
         return [record.offset for record in self.records if record.partition == partition]
 
     def due(self) -> dict[TopicPartition, CommitOffset]:
-        """What is to be committed now."""
-        return {tp: CommitOffset(epoch, self.positions[tp]) for tp, epoch in self.epochs.items()}
+        """What is to be committed now, with the topics' ids where they are known."""
+        return {tp: CommitOffset(epoch, self.positions[tp], self._metadata(tp)) for tp, epoch in self.epochs.items()}
+
+    def _metadata(self, tp: TopicPartition) -> str:
+        return encode(CommitMap(self.positions[tp], topic_id=self.topic_ids.get(tp, "")), 100)
 
     def on_assigned(self, started: Sequence[StartedPartition]) -> None:
         """Hold them."""
@@ -62,6 +70,7 @@ class RecordingSource:
         self.started += started
         for one in started:
             self.epochs[one.tp] = one.epoch
+            self.topic_ids[one.tp] = one.topic_id
             self.positions[one.tp] = one.start
 
     def on_records(self, batch: RecordBatch) -> None:
@@ -107,6 +116,15 @@ class RecordingSource:
         """Keep it."""
         self.calls.append("data_loss")
         self.losses.append(loss)
+
+    def on_topic_ids(self, topic_ids: Mapping[TopicPartition, str]) -> None:
+        """Keep them."""
+        self.calls.append("topic_ids")
+        self.topic_ids |= topic_ids
+
+    def has_open(self, tp: TopicPartition, epoch: int) -> bool:
+        """Nothing is ever open, unless the test says so."""
+        return self.is_open and self.epochs.get(tp) == epoch
 
 
 class ThreadLoop:
