@@ -28,7 +28,7 @@ class ConcurrencyLimit(Protocol):
     def reached(self) -> None:
         """A request had to wait for the limit."""
 
-    def observe(self, elapsed_s: Sequence[float], pushed_back: bool, now: float) -> None:
+    def observe(self, elapsed_s: Sequence[float], pushed_back_s: Sequence[float], now: float) -> None:
         """Attempts ended."""
 
 

@@ -169,7 +169,7 @@ class Deliverer:
     def _on_answers(self, line: Line, answered: Sequence[Answered]) -> None:
         """What came since the last time. Deliveries are put on the books together, after what failed."""
         now, verdict_of = self._clock.monotonic(), self.rules.outcomes.verdict
-        attempts, elapsed, pushed_back = line.stats.attempts, [], False
+        attempts, elapsed, pushed_back, probed = line.stats.attempts, list[float](), list[float](), list[float]()
         draining: set[Tenure] = set()
         delivered: list[Delivery] = []
         is_calm = line.is_calm
@@ -185,9 +185,12 @@ class Deliverer:
                 draining.add(tenure)
             attempts[answer.code] += 1
             elapsed.append(elapsed_s)
+            if delivery.is_probe:
+                probed.append(elapsed_s)
             verdict = verdict_of(answer)
             if verdict is not Verdict.DELIVERED:
-                pushed_back = pushed_back or verdict is Verdict.RETRY
+                if verdict is Verdict.RETRY and not delivery.is_probe:
+                    pushed_back.append(elapsed_s)
                 self._not_delivered(line, delivery, answer, verdict, now)
                 is_calm = False
                 continue
@@ -197,6 +200,8 @@ class Deliverer:
                 self._steps.delivered(delivery, line.policy.name, answer.status)
             delivered.append(delivery)
         line.stats.attempt_duration.observe_all(elapsed)
+        for elapsed_s in probed:  # one at a time: it says nothing about how many may be in flight
+            elapsed.remove(elapsed_s)
         line.pace.concurrency.observe(elapsed, pushed_back, now)
         if delivered:
             self._delivered(line, delivered)

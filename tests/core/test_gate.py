@@ -1,4 +1,4 @@
-"""Gate, rate and adaptive concurrency of one workflow."""
+"""Gate and rate of one workflow."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import pytest
 
-from stream.core.concurrency import AdaptiveLimit
 from stream.core.gate import Gate
 from stream.core.model import GatePolicy, WorkflowPolicy
 from stream.core.pace import Pace, Turn
@@ -199,51 +198,3 @@ def test_rate_over_a_long_time(per_s: float) -> None:
             assert rate.next_at() > now
             now = rate.next_at()
     assert per_s * 60 * 0.99 - 1 <= sent <= per_s * 60 + max(1.0, per_s / 10) + 1
-
-
-def test_concurrency_grows_while_answers_stay_quick() -> None:
-    """The limit rises by one a round trip as long as it is reached, up to the most."""
-    limit, now = AdaptiveLimit(12), 0.0
-    for _ in range(50):
-        limit.reached()
-        now += 0.1
-        limit.observe([0.1], False, now)
-    assert limit.limit == 12
-
-
-def test_concurrency_does_not_grow_unused() -> None:
-    """Answers alone do not raise a limit that nobody waits for."""
-    limit, now = AdaptiveLimit(64), 0.0
-    before = limit.limit
-    for _ in range(50):
-        now += 0.1
-        limit.observe([0.1], False, now)
-    assert limit.limit == before
-
-
-def test_concurrency_shrinks_on_push_back_and_on_slow_answers() -> None:
-    """429, 5xx and timeouts take a tenth each round trip, at least one stays; far slower answers do the same."""
-    limit, now = AdaptiveLimit(64), 0.0
-    for _ in range(60):
-        now += 0.1
-        limit.observe([0.1], True, now)
-    assert limit.limit == 1
-    slow, now = AdaptiveLimit(64), 0.0
-    for _ in range(20):
-        slow.reached()
-        now += 0.1
-        slow.observe([0.1], False, now)
-    before = slow.limit
-    slow.observe([2.0], False, now + 2)
-    assert slow.limit < before
-
-
-def test_noise_of_a_few_milliseconds_is_no_push_back() -> None:
-    """A quick endpoint that is answered a little later by a busy machine keeps its concurrency."""
-    limit, now = AdaptiveLimit(64), 0.0
-    for step in range(400):
-        limit.reached()
-        elapsed = 0.001 if step % 7 else 0.009
-        now += elapsed
-        limit.observe([elapsed], False, now)
-    assert limit.limit == 64

@@ -72,6 +72,36 @@ def test_retry_after_stops_the_whole_workflow() -> None:
     assert 30 <= second.at - first.at < 31
 
 
+def test_a_slow_workflow_is_soon_sent_all_that_it_may_have_in_flight() -> None:
+    """It takes 3 s an event and may have 256 in flight: 2,000 events are through in a minute."""
+    world = EngineWorld(workflows=[WorkflowPolicy("orders", max_in_flight=256)])
+    world.workflows["orders"].latency_s = 3
+    for n in range(2000):
+        world.put(f"u{n}")
+    world.assign_all()
+    world.run()
+    assert world.clock.monotonic() <= 60
+    assert world.workflows["orders"].most_in_flight == 256
+
+
+def test_an_outage_does_not_take_the_concurrency_that_was_learnt() -> None:
+    """Probes and what hung when the gate closed do not shrink the limit: afterwards it is as fast as before."""
+    world = EngineWorld(workflows=[WorkflowPolicy("orders", max_in_flight=256)])
+    workflow = world.workflows["orders"]
+    workflow.latency_s = 1
+    for n in range(2000):
+        world.put(f"u{n}")
+    world.assign_all()
+    world.clock.jump(8)
+    before = world.stats.workflows["orders"].concurrency_limit
+    workflow.script = statuses(then=503)
+    world.clock.jump(600)
+    workflow.script = statuses()
+    world.run()
+    assert before == 256
+    assert world.stats.workflows["orders"].concurrency_limit >= before // 2
+
+
 def test_a_pause_is_kept_though_earlier_requests_succeed() -> None:
     """Successes that were on their way when the workflow asked for silence do not end it."""
     world = EngineWorld(workflows=[replace(FREE, concurrency=32)])
