@@ -63,6 +63,7 @@ def test_csv_is_read_as_it_is_written() -> None:
         (["topic,partition,offset"], "line 1 is not topic,partition,offset"),
         (["events,0,5", "events,0"], "line 2 is not topic,partition,offset"),
         (["events,0,-1"], "line 1 is not topic,partition,offset"),
+        (["events,0,5", "events,0\r,5"], "line 2 is not CSV: new-line character"),
         (["events,0,²"], "line 1 is not topic,partition,offset"),
         (["events,0,5", "events,0,6"], "line 2 names events:0 again"),
     ],
