@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from acceptance_support import Event, as_toml, call
+from assertions import every
 
 pytestmark = pytest.mark.acceptance
 
@@ -61,7 +62,7 @@ def test_help(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     ended = call(tmp_path, *arguments)
     assert ended.returncode == 0
     wanted = ("run", "demo", "check") if arguments == ("--help",) else ("Example", f"tray-stream {arguments[0]}")
-    assert all(text in ended.stdout for text in wanted)
+    assert every(text in ended.stdout for text in wanted)
     assert "\x1b" not in ended.stdout
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from acceptance_support import Event, Program, Scene, call, header_texts, ids_of, make_event, tracks, wait_until
+from assertions import every
 from confluent_kafka.admin import AclOperation, ResourceType
 
 from stream.testing.behaviours import slow, when
@@ -102,7 +103,7 @@ def test_a_missing_right_ends_the_start(
     ended = call(tmp_path, "run", "--until-end")
     assert ended.returncode == 3
     (said,) = ended.stderr.split("Error: ")[1:]
-    assert all(text.format(topic_name) in said for text in missing)
+    assert every(text.format(topic_name) in said for text in missing)
     assert len(ended.stderr.splitlines()) <= FEW_LINES
     assert call(tmp_path, "check").returncode == 3
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import orjson
 import pytest
 from acceptance_support import WAIT_S, Scene, call, ids_of, make_event, tracks, wait_until
+from assertions import every
 
 from stream.testing.apache_kafka import ApacheKafka
 from stream.testing.checker import duplicates, missing
@@ -204,6 +205,6 @@ def test_the_quick_start_needs_no_file(scene: Scene) -> None:
     assert ended.returncode == 0, ended.stderr
     for path in ("/one", "/two"):
         assert not missing(ids_of(tracks(range(5))), scene.receiver.arrivals(path))
-        assert all("x-signature" in arrival.headers for arrival in scene.receiver.arrivals(path))
+        assert every("x-signature" in arrival.headers for arrival in scene.receiver.arrivals(path))
     assert scene.committed() == scene.ends()
     assert "/one" not in ended.stderr

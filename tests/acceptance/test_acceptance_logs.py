@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from acceptance_support import Scene, call, make_event
+from assertions import every
 
 from stream.testing.receiver import FaultReceiver
 from stream.testing.topics import Broker
@@ -29,7 +30,7 @@ def test_every_line_is_an_object_for_machines(scene: Scene) -> None:
     assert (ended.returncode, ended.stdout) == (1, "")
     lines = [json.loads(line) for line in ended.stderr.splitlines()]
     assert [line["msg"] for line in lines][:1] == ["Starting."]
-    assert all(line.keys() >= {"time", "level", "msg"} for line in lines)
+    assert every(line.keys() >= {"time", "level", "msg"} for line in lines)
     assert (lines[-1]["level"], lines[-1]["exit_code"]) == ("error", 1)
     assert f"no topic {scene.topic}" in lines[-1]["msg"]
 
@@ -41,7 +42,7 @@ def test_a_burst_of_dead_letters_is_two_lines(scene: Scene) -> None:
     ended = call(scene.directory, "run", "--until-end", "--log-level", "warning")
     assert ended.returncode == 0
     lines = [line.split(" ", 1)[1] for line in ended.stderr.splitlines()]
-    assert all(line.startswith("warning ") for line in lines)
+    assert every(line.startswith("warning ") for line in lines)
     first, last = [line for line in lines if "An event became a dead letter." in line]
     assert f"group={scene.group} workflow=orders reason=rejected status=400 place={scene.topic}:0:" in first
     assert "suppressed" not in first

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from acceptance_support import Event, Program, Scene, ids_of, make_event, tracks, wait_until
+from assertions import every
 from standardwebhooks import Webhook
 
 from stream.testing.arrival import Arrival
@@ -137,7 +138,7 @@ def test_what_needs_a_restart_is_told_and_changes_nothing(scene: Scene) -> None:
         moved = {**scene.workflow("orders"), "url": scene.receiver.url("/moved")}
         reload(scene, program, 1, moved, kafka=other, http={"listen": "127.0.0.1:1"})
         line = program.line("need a restart")
-        assert all(key in line for key in ("kafka.topics", "kafka.group_id", "kafka.commit_interval", "http.listen"))
+        assert every(key in line for key in ("kafka.topics", "kafka.group_id", "kafka.commit_interval", "http.listen"))
         _deliver(scene, range(3, 6), "/moved")
         wait_until(lambda: scene.committed() == scene.ends(), "everything is committed for the old group")
         assert program.stop() == 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from acceptance_support import Program, Scene, ids_of, tracks, wait_until
+from assertions import every
 
 from stream.testing.behaviours import Outage, hanging, slow, when
 from stream.testing.checker import id_of, missing, unexpected, unstable_keys
@@ -83,7 +84,7 @@ def test_a_killed_run_loses_nothing(scene: Scene) -> None:
     again = repeated(scene)
     print(f"{len(again)} events came again")
     places = [scene.places[found] for found in again]
-    assert all(offset >= (committed[partition] or 0) for partition, offset in places)
+    assert every(offset >= (committed[partition] or 0) for partition, offset in places)
 
 
 def test_sigterm_drains_and_commits(scene: Scene) -> None:
@@ -96,7 +97,7 @@ def test_sigterm_drains_and_commits(scene: Scene) -> None:
         print(f"stopped in {time.monotonic() - began:.2f} s")
     committed, sent = scene.committed(), scene.receiver.count(PATH)
     assert sent < EVENTS
-    assert all(arrival.status for arrival in scene.receiver.arrivals(PATH))
+    assert every(arrival.status for arrival in scene.receiver.arrivals(PATH))
     outage.heal()
     finish(scene)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from acceptance_support import Program, Scene, call, ids_of, tracks, wait_until
+from assertions import every
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from test_acceptance_endpoint import check_with_promtool
@@ -91,7 +92,7 @@ def test_a_killed_worker_is_started_again(scene: Scene) -> None:
     assert 'how="signal SIGKILL"' in died
     assert last.by("tray_worker_up", "worker") == {"0": 1, "1": 1}
     assert 'tray_open_events{worker="1",group=' in last.text
-    assert all('worker="' in line for line in last.text.splitlines() if not line.startswith("#"))
+    assert every('worker="' in line for line in last.text.splitlines() if not line.startswith("#"))
     check_with_promtool(last.text)
     check_everything_arrived(scene)
     traces = [read_trace(path) for path in sorted(scene.directory.glob("trace.jsonl.*"))]
@@ -108,8 +109,8 @@ def test_sigterm_drains_every_worker(scene: Scene) -> None:
         for pid in workers:
             os.kill(pid, signal.SIGTERM)  # as systemd does, which signals every process of a service
         assert run.stop(timeout=25) == 0
-    assert all(map(is_gone, workers))
-    assert all(arrival.status for arrival in scene.receiver.arrivals(PATH))
+    assert every(map(is_gone, workers))
+    assert every(arrival.status for arrival in scene.receiver.arrivals(PATH))
     assert len(re.findall(r"info Stopped\. worker=[01]", run.log)) == 2
     with scene.start("--workers", "2", "--until-end") as rest:
         assert rest.wait() == 0
@@ -139,7 +140,7 @@ def test_no_worker_outlives_its_supervisor(scene: Scene) -> None:
         run.kill()
         wait_until(lambda: all(map(is_gone, workers)), "the workers are gone", timeout=25)
     assert run.log.count("The supervisor is gone; draining, then a last commit.") == 2
-    assert all(arrival.status for arrival in scene.receiver.arrivals(PATH))
+    assert every(arrival.status for arrival in scene.receiver.arrivals(PATH))
 
 
 def test_what_the_settings_allow_holds_for_all_workers_together(scene: Scene) -> None:

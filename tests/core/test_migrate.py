@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from assertions import every, filled
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,12 +30,12 @@ def test_there_and_back(missing: dict[str, set[int]]) -> None:
     done = {name_hash(name): ranges_without(offsets, base, end) for name, offsets in missing.items()}
     shared = Committed(base, encode(CommitMap(base, done), LIMIT))
     own = {name: to_workflow(shared, name, LIMIT) for name in missing}
-    for name, offsets in missing.items():
+    for name, offsets in filled(missing.items()):
         assert done_below(own[name], name, end) == set(range(end)) - offsets
         assert own[name].offset == min(offsets, default=end)
     again = to_shared(own, LIMIT)
     assert again.offset == base
-    assert all(done_below(again, name, end) == set(range(end)) - offsets for name, offsets in missing.items())
+    assert every(done_below(again, name, end) == set(range(end)) - offsets for name, offsets in missing.items())
 
 
 def test_a_workflow_unknown_to_the_map_has_done_nothing_beyond_the_offset() -> None:

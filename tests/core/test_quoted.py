@@ -7,6 +7,7 @@ import json
 import tracemalloc
 
 import pytest
+from assertions import filled
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -117,7 +118,7 @@ def test_nothing_is_kept_of_the_event() -> None:
         without_quotes("cannot take 1-value", body)
     tracemalloc.start()
     try:
-        for body in bodies:
+        for body in filled(bodies):
             assert without_quotes(f"cannot take {body[:200].decode()}", body) == ""
         gc.collect()
         assert tracemalloc.get_traced_memory()[0] < 20_000

@@ -5,6 +5,7 @@ import hmac
 import json
 
 import pytest
+from assertions import every
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -248,4 +249,4 @@ def test_a_notification_is_made_once() -> None:
     policies = [WorkflowPolicy("a"), WorkflowPolicy("b", webhook_keys=(b"k",)), WorkflowPolicy("c", shared_secret=b"s")]
     bodies = [RequestBuilder(policy, "test").build(event).body for policy in (*policies, *policies)]
     assert b'"userID":"1"' in bodies[0]
-    assert all(body is bodies[0] for body in bodies)
+    assert every(body is bodies[0] for body in bodies)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from assertions import every
 from deploy_image import FINAL
 from deploy_tools import ROOT, uv
 
@@ -178,7 +179,7 @@ def test_objects_belong_together(everything: dict[str, Manifest]) -> None:
         everything["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"],
         everything["NetworkPolicy"]["spec"]["podSelector"]["matchLabels"],
     ]
-    assert all(selector.items() <= labels.items() for selector in selectors)
+    assert every(selector.items() <= labels.items() for selector in selectors)
     monitor = everything["ServiceMonitor"]["spec"]
     service = everything["Service"]["metadata"]["labels"]
     assert monitor["selector"]["matchLabels"].items() <= service.items()

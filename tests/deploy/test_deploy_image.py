@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from assertions import every
 from deploy_image import ARGUMENTS, BUILD, FINAL, UV, call, copied_sources, free_port, start
 from deploy_tools import ROOT
 
@@ -44,7 +45,7 @@ def test_every_build_step_keeps_to_the_lock() -> None:
     """Nothing is resolved anew: each sync is locked and leaves development packages out."""
     steps = [step for step in BUILD.all("RUN") if "uv" in step]
     assert len(steps) == 2
-    assert all({"--locked", "--no-dev"} <= set(shlex.split(step)) for step in steps)
+    assert every({"--locked", "--no-dev"} <= set(shlex.split(step)) for step in steps)
     assert BUILD.variables["UV_COMPILE_BYTECODE"] == "1"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from assertions import every
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK: list[dict[str, Any]] = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
@@ -24,7 +25,7 @@ def test_every_package_is_locked_by_hash() -> None:
         assert package["source"] == {"registry": "https://pypi.org/simple"}, package["name"]
         files = [*package.get("wheels", ()), *([package["sdist"]] if "sdist" in package else ())]
         assert files
-        assert all(file["hash"].startswith("sha256:") and file["url"].startswith("https://") for file in files)
+        assert every(file["hash"].startswith("sha256:") and file["url"].startswith("https://") for file in files)
 
 
 def test_everything_that_installs_uses_the_lock() -> None:
@@ -32,7 +33,7 @@ def test_everything_that_installs_uses_the_lock() -> None:
     texts = [path.read_text() for path in (ROOT / "Makefile", *ROOT.glob("**/Dockerfile")) if ".venv" not in path.parts]
     syncs = [line for text in texts for line in text.splitlines() if "uv sync" in line or ") sync" in line]
     assert syncs
-    assert all("--locked" in line or "--frozen" in line for line in syncs)
+    assert every("--locked" in line or "--frozen" in line for line in syncs)
 
 
 @pytest.mark.parametrize(

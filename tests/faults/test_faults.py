@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from assertions import filled
 from faults_matrix import ROWS
 from faults_row import Row, play
 from faults_stage import ProxiedKafka, Stage
@@ -68,5 +69,5 @@ def test_every_fault_has_its_row() -> None:
 def test_the_document_is_the_table() -> None:
     """MATRIX.md says of each row what the table says; the verdicts are of its last run."""
     written = (HERE / "MATRIX.md").read_text()
-    for row in ROWS:
+    for row in filled(ROWS):
         assert table([row], {}).splitlines()[-1].rpartition("| ")[0].rpartition("| ")[0] in written

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from assertions import every, filled
 from boards import BOARDS, DIRECTORY, rendered
 from grafana_support import DASHBOARDS, Panel, Selector, all_panels, board, panels, promtool, selectors
 
@@ -51,7 +52,7 @@ SELECTOR_RULES: dict[str, Rule] = {
 def test_every_dashboard_is_current() -> None:
     """`make dashboards` would change nothing."""
     assert {path.name for path in DASHBOARDS} == set(BOARDS)
-    for name, make in BOARDS.items():
+    for name, make in filled(BOARDS.items()):
         assert (DIRECTORY / name).read_text() == rendered(make), f"{name}: run `make dashboards`."
 
 
@@ -77,7 +78,7 @@ def test_variables(path: Path) -> None:
     assert (first["type"], first["name"], first["label"]) == ("datasource", "datasource", "Data source")
     assert first["query"] == "prometheus"
     assert [variable["name"] for variable in others][:3] == ["job", "instance", "group"]
-    for variable in others:
+    for variable in filled(others):
         assert variable["type"] == "query"
         assert variable["label"] == variable["name"].capitalize()
         assert variable["datasource"] == WITH_DATASOURCE
@@ -90,7 +91,7 @@ def test_variables(path: Path) -> None:
 def test_every_variable_is_used(path: Path) -> None:
     """A choice at the top changes what is seen."""
     queries = [query for panel in panels(path) for query in panel.queries]
-    for variable in board(path)["templating"]["list"][1:]:
+    for variable in filled(board(path)["templating"]["list"][1:]):
         assert any(f"${variable['name']}" in query for query in queries), variable["name"]
 
 
@@ -103,7 +104,7 @@ def test_panel(panel: Panel) -> None:
     assert set(_units(panel)) <= UNITS
     targets = panel.fields["targets"]
     assert targets
-    assert all(target["datasource"] == WITH_DATASOURCE for target in targets)
+    assert every(target["datasource"] == WITH_DATASOURCE for target in targets)
     assert len({target["refId"] for target in targets}) == len(targets)
 
 
@@ -128,7 +129,7 @@ def test_queries_keep_the_rules_of_the_linter() -> None:
     excepted = {
         (rule, entry["dashboard"], entry["panel"]) for rule, found in EXCEPTIONS.items() for entry in found["entries"]
     }
-    assert all(found["reason"].endswith(".") for found in EXCEPTIONS.values())
+    assert every(found["reason"].endswith(".") for found in EXCEPTIONS.values())
     assert set(_findings()) == excepted
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from assertions import every
 from confluent_kafka import Consumer
 from kafka_support import QUIET, RecordingJournal, until
 
@@ -169,7 +170,7 @@ def test_brokers_of_the_mock_that_go_one_after_the_other(topic_name: str) -> Non
             member.wait(True)
             cluster.set_down(1)
             cluster.set_down(2)
-            assert all(contact.is_up for contact in member.reports(8))
+            assert every(contact.is_up for contact in member.reports(8))
             cluster.set_down(3)
             member.wait(False)
             cluster.set_up(2)

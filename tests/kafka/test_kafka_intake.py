@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import time
 
+from assertions import every
 from kafka_support import Member, fill, in_order, policy_for, skip_if_mock_refused, until
 
 from stream.core.model import TopicPartition
@@ -86,7 +87,7 @@ def test_a_full_member_does_not_block_the_group(broker: Broker, topic_name: str)
         full.wait_assigned(0, 1)
         full.owner.set_intake(True)
         full.wait_records(30)
-        assert all(in_order(full.source.offsets(p)) for p in (0, 1))
+        assert every(in_order(full.source.offsets(p)) for p in (0, 1))
 
 
 def test_a_member_that_is_full_from_the_beginning_starts_when_it_may(apache_kafka: Broker, topic_name: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from assertions import every, filled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,7 +45,7 @@ def assert_books_balance(world: EngineWorld) -> None:
     received, accounted_for = world.stats.identity()
     assert received == accounted_for
     assert world.stats.open_events.total() == 0
-    for line in world.engine._deliverer.lines:
+    for line in filled(world.engine._deliverer.lines):
         assert (line.dispatcher.in_flight, line.dispatcher.waiting) == (0, 0)
 
 
@@ -271,7 +272,7 @@ def test_a_stricter_order_holds_for_what_waits(before: str, after: str) -> None:
     rest = [key for key in events if key not in started]
     if after == "partition":
         assert keys(world.workflows["orders"]) == [*started, *rest]
-        assert all(
+        assert every(
             b.at - a.at > 1.9 for a, b in zip(arrivals[len(started) :], arrivals[len(started) + 1 :], strict=False)
         )
     else:
@@ -279,7 +280,7 @@ def test_a_stricter_order_holds_for_what_waits(before: str, after: str) -> None:
             mine = [arrival for arrival in arrivals if int(arrival.key.partition("-")[2]) % 2 == user]
             later = [arrival for arrival in mine if arrival.key in rest]
             assert [arrival.key for arrival in later] == [key for key in rest if int(key.partition("-")[2]) % 2 == user]
-            assert all(b.at - a.at > 1.9 for a, b in pairwise(later))
+            assert every(b.at - a.at > 1.9 for a, b in pairwise(later))
     assert_books_balance(world)
 
 
@@ -443,5 +444,5 @@ def test_no_change_of_settings_loses_or_leaks_anything(steps: list[list[Workflow
         world.clock.jump(0.1 + (seed % 7) / 10)
     world.run(limit_s=3600)
     assert_books_balance(world)
-    for tenure in world.engine._ledger.tenures.values():
-        assert all(not share.pending and not share.lanes and not share.shared for share in tenure.shares)
+    for tenure in filled(world.engine._ledger.tenures.values()):
+        assert every(not share.pending and not share.lanes and not share.shared for share in tenure.shares)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from assertions import every
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -91,7 +92,7 @@ def test_any_settings_are_settings_or_problems(
         assert "" not in hidden_texts(found)
     else:
         assert found.problems
-        assert all(problem.path and problem.what for problem in found.problems)
+        assert every(problem.path and problem.what for problem in found.problems)
 
 
 def loaded(path: Path, environ: dict[str, str], topics: str | None) -> Settings | ConfigError:

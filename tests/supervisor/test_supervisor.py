@@ -6,6 +6,7 @@ import asyncio
 import errno
 
 import pytest
+from assertions import every
 from supervisor_support import Troupe, loaded, now, play
 
 from stream.app.remaining import Remaining
@@ -89,8 +90,8 @@ def test_what_keeps_some_workers_from_starting_ends_nobody(code: int) -> None:
         for number in (1, 2, 0, 1, 2):
             troupe.last(number).end(code)
             await asyncio.sleep(20)
-        assert all(worker.is_running for worker in troupe.supervisor.workers)
-        assert all(troupe.last(number).orders == [] for number in range(3))
+        assert every(worker.is_running for worker in troupe.supervisor.workers)
+        assert every(troupe.last(number).orders == [] for number in range(3))
 
     play(scene())
 

@@ -6,6 +6,7 @@ import io
 from dataclasses import dataclass
 
 import structlog
+from assertions import every
 
 from stream.core.model import Contact
 from stream.telemetry.limiter import LineLimiter
@@ -112,7 +113,7 @@ def test_the_clients_lines_about_connections_give_way_to_it() -> None:
         ["Kafka", "is", "unreachable:"],
         ["Kafka", "is", "still"],
     ]
-    assert all("Connection refused" in line for line in scene.lines)
+    assert every("Connection refused" in line for line in scene.lines)
 
 
 def test_one_broker_of_several_that_is_down_is_a_line_a_minute() -> None:

@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 
 import pytest
+from assertions import every
 from rich.console import Console
 from watch_support import WALL, stats_of, text_of
 
@@ -59,7 +60,7 @@ def test_kafka_that_is_away_is_told_with_since_when(width: int, height: int) -> 
     lines = drawn(text_of(lost()), width, height)
     assert lines[1] == "Kafka unreachable since 05:30:17 UTC (3m04s). Events wait; lag unknown."
     assert "lag ?" in lines[2]
-    assert not any("No partition" in line for line in lines)  # it follows from the other
+    assert every("No partition" not in line for line in lines)  # it follows from the other
 
 
 def test_it_is_red() -> None:
@@ -94,7 +95,7 @@ def test_a_process_without_partitions_is_told() -> None:
 def test_workers_without_a_partition_beside_others_are_well() -> None:
     """More workers than partitions."""
     text = merged({0: text_of(stats_of()), 1: text_of(stats_of(partitions=0))})
-    assert not any("No partition" in line for line in drawn(text))
+    assert every("No partition" not in line for line in drawn(text))
     assert reading_of(text).groups[0].partitions_assigned == 2
 
 
@@ -133,5 +134,5 @@ def test_a_processor_of_an_earlier_version_raises_no_alarm() -> None:
     """It has none of these metrics."""
     kept = [line for line in text_of(stats_of()).splitlines() if "tray_kafka" not in line and "assigned" not in line]
     lines = drawn("\n".join(kept) + "\n")
-    assert not any("Kafka" in line or "No partition" in line for line in lines)
+    assert every("Kafka" not in line and "No partition" not in line for line in lines)
     assert "lag 0" in lines[1]

@@ -208,6 +208,6 @@ def test_a_server_that_says_anything_gives_one_answer_per_request(loop: str, noi
             sender = WebhookSender(f"http://127.0.0.1:{port}/", timeout_s=10)
             answers = [await ask(sender) for _ in noise]
             await sender.close()
-        assert all(answer.failure in ("", "reset", "unreadable") for answer in answers)
+        assert {answer.failure for answer in answers} <= {"", "reset", "unreadable"}
 
     run_on(loop, main())

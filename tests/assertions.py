@@ -1,0 +1,23 @@
+"""What assertions of all tests have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def every(facts: Iterable[object]) -> bool:
+    """`all` for assertions: refuses to say anything of nothing, and says which fact does not hold."""
+    known = list(filled(facts))
+    false = [number for number, fact in enumerate(known) if not fact]
+    assert false == [], f"of {len(known)} facts these do not hold: {false}"
+    return True
+
+
+def filled(items: Iterable[T]) -> Collection[T]:
+    """The items of a loop that asserts something of each; there must be one."""
+    known = list(items)
+    assert known, "there is nothing to look at, so nothing is tested"
+    return known
