@@ -93,7 +93,7 @@ def run_show(given: options.Given, text: str, workflows: Collection[str], with_v
         if not letters:
             raise MissingEventError(f"There is no dead letter of {place} in {found.archive.topic}.")
         stored = found.archive.stored([letter for letter, _ in letters])
-        shown = [report.letter_json(one, marker, stored.get(one.identity), with_value) for one, marker in letters]
+        shown = [report.letter_json(one, marker, stored.get(one.at), with_value) for one, marker in letters]
     if as_json:
         print_json({"letters": shown})
         return
@@ -135,10 +135,12 @@ def _letters_of(found: Opened, place: Place, workflows: Collection[str]) -> list
 
     with shown_count("Reading dead letters") as progress:
         book = found.archive.read(LetterBook(belongs, keep_done=True), progress)
-    open_letters = {letter.identity: letter for letter in book.open_letters()}
-    known: dict[Identity, tuple[Letter, Marker | None]] = {**book.done}
-    known |= {identity: (letter, None) for identity, letter in open_letters.items()}
-    return [known[identity] for identity in sorted(known) if not workflows or identity.workflow in workflows]
+    still_open = book.open_letters()
+    open_now = {letter.identity for letter in still_open}
+    known: list[tuple[Letter, Marker | None]] = [(letter, None) for letter in still_open]
+    known += [ended for identity, ended in book.done.items() if identity not in open_now]
+    chosen = [one for one in known if not workflows or one[0].identity.workflow in workflows]
+    return sorted(chosen, key=lambda one: (one[0].identity, one[0].timestamp_ms))
 
 
 def _place(text: str) -> Place:

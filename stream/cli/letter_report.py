@@ -101,6 +101,8 @@ def letter_json(letter: Letter, marker: Marker | None, stored: Record | None, wi
         "headers": [[name, _text(content)] for name, content in _own_headers(stored)],
         "value_omitted": letter.is_omitted,
     }
+    if identity.topic_id:
+        shown["topic_id"] = identity.topic_id
     return shown | (_value_json(stored) if with_value else {})
 
 

@@ -9,6 +9,9 @@ from dataclasses import replace
 from stream.core.letters import Identity, Letter, Marker, read_letter
 from stream.core.model import Record
 
+Letters = dict[Identity, list[Letter]]
+"""By identity without the topic id: nearly always one; several, in order, where the topic was created again."""
+
 
 class LetterBook:
     """Which letters are open. Records are taken in order of their offsets within each partition.
@@ -28,7 +31,7 @@ class LetterBook:
         """With `keep_done`: letters that are done with, and by which marker."""
         self._belongs = belongs
         self._keep_done = keep_done
-        self._open: dict[int, dict[Identity, Letter]] = {}
+        self._open: dict[int, Letters] = {}
 
     def take(self, record: Record) -> None:
         """The next record of its partition."""
@@ -44,43 +47,66 @@ class LetterBook:
 
     def open_letters(self) -> list[Letter]:
         """Every open letter once, by topic, partition and offset of its event."""
-        merged: dict[Identity, Letter] = {}
+        merged: Letters = {}
         for letters in self._open.values():
-            for identity, letter in letters.items():
-                other = merged.get(identity)
-                merged[identity] = letter if other is None else _merge(other, letter)
-        return sorted(merged.values(), key=lambda letter: letter.identity[1:] + letter.identity[:1])
+            for base, of_base in letters.items():
+                for letter in of_base:
+                    others = merged.setdefault(base, [])
+                    other = next((one for one in others if one.is_same(letter)), None)
+                    if other is not None:
+                        others.remove(other)
+                    others.append(letter if other is None else _merge(other, letter))
+        return sorted((letter for of_base in merged.values() for letter in of_base), key=_order)
 
-    def _add(self, letters: dict[Identity, Letter], letter: Letter) -> None:
-        before = letters.get(letter.identity)
+    def _add(self, letters: Letters, letter: Letter) -> None:
+        of_base = letters.setdefault(_base(letter.identity), [])
+        before = next((one for one in reversed(of_base) if one.is_same(letter)), None)
         if before is not None:
+            of_base.remove(before)
             letter.copies = before.copies + 1
-        letters[letter.identity] = letter
-        _note_done(letters, letter.identity)
+            letter.identity = _known(letter.identity, before.identity)
+        of_base.append(letter)
+        for whole in _without_workflow(letters, letter.identity):
+            if whole.is_same(letter):
+                whole.done_by |= {letter.identity.workflow}
 
-    def _end(self, letters: dict[Identity, Letter], marker: Marker) -> None:
-        letter = letters.pop(marker.identity, None)
-        _note_done(letters, marker.identity)
+    def _end(self, letters: Letters, marker: Marker) -> None:
+        for whole in _without_workflow(letters, marker.identity):
+            if marker.ends(whole):
+                whole.done_by |= {marker.identity.workflow}
+        of_base = letters.get(_base(marker.identity), [])
+        letter = next((one for one in reversed(of_base) if marker.ends(one)), None)
         if letter is None:
             return
+        of_base.remove(letter)
         self.ended[marker.reason] += 1
         if self._keep_done:
-            self.done[marker.identity] = letter, marker
+            self.done[letter.identity] = letter, marker
 
 
-def _note_done(letters: dict[Identity, Letter], identity: Identity) -> None:
-    """A workflow's own letter or marker after one without a workflow: this workflow is done with that one."""
-    if not identity.workflow:
-        return
-    whole = letters.get(identity._replace(workflow=""))
-    if whole is not None:
-        whole.done_by |= {identity.workflow}
+def _base(identity: Identity) -> Identity:
+    return identity._replace(topic_id="") if identity.topic_id else identity
+
+
+def _known(one: Identity, other: Identity) -> Identity:
+    return one if one.topic_id else other
+
+
+def _order(letter: Letter) -> tuple[object, ...]:
+    identity = letter.identity
+    return *identity.place, identity.workflow, letter.timestamp_ms, identity.topic_id, identity.group
+
+
+def _without_workflow(letters: Letters, identity: Identity) -> list[Letter]:
+    """The letters of the same event that have no workflow, where `identity` has one: it is done with them."""
+    return letters.get(_base(identity)._replace(workflow=""), []) if identity.workflow else []
 
 
 def _merge(one: Letter, other: Letter) -> Letter:
     first, second = sorted((one, other), key=lambda letter: letter.failed_at_ms)
     return replace(
         second,
+        identity=_known(second.identity, first.identity),
         copies=one.copies + other.copies,
         elsewhere=(*second.elsewhere, first.at, *first.elsewhere),
         done_by=one.done_by | other.done_by,

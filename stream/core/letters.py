@@ -39,6 +39,8 @@ class Identity(NamedTuple):
     offset: int
     workflow: str
     """Empty: an invalid record of a group that several workflows share."""
+    topic_id: str = ""
+    """Kafka's id of the event's topic; empty: unknown, as in letters of earlier versions."""
 
     @property
     def place(self) -> Place:
@@ -68,6 +70,20 @@ class Letter:
     done_by: frozenset[str] = field(default_factory=frozenset)
     """Of a letter without a workflow: workflows that are done with it all the same."""
 
+    def is_same(self, other: Letter) -> bool:
+        """Whether both are of one event, given that their identities differ in the topic id at most."""
+        return is_same_topic(self.identity.topic_id, self.timestamp_ms, other.identity.topic_id, other.timestamp_ms)
+
+
+def is_same_topic(one_id: str, one_ms: int, other_id: str, other_ms: int) -> bool:
+    """Whether two records at one place are of one topic, not of two that had its name one after the other.
+
+    Where an id is unknown the records' timestamps tell; an unknown timestamp is like any.
+    """
+    if one_id and other_id:
+        return one_id == other_id
+    return one_ms == other_ms or -1 in (one_ms, other_ms)
+
 
 @dataclass(frozen=True, slots=True)
 class Marker:
@@ -76,6 +92,13 @@ class Marker:
     identity: Identity
     reason: str
     at_ms: int
+    timestamp_ms: int = -1
+    """Of the event's own record; -1 when unknown, as in markers of earlier versions."""
+
+    def ends(self, letter: Letter) -> bool:
+        """Whether it is this letter's, given that their identities differ in the topic id at most."""
+        theirs = letter.identity.topic_id
+        return is_same_topic(self.identity.topic_id, self.timestamp_ms, theirs, letter.timestamp_ms)
 
 
 def read_letter(record: Record) -> Letter | Marker | None:
@@ -88,14 +111,16 @@ def read_letter(record: Record) -> Letter | Marker | None:
             partition=_position(named["tray.partition"], MAX_PARTITION),
             offset=_position(named["tray.offset"], MAX_OFFSET),
             workflow=sys.intern(named["tray.workflow"]),
+            topic_id=sys.intern(named.get(TOPIC_ID, "")),
         )
         reason = sys.intern(named["tray.reason"])
         attempts = int(named.get("tray.attempts", "0"))
     except (KeyError, ValueError):
         return None
     at_ms = _milliseconds(named.get("tray.failed_at", ""), record.timestamp_ms)
+    timestamp_ms = _timestamp(named.get("tray.timestamp", ""))
     if reason in MARKERS:
-        return Marker(identity, reason, at_ms)
+        return Marker(identity, reason, at_ms, timestamp_ms)
     return Letter(
         identity=identity,
         at=Place(sys.intern(record.topic), record.partition, record.offset),
@@ -103,7 +128,7 @@ def read_letter(record: Record) -> Letter | Marker | None:
         status=sys.intern(named.get("tray.status", "")),
         attempts=attempts,
         failed_at_ms=at_ms,
-        timestamp_ms=_timestamp(named.get("tray.timestamp", "")),
+        timestamp_ms=timestamp_ms,
         key=record.key,
         is_omitted=record.value is None and OMITTED in named,
     )
@@ -114,8 +139,8 @@ def answer_code(status: str) -> int | str | None:
     return int(status) if status.isdecimal() else status or None
 
 
-def marker_headers(identity: Identity, reason: str, at: str) -> Headers:
-    """Headers of the record that ends a letter; `at` is the time in RFC 3339."""
+def marker_headers(identity: Identity, reason: str, at: str, timestamp_ms: int = -1) -> Headers:
+    """Headers of the record that ends a letter; `at` is the time in RFC 3339, `timestamp_ms` that of the event."""
     ours = {
         "tray.reason": reason,
         "tray.group": identity.group,
@@ -125,6 +150,10 @@ def marker_headers(identity: Identity, reason: str, at: str) -> Headers:
         "tray.offset": str(identity.offset),
         "tray.failed_at": at,
     }
+    if timestamp_ms >= 0:
+        ours["tray.timestamp"] = str(timestamp_ms)
+    if identity.topic_id:
+        ours[TOPIC_ID] = identity.topic_id
     return [(name, text.encode()) for name, text in ours.items()]
 
 

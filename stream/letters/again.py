@@ -40,7 +40,7 @@ class AgainLetters:
 
     def _written(self, letter: DeadLetter, identity: Identity, old: Letter) -> Written:
         attempts = letter.attempts + (old.attempts if old.identity == identity else 0)
-        added = replace(letter, attempts=attempts, workflow=self._workflow)
+        added = replace(letter, attempts=attempts, workflow=self._workflow, topic_id=identity.topic_id)
         headers = letter_headers(added, identity.group, time.time())
         return Written(old.at.partition, letter.record.key, letter.record.value, headers)
 

@@ -9,7 +9,7 @@ from typing import Self
 
 from stream.core.errors import MissingTopicError
 from stream.core.letter_book import LetterBook
-from stream.core.letters import Identity, Letter, event_record
+from stream.core.letters import Letter, event_record
 from stream.core.model import Place, Record, TopicPartition
 from stream.kafka.client_config import KafkaPolicy, reader_config
 from stream.kafka.reader import OffsetReader
@@ -53,27 +53,26 @@ class Archive:
                 progress(done, total)
         return book
 
-    def stored(self, letters: Collection[Letter]) -> dict[Identity, Record]:
-        """The letters' own records; those that are gone are missing."""
+    def stored(self, letters: Collection[Letter]) -> dict[Place, Record]:
+        """The letters' own records, by where they lie; those that are gone are missing."""
         with self._lock:
-            found = self._reader.fetch(letter.at for letter in letters)
-        return {letter.identity: found[letter.at] for letter in letters if letter.at in found}
+            return self._reader.fetch(letter.at for letter in letters)
 
-    def events(self, letters: Collection[Letter]) -> dict[Identity, Record | str]:
-        """The events' records as they were on their own topics, or why there is none."""
+    def events(self, letters: Collection[Letter]) -> dict[Place, Record | str]:
+        """The events' records as they were on their own topics, or why there is none; by where the letters lie."""
         stored = self.stored(letters)
         sources = self._sources([letter for letter in letters if letter.is_omitted])
-        found: dict[Identity, Record | str] = {}
+        found: dict[Place, Record | str] = {}
         for letter in letters:
-            record = stored.get(letter.identity)
+            record = stored.get(letter.at)
             if record is None:
-                found[letter.identity] = LETTER_GONE
+                found[letter.at] = LETTER_GONE
             elif not letter.is_omitted:
-                found[letter.identity] = event_record(letter, record, record.value)
+                found[letter.at] = event_record(letter, record, record.value)
             elif (source := sources.get(letter.identity.place)) is not None and _is_it(source, letter):
-                found[letter.identity] = event_record(letter, record, source.value)
+                found[letter.at] = event_record(letter, record, source.value)
             else:
-                found[letter.identity] = SOURCE_GONE
+                found[letter.at] = SOURCE_GONE
         return found
 
     def _sources(self, letters: Iterable[Letter]) -> dict[Place, Record]:

@@ -54,7 +54,7 @@ class Marks:
         There is a record for each partition that has a copy, since order is kept within partitions only.
         """
         identity = letter.identity._replace(workflow=workflow) if partly else letter.identity
-        headers = marker_headers(identity, reason, format_wall(time.time()))
+        headers = marker_headers(identity, reason, format_wall(time.time()), letter.timestamp_ms)
         for place in {letter.at, *letter.elsewhere}:
             self.outstanding += 1
             self.outstanding_of[workflow] += 1

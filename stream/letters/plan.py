@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from stream.core.letters import Letter
@@ -96,6 +96,19 @@ class Plan:
     of_workflow: dict[str, Tasks]
     ended: list[Letter]
     """Every workflow is done with them already: only the marker is missing."""
+    later: list[dict[str, Tasks]] = field(default_factory=list)
+    """Events at places that are in `of_workflow` as well, of a topic that was created again: each in a round of its
+    own, after the others."""
+
+    @property
+    def rounds(self) -> list[dict[str, Tasks]]:
+        """What is sent one after the other. Within a round a place means one event."""
+        return [self.of_workflow, *self.later]
+
+    def all_tasks(self) -> Iterator[tuple[str, Tasks]]:
+        """The tasks of each workflow, round by round."""
+        for of_workflow in self.rounds:
+            yield from of_workflow.items()
 
 
 def plan_redrive(letters: Iterable[Letter], workflows: Sequence[str]) -> Plan:
@@ -105,7 +118,7 @@ def plan_redrive(letters: Iterable[Letter], workflows: Sequence[str]) -> Plan:
         plan.account.open(letter)
         pending = _pending(letter, workflows)
         if pending:
-            _add(plan.of_workflow, Task(letter, pending, is_taken=bool(letter.done_by)))
+            _add(plan, Task(letter, pending, is_taken=bool(letter.done_by)))
         elif letter.identity.workflow:
             plan.account.leave(letter, REMOVED)
         else:
@@ -121,7 +134,15 @@ def _pending(letter: Letter, workflows: Collection[str]) -> set[str]:
     return set(workflows) - letter.done_by
 
 
-def _add(of_workflow: dict[str, Tasks], task: Task) -> None:
+def _add(plan: Plan, task: Task) -> None:
+    """To the first round where no other event has its place."""
     place = task.letter.identity.place
+    for of_workflow in plan.rounds:
+        others = [other for tasks in of_workflow.values() for other in tasks.get(place, ())]
+        if all(other.letter.is_same(task.letter) for other in others):
+            break
+    else:
+        of_workflow = {}
+        plan.later.append(of_workflow)
     for workflow in task.pending:
         of_workflow.setdefault(workflow, {}).setdefault(place, []).append(task)

@@ -44,12 +44,12 @@ class NoMarks:
 def rehearse(settings: Settings, archive: Archive, plan: Plan) -> None:
     """Count in the plan's account what a redrive would send, and what it would leave. Blocking."""
     desk, examiner = Desk(plan.account, NoMarks()), _examiner(settings)
-    for workflow, tasks in plan.of_workflow.items():
+    for workflow, tasks in plan.all_tasks():
         for places in _chunks(sorted(tasks)):
             letters = {place: tasks[place][0].letter for place in places}
             events = archive.events(letters.values())
             for place, letter in letters.items():
-                found = events[letter.identity]
+                found = events[letter.at]
                 why = found if isinstance(found, str) else examiner.obstacle(found, workflow)
                 if why is None:
                     desk.delivered(tasks, place, workflow)
@@ -71,6 +71,7 @@ class Redrive:
     """Set by any thread: another redrive may have begun."""
     runs: list[LetterRun] = field(default_factory=list)
     is_stopping: bool = False
+    _rounds: list[list[LetterRun]] = field(default_factory=list)
     _fault: StreamError | None = None
 
     @property
@@ -107,7 +108,9 @@ class Redrive:
         for letter in self.plan.ended:
             marks.end(letter, REDRIVEN)
         desk = Desk(self.plan.account, marks)
-        chosen = [w for w in self.settings.workflows if w.name in self.plan.of_workflow]
+        named = {name for name, _ in self.plan.all_tasks()}
+        chosen = [workflow for workflow in self.settings.workflows if workflow.name in named]
+        by_name = {workflow.name: workflow for workflow in chosen}
         parts = Parts(
             self.settings,
             self.archive,
@@ -119,11 +122,21 @@ class Redrive:
             self.rate_per_s,
             engines=len(chosen),
         )
-        self.runs = [LetterRun(workflow, self.plan.of_workflow[workflow.name], parts) for workflow in chosen]
+        for of_workflow in self.plan.rounds:
+            names = [workflow.name for workflow in chosen if workflow.name in of_workflow]
+            self._rounds.append([LetterRun(by_name[name], of_workflow[name], parts) for name in names])
+        self.runs = [run for of_round in self._rounds for run in of_round]
 
     async def _finish(self) -> None:
-        """Run all; the first that cannot go on stops the others."""
-        pending = {asyncio.create_task(run.run()) for run in self.runs}
+        """Run all, one round after the other; the first that cannot go on stops the others."""
+        for runs in self._rounds:
+            for run in runs:
+                if run.name in self.held:
+                    run.stop()
+            await self._finish_round(runs)
+
+    async def _finish_round(self, runs: Sequence[LetterRun]) -> None:
+        pending = {asyncio.create_task(run.run()) for run in runs}
         while pending:
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             for task in done:

@@ -150,7 +150,7 @@ class LetterRun:
     def _events(self, places: list[Place]) -> list[tuple[Place, Record | str]]:
         letters = {place: self._tasks[place][0].letter for place in places}
         found = self._parts.archive.events(letters.values())
-        return [(place, found[letter.identity]) for place, letter in letters.items()]
+        return [(place, found[letter.at]) for place, letter in letters.items()]
 
     def _hand_over(self, places: list[Place], events: list[tuple[Place, Record | str]]) -> None:
         if self._is_stopped:

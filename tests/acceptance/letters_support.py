@@ -9,7 +9,7 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import orjson
-from acceptance_support import Event, Scene, call_here
+from acceptance_support import Event, Scene, call_here, wait_until
 from confluent_kafka import OFFSET_END, TopicPartition
 from confluent_kafka.admin import AdminClient
 
@@ -42,6 +42,7 @@ class LetterScene(Scene):
         group: str | None = None,
         status: str = "400",
         omitted: bool = False,
+        topic_id: str = "",
     ) -> list[Record]:
         """Put events on the topic, and a letter of each on the other; the events' records.
 
@@ -52,7 +53,9 @@ class LetterScene(Scene):
         stored = {(r.partition, r.offset): r for r in read_topic(self.broker.bootstrap, self.topic)}
         records = [stored[place] for place in places]
         self.write_letters(
-            (DeadLetter(r, reason, "it said no", workflow, status, 1) for r in records), group, omitted=omitted
+            (DeadLetter(r, reason, "it said no", workflow, status, 1, topic_id) for r in records),
+            group,
+            omitted=omitted,
         )
         self.note(records)
         return records
@@ -70,6 +73,13 @@ class LetterScene(Scene):
             for letter in letters
         ]
         produce_events(self.broker.bootstrap, self.dead_letters, written)
+
+    def recreate(self) -> None:
+        """Delete the events' topic, and create it again."""
+        with AdminClient({"bootstrap.servers": self.broker.bootstrap}) as admin:
+            admin.delete_topics([self.topic])[self.topic].result(20)
+            wait_until(lambda: self.topic not in admin.list_topics(timeout=20).topics, "the topic is gone")
+        self.broker.create_topic(self.topic, PARTITIONS)
 
     def expire(self) -> None:
         """Let retention take everything off the events' topic."""

@@ -66,6 +66,20 @@ def test_a_refused_credential_is_mended(scene: LetterScene) -> None:
     assert scene.letters("redrive", "--execute").stdout == "There is no open letter to redrive.\n"
 
 
+@pytest.mark.parametrize("ids", [("old-id", "new-id"), ("", "new-id"), ("", "")])
+def test_letters_of_a_topic_that_was_created_again(scene: LetterScene, ids: tuple[str, str]) -> None:
+    """Old and new ones at the same places are all listed, sent once each, and marked; also those without topic ids."""
+    old, new = list(tracks(range(40))), list(tracks(range(40, 60)))
+    scene.bury(old, topic_id=ids[0])
+    scene.recreate()
+    scene.bury(new, topic_id=ids[1])
+    assert scene.told("list")["open"] == 60
+    done = scene.redrive()
+    assert (done["letters"], done["redriven"], done["left"]) == (60, 60, 0)
+    assert sorted(scene.ids("/orders")) == sorted([*ids_of(old), *ids_of(new)])
+    assert scene.told("list")["open"] == 0
+
+
 def test_what_fails_again_is_a_letter_again(scene: LetterScene) -> None:
     """With its attempts added, under its identity, beside what is delivered; nothing is lost."""
     scene.bury(tracks(range(20)))

@@ -259,3 +259,68 @@ def test_letters_are_counted() -> None:
     assert [c.values for c in count_by(letters, ["hour"])] == [("2026-11-24T10:00:00Z",), ("2026-11-24T11:00:00Z",)]
     assert [c.values for c in count_by(letters, ["event"])] == [("events:1:7",), ("events:1:8",)]
     assert count_by(letters, []) == [Count((), 2, AT_MS, later_ms)]
+
+
+OLD_TOPIC, NEW_TOPIC = ORDERS._replace(topic_id="old-id"), ORDERS._replace(topic_id="new-id")
+
+
+def times(book: LetterBook) -> list[tuple[str, int]]:
+    """Topic id and event's time of each open letter."""
+    return [(letter.identity.topic_id, letter.timestamp_ms) for letter in book.open_letters()]
+
+
+def test_letters_of_a_topic_and_of_its_successor_are_two() -> None:
+    """Also with equal timestamps, and on one partition or on two; a marker ends its own alone."""
+    old, new = letter_record(OLD_TOPIC), letter_record(NEW_TOPIC)
+    assert identities(book_of(old, new)) == [NEW_TOPIC, OLD_TOPIC]
+    assert identities(book_of(old, letter_record(NEW_TOPIC, partition=2))) == [NEW_TOPIC, OLD_TOPIC]
+    for ended, left in ((OLD_TOPIC, NEW_TOPIC), (NEW_TOPIC, OLD_TOPIC)):
+        assert identities(book_of(old, new, marker_record(ended))) == [left]
+    assert identities(book_of(old, new, marker_record(OLD_TOPIC), marker_record(NEW_TOPIC))) == []
+
+
+def test_letters_of_earlier_versions_are_told_apart_by_their_times() -> None:
+    """They have no topic id; those of one time are copies, and an old marker ends the latest before it."""
+    first, copy, second = letter_record(), letter_record(), letter_record(timestamp="2000")
+    book = book_of(first, copy, second)
+    assert times(book) == [("", 1000), ("", 2000)]
+    assert [letter.copies for letter in book.open_letters()] == [2, 1]
+    assert times(book_of(first, copy, second, marker_record())) == [("", 1000)]
+    assert times(book_of(first, marker_record(), second)) == [("", 2000)]
+    assert times(book_of(first, marker_record(), second, marker_record())) == []
+
+
+@pytest.mark.parametrize("is_newer_first", [False, True])
+@pytest.mark.parametrize("partition", [1, 2])
+def test_an_event_that_fails_again_after_the_upgrade_is_one_letter(is_newer_first: bool, partition: int) -> None:
+    """The earlier letter has no id, and the time of the same record; another time is another event."""
+    records = [letter_record(), letter_record(NEW_TOPIC, partition)]
+    book = book_of(*reversed(records)) if is_newer_first else book_of(*records)
+    assert times(book) == [("new-id", 1000)]
+    assert book.open_letters()[0].copies == 2
+    assert times(book_of(letter_record(timestamp="7"), letter_record(NEW_TOPIC))) == [("", 7), ("new-id", 1000)]
+
+
+def test_a_marker_says_which_topic_its_letter_is_of() -> None:
+    """By the id, and by the event's time for a letter without one."""
+    headers = marker_headers(NEW_TOPIC, "redriven", AT, 1000)
+    found = read_letter(Record("letters", 1, 0, 5000, b"ann", None, headers))
+    assert found == Marker(NEW_TOPIC, "redriven", AT_MS, 1000)
+    of_old = Record("letters", 1, 99, 0, b"ann", None, marker_headers(ORDERS, "redriven", AT, 1000))
+    assert times(book_of(letter_record(), letter_record(timestamp="2000"), of_old)) == [("", 2000)]
+
+
+def test_a_letter_without_a_workflow_is_done_with_for_its_own_topic() -> None:
+    """A workflow's letter of the successor says nothing of the old topic's event."""
+    whole = letter_record(EVERYONE._replace(topic_id="old-id"))
+    [letter] = book_of(whole, letter_record(OLD_TOPIC)).open_letters()[:1]
+    assert letter.done_by == {"orders"}
+    book = book_of(whole, letter_record(NEW_TOPIC), marker_record(NEW_TOPIC))
+    assert [letter.done_by for letter in book.open_letters()] == [frozenset()]
+
+
+def test_the_topic_id_is_shown() -> None:
+    """`show --json` has it where it is known."""
+    for identity in (NEW_TOPIC, ORDERS):
+        [letter] = book_of(letter_record(identity)).open_letters()
+        assert letter_json(letter, None, None, with_value=False).get("topic_id", "") == identity.topic_id

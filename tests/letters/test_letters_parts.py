@@ -99,6 +99,18 @@ def test_two_letters_of_one_event_are_sent_once() -> None:
     assert plan.account.total() == Row(letters=2, redriven=2)
 
 
+def test_letters_of_two_topics_at_one_place_go_in_two_rounds() -> None:
+    """Within a round a place means one event, whichever workflow it goes to."""
+    old, new = (letter(1, "") for _ in range(2))
+    old.identity, new.identity = old.identity._replace(topic_id="old"), new.identity._replace(topic_id="new")
+    plan = plan_redrive([old, new, letter(2)], ALL)
+    assert [{name: sorted(place.offset for place in tasks) for name, tasks in of.items()} for of in plan.rounds] == [
+        {"orders": [1, 2], "crm": [1]},
+        {"orders": [1], "crm": [1]},
+    ]
+    assert [tasks[old.identity.place][0].letter for name, tasks in plan.all_tasks() if name == "crm"] == [old, new]
+
+
 def test_a_letter_without_a_workflow_ends_with_the_last_one() -> None:
     """Marked for each on the way; who does not want it does not hold it up, nor who has a letter of its own now."""
     plan = plan_redrive([letter(1, ""), letter(2, "")], [*ALL, "new"])
