@@ -20,6 +20,7 @@ from stream.kafka.groups import Groups
 from stream.kafka.permissions import Permissions, grant, lacks
 from stream.kafka.reader import OffsetReader
 from stream.kafka.topics import Topics
+from stream.settings.keys import nearest
 from stream.settings.model import Settings
 
 KAFKA_TIMEOUT_S = 5.0
@@ -70,10 +71,12 @@ class KafkaCheck:
             elif topic in self._counts:
                 yield Finding(f"topic {topic}", "ok", f"{self._counts[topic]} partitions")
             else:
-                yield Finding(f"topic {topic}", "failed", "It does not exist. Create it, or mend kafka.topics.")
+                near = nearest(topic, self._counts)
+                fix = f"Create it, or correct kafka.topics{f': did you mean {near}?' if near else '.'}"
+                yield Finding(f"topic {topic}", "failed", f"It does not exist. {fix}")
         for pattern in self._settings.kafka.topics:
             if pattern.startswith("^") and not source_topics(self._policy, self._counts, [pattern]):
-                yield Finding(f"topics {pattern}", "failed", "No topic that we may see matches. Mend kafka.topics.")
+                yield Finding(f"topics {pattern}", "failed", "No topic that we may see matches. Correct kafka.topics.")
 
     def _group_findings(self) -> Iterator[Finding]:
         """The groups that a start would use, and the other layout's, which it compares with them."""

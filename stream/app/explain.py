@@ -206,7 +206,7 @@ class Explainer:
             headers,
             len(request.body),
             hashlib.sha256(request.body).hexdigest(),
-            request.body == event.body,
+            (event.record.value or b"").endswith(request.body),  # what may stand before it is a schema's id
             request.body.decode("utf-8", "replace") if self._with_body else None,
         )
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stream.app.check_kafka import check_kafka
+from stream.app.check_settings import check_settings
 from stream.app.check_workflows import probe_workflows
 from stream.app.finding import Finding, exit_code
 from stream.cli.console import cell, print_json, print_table
@@ -39,8 +40,7 @@ def run_check(loaded: Loaded, probe: bool, as_json: bool) -> None:
     """Look at everything, print every finding, exit 0, 1 or 3."""
     findings = [Finding(f"settings {loaded.path or 'from the environment'}", "ok")]
     findings += [Finding("settings", "warning", warning) for warning in loaded.warnings]
-    if not loaded.settings.workflows:
-        findings.append(Finding("workflows", "warning", "None is configured: run needs at least one."))
+    findings += check_settings(loaded.settings)
     findings += check_kafka(loaded.settings)
     if probe:
         findings += asyncio.run(probe_workflows(loaded.settings))

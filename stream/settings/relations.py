@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from stream.core.commit_map import short_hash
@@ -16,6 +17,7 @@ from stream.settings.units import format_duration
 from stream.settings.variables import OPTION_TABLES
 from stream.settings.workflow import ALL_TYPES, MAX_WORKFLOWS, Workflow, default_name
 
+_PORT = re.compile(r":[0-9]+$")
 DRAIN_ALLOWANCE_S = 2.0
 """What a drain needs beyond a workflow's timeout, so that an attempt just started can end within it."""
 
@@ -67,11 +69,30 @@ def find_warnings(settings: Settings) -> Iterator[str]:
     for table in OPTION_TABLES.values():
         for name in unverified_options(getattr(settings.kafka, table)):
             yield f"kafka.{table}: {name} turns off the check that a broker is who it says. Remove it."
+    yield from _addresses_without_port(settings.kafka.bootstrap_servers)
+    yield from _equal_urls(settings.workflows)
     for index, workflow in enumerate(settings.workflows):
         for type_ in (*(workflow.types or ()), *workflow.exclude_types):
             if (near := nearest(type_, SEGMENT_TYPES)) and type_ not in (near, ALL_TYPES):
                 yield f"workflow[{index}] ({workflow.name}): {type_} is a custom type. Did you mean {near}?"
         yield from _doubtful_events(f"workflow[{index}] ({workflow.name})", workflow)
+
+
+def _addresses_without_port(servers: str) -> Iterator[str]:
+    for server in map(str.strip, servers.split(",")):
+        if server and not _PORT.search(server):
+            yield f"kafka.bootstrap_servers: {server} has no port, so 9092 is used. Write {server}:9092."
+
+
+def _equal_urls(workflows: Sequence[Workflow]) -> Iterator[str]:
+    first_by_url: dict[str, str] = {}
+    for index, workflow in enumerate(workflows):
+        first = first_by_url.setdefault(workflow.url.reveal(), workflow.name)
+        if first != workflow.name:
+            yield (
+                f"workflow[{index}] ({workflow.name}): its URL is that of {first}, too, so this workflow receives "
+                "an event twice where both want it."
+            )
 
 
 def _doubtful_events(where: str, workflow: Workflow) -> Iterator[str]:

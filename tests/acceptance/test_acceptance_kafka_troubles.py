@@ -107,7 +107,7 @@ def test_check_tells_that_the_broker_is_unreachable(scene: Scene, nobody: str) -
     began = time.monotonic()
     ended = call(scene.directory, "check", "--bootstrap-servers", nobody)
     assert ended.returncode == 1
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 45
     assert f"Kafka at {nobody}" in ended.stdout
     assert "cannot be reached" in ended.stdout
 

@@ -54,7 +54,14 @@ def test_a_pattern_that_matches_nothing(apache_kafka: Broker, topic_name: str) -
     """It is failed, like a topic that is missing."""
     findings = found(settings_of(apache_kafka, topic_name, kafka={"topics": [f"^{topic_name}", "no-such-topic"]}))
     assert findings[f"topics ^{topic_name}"][0] == "failed"
-    assert findings["topic no-such-topic"] == ("failed", "It does not exist. Create it, or mend kafka.topics.")
+    assert findings["topic no-such-topic"][1].startswith("It does not exist. Create it, or correct kafka.topics")
+
+
+def test_a_misspelled_topic_is_named_with_the_one_that_was_meant(apache_kafka: Broker, topic_name: str) -> None:
+    """As for a setting's key."""
+    apache_kafka.create_topic(topic_name, 1)
+    detail = found(settings_of(apache_kafka, topic_name[:-1]))[f"topic {topic_name[:-1]}"][1]
+    assert detail == f"It does not exist. Create it, or correct kafka.topics: did you mean {topic_name}?"
 
 
 def test_a_dead_letter_topic_too_small_for_the_events(apache_kafka: Broker, topic_name: str) -> None:

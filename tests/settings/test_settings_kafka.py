@@ -250,3 +250,24 @@ def test_an_unverified_broker_in_the_environment_is_warned_of(tmp_path: Path) ->
     """A variable is an option like any other."""
     environ = {"TRAY_KAFKA_CONSUMER_OPTION_ENABLE_SSL_CERTIFICATE_VERIFICATION": "False"}
     assert CERTIFICATE in load(tmp_path, environ=environ).warnings[0]
+
+
+def test_two_workflows_with_one_url_are_a_warning(tmp_path: Path) -> None:
+    """Each of them would send what both want."""
+    toml = (
+        f'[kafka]\ntopics = ["t"]\n[[workflow]]\nname = "a"\nurl = "{URL}"\n[[workflow]]\nname = "b"\nurl = "{URL}"\n'
+    )
+    assert load(tmp_path, toml).warnings == (
+        "workflow[1] (b): its URL is that of a, too, so this workflow receives an event twice where both want it.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("servers", "without"), [("a:9092,b", ["b"]), ("a", ["a"]), ("a:9092, b:9093", []), ("[::1]", ["[::1]"])]
+)
+def test_a_broker_without_a_port_is_a_warning(tmp_path: Path, servers: str, without: list[str]) -> None:
+    """It works where the port is the usual one, and fails without a hint elsewhere."""
+    toml = f'[kafka]\ntopics = ["t"]\nbootstrap_servers = "{servers}"\n[[workflow]]\nname = "a"\nurl = "{URL}"\n'
+    assert list(load(tmp_path, toml).warnings) == [
+        f"kafka.bootstrap_servers: {server} has no port, so 9092 is used. Write {server}:9092." for server in without
+    ]
