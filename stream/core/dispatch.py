@@ -33,11 +33,13 @@ def lane_of(ordering: str) -> LaneRule:
 class Dispatcher:
     """Deliveries of one workflow: offered → (lane) → ready → taken → backed off, or landed and released."""
 
-    __slots__ = ("_max_lane_events", "_probed", "_ready", "in_flight", "waiting", "workflow")
+    __slots__ = ("_max_lane_events", "_probed", "_ready", "in_flight", "offered", "waiting", "workflow")
 
     def __init__(self, workflow: int, max_lane_events: int) -> None:
         self.workflow = workflow
         """Index in the engine's list."""
+        self.offered = 0
+        """How many deliveries were ever offered."""
         self.in_flight = 0
         self.waiting = 0
         """Offered and not in flight: in a lane, ready, or in backoff."""
@@ -53,6 +55,7 @@ class Dispatcher:
 
     def offer(self, deliveries: Sequence[Delivery]) -> None:
         """New deliveries in offset order; each is ready at once unless its lane is held."""
+        self.offered += len(deliveries)
         self.waiting += len(deliveries)
         ready = self._ready
         for delivery in deliveries:

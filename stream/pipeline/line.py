@@ -14,7 +14,7 @@ from stream.core.stats import WorkflowStats
 from stream.core.tenure import Delivery, Tenure
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Line:
     """A workflow's queue, its pace, the way to it, and its numbers."""
 
