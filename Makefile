@@ -17,7 +17,8 @@ demo: $(STAMP)  ## the main job on an embedded broker, in half a minute
 	@$(BIN)/tray-stream demo
 
 observe: $(STAMP)  ## Kafka, Prometheus, a load and failing workflows to watch, here and without containers
-	@$(BIN)/python -m stream.demo.observe $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE))
+	@$(BIN)/python -m stream.demo.observe $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE)) \
+	  $(if $(OUTAGE),--kafka-outage $(OUTAGE))
 
 test: check  ## everything: format, lint, types, unit, property and real-Kafka tests
 	$(BIN)/pytest --numprocesses $(or $(PROCESSES),4) --dist loadgroup

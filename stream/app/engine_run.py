@@ -14,14 +14,20 @@ from stream.core.errors import StreamError
 from stream.core.model import Settlement
 from stream.core.ports import Journal
 from stream.core.until_end import unfinished
-from stream.kafka.client_config import Options
+from stream.kafka.client_config import KafkaPolicy
 
 
 class EngineRun:
     """The life of one engine on the running event loop. `ended` has what ended it, or None."""
 
     def __init__(
-        self, world: World, reader: Options, ranges: Ranges | None, journal: Journal, *, stays_when_halted: bool = False
+        self,
+        world: World,
+        kafka: KafkaPolicy,
+        ranges: Ranges | None,
+        journal: Journal,
+        *,
+        stays_when_halted: bool = False,
     ) -> None:
         """`stays_when_halted`: a member of the group also while all of its partitions are halted.
 
@@ -32,7 +38,7 @@ class EngineRun:
         self.ended: asyncio.Future[StreamError | None] = asyncio.get_running_loop().create_future()
         self.has_lost = False
         """It ended by itself with partitions that could not be consumed, since records of theirs were lost."""
-        self._watch = OffsetWatch(world.engine, reader, journal)
+        self._watch = OffsetWatch(world.engine, kafka, journal)
         self._ranges = ranges
         self._stays_when_halted = stays_when_halted
         self._journal = journal

@@ -11,7 +11,7 @@ from stream.core.errors import SourceError, UnreachableError
 from stream.core.model import TopicPartition
 from stream.core.ports import Journal
 from stream.core.until_end import unfinished
-from stream.kafka.client_config import Options
+from stream.kafka.client_config import KafkaPolicy, reader_config
 from stream.kafka.reader import OffsetReader
 from stream.pipeline.engine import Engine
 
@@ -27,9 +27,9 @@ Ranges = dict[TopicPartition, tuple[int, int]]
 class OffsetWatch:
     """Two tasks around one engine; they end when cancelled."""
 
-    def __init__(self, engine: Engine, config: Options, journal: Journal) -> None:
+    def __init__(self, engine: Engine, kafka: KafkaPolicy, journal: Journal) -> None:
         self._engine = engine
-        self._config = config
+        self._kafka = kafka
         self._journal = journal
         self._lock = asyncio.Lock()
         """The reader is used by one thread at a time."""
@@ -57,12 +57,20 @@ class OffsetWatch:
             await asyncio.sleep(END_EVERY_S)
 
     async def until_all_halted(self) -> None:
-        """Return once partitions are owned and records of each of them were lost, so that none is consumed."""
+        """Return once every partition of the topics is owned here, and halted.
+
+        While other members of the group own some, this one stays: if it left, the halted partition would go to the
+        next, and back again after the restart, with a rebalance each time.
+        """
         while True:
             halted = self._engine.halted()
-            if halted and halted == self._engine.owned():
+            if halted and halted == self._engine.owned() and await self._is_all(halted):
                 return
             await asyncio.sleep(LAG_EVERY_S)
+
+    async def _is_all(self, tps: set[TopicPartition]) -> bool:
+        found = await self._ask(partial(_partitions, self._kafka))
+        return bool(found) and found.keys() <= tps
 
     async def close(self) -> None:
         """Close the client."""
@@ -74,7 +82,7 @@ class OffsetWatch:
     async def _ask(self, question: Callable[[OffsetReader], dict[TopicPartition, T]]) -> dict[TopicPartition, T]:
         async with self._lock:
             if self._reader is None:
-                self._reader = await asyncio.to_thread(OffsetReader, self._config)
+                self._reader = await asyncio.to_thread(OffsetReader, reader_config(self._kafka))
             try:
                 return await asyncio.to_thread(question, self._reader)
             except UnreachableError:  # told once for the whole process
@@ -86,6 +94,11 @@ class OffsetWatch:
 
 def _ends(tps: Collection[TopicPartition], reader: OffsetReader) -> dict[TopicPartition, int]:
     return reader.some_ends(tps, ASK_TIMEOUT_S)
+
+
+def _partitions(kafka: KafkaPolicy, reader: OffsetReader) -> dict[TopicPartition, None]:
+    found = reader.partitions(kafka.topics, ASK_TIMEOUT_S)
+    return {tp: None for tp in found if tp.topic not in kafka.hidden_topics}
 
 
 def _committed(tps: Collection[TopicPartition], reader: OffsetReader) -> dict[TopicPartition, int]:

@@ -26,7 +26,6 @@ from stream.app.tracing import CLOSE_LIMIT_S, open_tracing
 from stream.app.world import build_world
 from stream.core.errors import ConfigError, DataLossError, EngineInvariantError, Problem, StreamError, told
 from stream.core.stats import EngineStats
-from stream.kafka.client_config import reader_config
 from stream.settings.hidden import hidden_texts
 from stream.settings.load import Loaded
 from stream.settings.model import Settings
@@ -220,7 +219,7 @@ class Processor:
             self.settings, layout, ways, kafka, start.dead_letter_partitions, stats, self.journal, trace, beat, spans
         )
         is_worker = self.options.workers > 1
-        return EngineRun(world, reader_config(kafka), start.ranges, self.journal, stays_when_halted=is_worker)
+        return EngineRun(world, kafka, start.ranges, self.journal, stays_when_halted=is_worker)
 
     def _conclude(self, error: StreamError | None) -> None:
         self.journal.tell_suppressed(everything=True)

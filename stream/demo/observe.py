@@ -18,6 +18,7 @@ from rich.table import Table
 
 from stream.core.errors import StreamError
 from stream.demo.observation import SHIPPED, Observation, Plan
+from stream.demo.outage import Outage
 from stream.demo.workflows import WORKFLOWS, script_workflows
 from stream.testing.apache_kafka import ApacheKafka
 from stream.testing.child import ChildError
@@ -31,12 +32,13 @@ QUERIES = {
     "delivered per second": "sum by (workflow) (rate(tray_deliveries_total[10s]))",
     "lag": "sum by (group) (tray_consumer_lag)",
     "who is failing": "tray_gate_open == 0",
+    "is Kafka there": "tray_kafka_up",
 }
 LAST_SCRAPE_S = 1.5
 
 
-def observe(seconds: float | None, rate: float, out: Console) -> None:
-    """Run it all until SIGINT or SIGTERM, or for `seconds`.
+def observe(seconds: float | None, rate: float, outage_s: float | None, out: Console) -> None:
+    """Run it all until SIGINT or SIGTERM, or for `seconds`; with an outage of Kafka if `outage_s` says how long.
 
     Raises:
         StreamError: a part is missing on this machine, or did not start, or ended.
@@ -52,7 +54,8 @@ def observe(seconds: float | None, rate: float, out: Console) -> None:
             produce_events(kafka.bootstrap, TOPIC, [(None, value, None, None) for _, value in poison_values()])
             with _grafana(directory / "grafana", run) as grafana:
                 _tell(run, manners, kafka.bootstrap, grafana, out)
-                _wait(stop, seconds, run)
+                outage = None if outage_s is None else Outage(kafka, run.prometheus, outage_s, out)
+                _wait(stop, seconds, run, outage)
                 _end(run, out)
 
 
@@ -89,7 +92,7 @@ def _tell(run: Observation, manners: Mapping[str, str], bootstrap: str, grafana:
     out.print("\n".join(lines), soft_wrap=True, markup=False)
 
 
-def _wait(stop: threading.Event, seconds: float | None, run: Observation) -> None:
+def _wait(stop: threading.Event, seconds: float | None, run: Observation, outage: Outage | None) -> None:
     """Until asked to stop, or the time is over.
 
     Raises:
@@ -99,6 +102,8 @@ def _wait(stop: threading.Event, seconds: float | None, run: Observation) -> Non
     while not stop.wait(0.5) and (ends_at is None or time.monotonic() < ends_at):
         if not run.processor.is_running:
             raise ChildError(f"The processor ended.\n{run.processor.log}")
+        if outage is not None:
+            outage.look()
 
 
 def _end(run: Observation, out: Console) -> None:
@@ -135,9 +140,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make observe", description=__doc__)
     parser.add_argument("--seconds", type=float, help="end by itself after so many; otherwise at Ctrl-C")
     parser.add_argument("--rate", type=float, default=200.0, help="events a second (default: 200)")
+    parser.add_argument("--kafka-outage", type=float, metavar="SECONDS", help="kill Kafka after 30 s, for so long")
     given = parser.parse_args()
     try:
-        observe(given.seconds, given.rate, Console(highlight=False))
+        observe(given.seconds, given.rate, given.kafka_outage, Console(highlight=False))
     except StreamError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)

@@ -51,6 +51,11 @@ class RunningProcessor:
         """How many partitions it owns."""
         return sum(len(run.world.engine.owned()) for run in self.processor.runs)
 
+    @property
+    def halted(self) -> int:
+        """How many of them it must not read."""
+        return sum(len(run.world.engine.halted()) for run in self.processor.runs)
+
     def stop(self) -> float:
         """Stop it, and how many seconds that took."""
         began = time.monotonic()

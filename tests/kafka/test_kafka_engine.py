@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import orjson
 from engine_support import PATH, RunningProcessor, put
 from kafka_support import committed, delete_records, until
 
 from stream.core.errors import DataLossError
 from stream.testing.behaviours import slow
+from stream.testing.engine_world import event
 from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker
+from stream.testing.topics import Broker, Given, produce_events
 
 
 def test_partitions_move_between_processes_without_a_duplicate(
@@ -31,6 +33,32 @@ def test_partitions_move_between_processes_without_a_duplicate(
     assert (first.error, second.error) == (None, None)
     keys = [arrival.headers["idempotency-key"] for arrival in receiver.successes(PATH)]
     assert sorted(keys) == sorted(f"m{n}" for n in range(700))
+
+
+def test_a_member_with_only_a_halted_partition_stays_in_its_group(
+    apache_kafka: Broker, receiver: FaultReceiver, topic_name: str
+) -> None:
+    """Its end would hand the partition to the next member. It still takes over what the others leave behind."""
+    apache_kafka.create_topic(topic_name, 2)
+    given: list[Given] = [(f"u{n}", orjson.dumps(event(f"u{n}", f"m{n}")), n % 2, None) for n in range(20)]
+    produce_events(apache_kafka.bootstrap, topic_name, given)
+    with RunningProcessor(apache_kafka, topic_name, receiver):
+        until(lambda: committed(apache_kafka, topic_name) == {0: 10, 1: 10})
+    produce_events(apache_kafka.bootstrap, topic_name, [(key, value, 0, None) for key, value, _, _ in given[:6]])
+    delete_records(apache_kafka, topic_name, 0, 15)
+    with (
+        RunningProcessor(apache_kafka, topic_name, receiver) as first,
+        RunningProcessor(apache_kafka, topic_name, receiver) as second,
+    ):
+        until(lambda: (first.held, second.held) == (1, 1), 60)
+        until(lambda: first.halted + second.halted == 1, 60)
+        halted, other = (first, second) if first.halted else (second, first)
+        other.stop()
+        until(lambda: halted.held == 2, 60)
+        produce_events(apache_kafka.bootstrap, topic_name, [("u1", orjson.dumps(event("u1", "last")), 1, None)])
+        until(lambda: committed(apache_kafka, topic_name) == {0: 10, 1: 11}, 60)
+        assert halted.processor.stats.partitions_halted == 1
+    assert (first.error, second.error) == (None, None)
 
 
 def test_a_run_that_can_read_nothing_any_more_ends_with_data_loss(
