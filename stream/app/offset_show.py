@@ -35,6 +35,11 @@ class PartitionStanding:
         """Offsets that were not done with and are gone from the topic."""
         return max(0, self.first - self.progress.committed) if self.progress else 0
 
+    @property
+    def beyond_end(self) -> int:
+        """How far the committed offset lies beyond the end: the topic was made anew, or the reset was wrong."""
+        return max(0, self.progress.committed - self.end) if self.progress else 0
+
 
 @dataclass(frozen=True)
 class GroupStanding:

@@ -85,9 +85,11 @@ class OffsetWatch:
                 self._reader = await asyncio.to_thread(OffsetReader, reader_config(self._kafka))
             try:
                 return await asyncio.to_thread(question, self._reader)
-            except UnreachableError:  # told once for the whole process
-                return {}
             except SourceError as error:
+                if (
+                    isinstance(error, UnreachableError) or not self._engine.stats.contact.is_up
+                ):  # told once for the whole process
+                    return {}
                 self._journal.warning("Kafka does not tell the offsets for now.", error=str(error))
                 return {}
 

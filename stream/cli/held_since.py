@@ -1,4 +1,4 @@
-"""Since when workflows are held or fail, as the running processor of the same settings says, if one answers here."""
+"""What is held, fails or is not read, as the running processor of the same settings says, if one answers here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ from typing import NamedTuple
 
 from stream.core.errors import ConfigError, StreamError
 from stream.settings.model import Settings
+from stream.watch.history import History
+from stream.watch.reading import GroupReading
 from stream.watch.scrape import Scraper, endpoint
+from stream.watch.snapshot import Snapshot
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - where a processor listens
 
@@ -25,14 +28,33 @@ HeldByWorkflow = Mapping[tuple[str, str], Held]
 """By group and workflow."""
 
 
-def held_since(settings: Settings) -> HeldByWorkflow:
-    """Nothing where no processor answers: offsets are Kafka's to tell, this is an extra."""
+RunningGroups = Mapping[str, GroupReading]
+"""What a processor says of its consumer groups, by name."""
+
+
+def look_at_processor(settings: Settings) -> Snapshot | None:
+    """None where no processor answers: offsets are Kafka's to tell, this is an extra."""
     if not settings.http.port:
-        return {}
+        return None
     host = EVERYWHERE.get(settings.http.host, settings.http.host)
     try:
-        seen = Scraper(endpoint(f"{host}:{settings.http.port}")).look()
+        return Scraper(endpoint(f"{host}:{settings.http.port}")).look()
     except (StreamError, ConfigError):
+        return None
+
+
+def running_groups(seen: Snapshot | None) -> RunningGroups:
+    """Each group that the processor runs."""
+    if seen is None:
+        return {}
+    history = History()
+    history.take(seen)
+    return {group.group: group for group in history.reading().groups}
+
+
+def held_since(seen: Snapshot | None) -> HeldByWorkflow:
+    """Each workflow that is held or fails."""
+    if seen is None:
         return {}
     found: dict[tuple[str, str], Held] = {}
     for labels, events in seen.series("tray_held"):

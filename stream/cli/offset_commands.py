@@ -18,7 +18,7 @@ from stream.app.replay_request import parse_topics
 from stream.cli import offset_report as report
 from stream.cli import options
 from stream.cli.console import print_json, standard_output
-from stream.cli.held_since import held_since
+from stream.cli.held_since import held_since, look_at_processor, running_groups
 from stream.core.durations import parse_duration_ms
 from stream.core.errors import ConfigError, Problem
 from stream.core.moments import parse_time
@@ -74,11 +74,12 @@ def run_show(of: Asked, as_json: bool) -> None:
     settings, kafka = _opened(of)
     workflows = chosen_groups(settings, of.workflows)
     standings = show_offsets(kafka, Groups(common_config(kafka)), workflows, of.partitions)
-    held, now_ms = held_since(settings), int(time.time() * 1000)
+    seen, now_ms = look_at_processor(settings), int(time.time() * 1000)
+    held, running = held_since(seen), running_groups(seen)
     if as_json:
-        print_json({"groups": report.standings_json(standings, held, now_ms)})
+        print_json({"groups": report.standings_json(standings, held, now_ms, running)})
     else:
-        report.print_standings(standard_output(), standings, held, now_ms)
+        report.print_standings(standard_output(), standings, held, now_ms, running)
 
 
 def run_reset(of: Asked, words: Words, *, execute: bool, export: bool, as_json: bool) -> None:

@@ -10,17 +10,23 @@ from rich.table import Table
 from stream.app.offset_reset import Reset
 from stream.app.offset_show import GroupStanding, PartitionStanding
 from stream.cli.console import cell
-from stream.cli.held_since import HeldByWorkflow
+from stream.cli.held_since import HeldByWorkflow, RunningGroups
 from stream.core.moments import format_time
 from stream.kafka.groups import GroupState
+from stream.watch.outages import outages
+from stream.watch.reading import GroupReading
 
 Json = dict[str, object]
 
+ALARM = "bold red"
+NONE_RUN: RunningGroups = {}
 NONE = "-"
 """Nothing is committed, or nobody has it."""
 
 
-def standings_json(standings: Sequence[GroupStanding], held: HeldByWorkflow, now_ms: int) -> list[Json]:
+def standings_json(
+    standings: Sequence[GroupStanding], held: HeldByWorkflow, now_ms: int, running: RunningGroups = NONE_RUN
+) -> list[Json]:
     """What `show` prints with --json."""
     return [
         {
@@ -37,9 +43,23 @@ def standings_json(standings: Sequence[GroupStanding], held: HeldByWorkflow, now
             ],
             "workflows": [_workflow_json(one, name, held) for name in one.workflows if name],
             "partitions": [_partition_json(partition, now_ms) for partition in one.partitions],
+            "running": _running_json(running.get(one.group)),
         }
         for one in standings
     ]
+
+
+def _running_json(found: GroupReading | None) -> Json | None:
+    """What the processor that answers says of the group; None: none does."""
+    if found is None:
+        return None
+    at = found.last_contact_at
+    return {
+        "kafka_up": not found.members_cut_off,
+        "kafka_away_since": None if at is None else format_time(int(at * 1000)),
+        "partitions_assigned": found.partitions_assigned,
+        "partitions_halted": found.partitions_halted,
+    }
 
 
 def _workflow_json(standing: GroupStanding, name: str, held: HeldByWorkflow) -> Json:
@@ -64,6 +84,7 @@ def _partition_json(one: PartitionStanding, now_ms: int) -> Json:
         "lag": progress.lag if progress else None,
         "left": _left(one),
         "lost": one.lost,
+        "beyond_end": one.beyond_end,
         "oldest_open": oldest.offset if oldest else None,
         "oldest_open_at": format_time(oldest.timestamp_ms) if oldest and is_dated else None,
         "oldest_open_age_s": max(0, now_ms - oldest.timestamp_ms) / 1000 if oldest and is_dated else None,
@@ -77,7 +98,13 @@ def _left(one: PartitionStanding) -> int | None:
     return max(map(progress.left_of, progress.done)) if progress else None
 
 
-def print_standings(out: Console, standings: Sequence[GroupStanding], held: HeldByWorkflow, now_ms: int) -> None:
+def print_standings(
+    out: Console,
+    standings: Sequence[GroupStanding],
+    held: HeldByWorkflow,
+    now_ms: int,
+    running: RunningGroups = NONE_RUN,
+) -> None:
     """Each group with its partitions, and what keeps its workflows back."""
     for number, one in enumerate(standings):
         if number:
@@ -85,6 +112,8 @@ def print_standings(out: Console, standings: Sequence[GroupStanding], held: Held
         of = f", workflow {one.workflows[0]}" if len(standings) > 1 else ""
         out.print(cell(f"Group {one.group}{of}: {_state(one.state)}"))
         out.print(_partitions_table(one.partitions, now_ms))
+        for line in _alarms(one, running.get(one.group), now_ms):
+            out.print(cell(line, ALARM))
         for line in _remarks(one, held, now_ms):
             out.print(cell(line))
 
@@ -110,11 +139,23 @@ def _partitions_table(partitions: Sequence[PartitionStanding], now_ms: int) -> T
     return table
 
 
-def _remarks(one: GroupStanding, held: HeldByWorkflow, now_ms: int) -> Iterator[str]:
+def _alarms(one: GroupStanding, found: GroupReading | None, now_ms: int) -> Iterator[str]:
+    """What is never well: partitions that are not read, and a processor that reads none."""
     for partition in one.partitions:
         place = f"{partition.tp.topic}:{partition.tp.partition}"
         if partition.lost:
             yield f"{place}: {partition.lost:,} offsets from the committed one on are gone from the topic."
+        if partition.beyond_end:
+            yield f"{place}: the committed offset lies {partition.beyond_end:,} beyond the end; it is not read."
+    if found is not None:
+        yield from (f"The running processor: {line.plain}" for line in outages([found], now_ms / 1000))
+        if found.partitions_halted:
+            yield f"The running processor: partitions halted: {found.partitions_halted}; its log names them."
+
+
+def _remarks(one: GroupStanding, held: HeldByWorkflow, now_ms: int) -> Iterator[str]:
+    for partition in one.partitions:
+        place = f"{partition.tp.topic}:{partition.tp.partition}"
         if partition.progress is not None and partition.progress.map == "ignored":
             yield f"{place}: the commit's metadata is no map of ours, and ignored."
     if len(one.workflows) > 1 and len({one.left_of(name) for name in one.workflows}) > 1:

@@ -175,6 +175,8 @@ def _alarms(groups: Sequence[GroupReading]) -> Iterator[Text]:
 def _partitions(reading: Reading, width: int, room: int) -> Iterator[Text]:
     """A line of titles and at most `room` more: the partitions that lag most, side by side where the width allows."""
     extra = (len(reading.groups) > 1, reading.workers > 0)
+    if not reading.partitions:
+        return
     found = sorted(reading.partitions, key=lambda one: (-(one.lag or 0), one.group, one.topic, one.partition))
     title = _cells(("partition", "lag", "done/s", "committed", "group", "worker"), extra)
     blocks = max(1, width // len(title))

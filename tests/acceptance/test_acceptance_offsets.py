@@ -20,6 +20,7 @@ from stream.core.model import TopicPartition
 from stream.kafka.groups import Groups
 from stream.testing.apache_kafka import ApacheKafka
 from stream.testing.behaviours import Outage, always, when
+from stream.testing.child import free_port
 from stream.testing.group_tool import exported_offsets
 from stream.testing.kafka_jars import KafkaUnavailable
 from stream.testing.receiver import FaultReceiver
@@ -70,6 +71,30 @@ def commit(scene: Scene, offsets: dict[int, int], metadata: str = "", group: str
     """Commit for the group, which has no members."""
     commits = {TopicPartition(scene.topic, p): Committed(offset, metadata) for p, offset in offsets.items()}
     groups_of(scene).write(group or scene.group, commits)
+
+
+def test_partitions_that_cannot_be_read_are_told(scene: Scene) -> None:
+    """A committed offset that is gone, or lies beyond the end, and what the processor that runs here says of it."""
+    fill_by_hours(scene, int(time.time() * 1000))
+    commit(scene, {0: 3, 1: 500, 2: 0})
+    port = free_port()
+    scene.configure(scene.workflow("orders"), http={"listen": f"127.0.0.1:{port}"})
+    with scene.start() as run:
+        wait_until(lambda: run.metrics().total("tray_partitions_halted") == 2, "two partitions are halted")
+        (group,) = told(scene, "show")
+        shown = call_here(scene.directory, "offsets", "show").stdout
+        assert run.stop() == 0
+    assert [(one["lost"], one["beyond_end"]) for one in group["partitions"]] == [(2, 0), (0, 480), (0, 0)]
+    assert group["running"] | {"kafka_away_since": None} == {
+        "kafka_up": True,
+        "kafka_away_since": None,
+        "partitions_assigned": 3,
+        "partitions_halted": 2,
+    }
+    assert f"{scene.topic}:0: 2 offsets from the committed one on are gone from the topic." in shown
+    assert f"{scene.topic}:1: the committed offset lies 480 beyond the end; it is not read." in shown
+    assert "The running processor: partitions halted: 2; its log names them." in shown
+    assert told(scene, "show")[0]["running"] is None
 
 
 def test_each_word_means_what_it_means_to_kafkas_own_tool(scene: Scene) -> None:
