@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from sys import getsizeof
 from typing import Any, Literal
 
 import orjson
@@ -30,6 +31,8 @@ _DEEPEST = 1_024
 _BRACKET = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[][{}]', re.DOTALL)
 """A text without an end is one text as well, so that garbage costs linear time."""
 _STEPS = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
+_LONG_ID = 256
+"""Characters of an identifier from which its text counts as held; one alone may take four bytes for each character."""
 _EXACT_BELOW = 2.0**53
 _LANE_FIELDS = ("userId", "anonymousId", "groupId")
 _DELETE_LANE_FIELDS = ("userId", "userID")
@@ -77,6 +80,8 @@ class Decoder:
         message_id = payload.get("messageId")
         if message_id.__class__ is not str or not message_id:
             message_id = _id_text(payload, body, "messageId")
+        if type_ == "delete" or len(user or "") > _LONG_ID or len(message_id or "") > _LONG_ID:
+            record.derived_bytes = getsizeof(user) + getsizeof(message_id) + (len(body) if type_ == "delete" else 0)
         return Event(record, body, type_, user, message_id, payload)
 
 

@@ -43,6 +43,10 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: Headers | None = None
+    derived_bytes: int = 0
+    """What decoding made of it that is as large as its parts: long ids as text, a delete notification."""
+    held_bytes: int = 0
+    """What it counts for while it is open, fixed when it is admitted."""
 
     @property
     def place(self) -> Place:
@@ -50,11 +54,28 @@ class Record:
         return Place(self.topic, self.partition, self.offset)
 
 
+_HEADER_BYTES = 150
+"""What a header takes besides its name and value: a pair, a text and bytes are objects of their own."""
+
+
 def size_of(records: Iterable[Record]) -> int:
-    """Bytes that these records hold while their offsets are open."""
+    """Bytes that these records hold."""
+    return sum(map(_bytes_of, records))
+
+
+def hold(records: Iterable[Record]) -> int:
+    """Fix what each of these records counts for while it is open; the sum."""
     size = 0
     for record in records:
-        size += len(record.value or b"") + len(record.key or b"")
+        record.held_bytes = held = _bytes_of(record)
+        size += held
+    return size
+
+
+def _bytes_of(record: Record) -> int:
+    size = len(record.value or b"") + len(record.key or b"") + record.derived_bytes
+    if record.headers:
+        size += sum([_HEADER_BYTES + len(name) + len(content or b"") for name, content in record.headers])
     return size
 
 

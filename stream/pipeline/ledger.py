@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from stream.core.commit_map import Range
-from stream.core.model import Limits, Record, Settlement, StartedPartition, TopicPartition, size_of
+from stream.core.model import Limits, Record, Settlement, StartedPartition, TopicPartition, hold
 from stream.core.ports import Source
 from stream.core.stats import EngineStats
 from stream.core.tenure import Phase, Tenure
@@ -55,12 +55,12 @@ class Ledger:
     def admit(self, tenure: Tenure, records: Sequence[Record]) -> None:
         """Open the offsets of these records, which are the partition's next."""
         tenure.tracker.admit([record.offset for record in records])
-        self._count_open(tenure, len(records), size_of(records))
+        self._count_open(tenure, len(records), hold(records))
 
     def settle(self, tenure: Tenure, records: Sequence[Record], settlement: Settlement) -> None:
         """Everything is done with these records of one partition."""
         tenure.tracker.settle([record.offset for record in records])
-        self._count_open(tenure, -len(records), -size_of(records))
+        self._count_open(tenure, -len(records), -sum([record.held_bytes for record in records]))
         self._stats.settled[tenure.tp.topic, settlement] += len(records)
         if tenure.is_stopped or not self.room.is_open:
             self.room.after_settling(tenure)
