@@ -10,9 +10,10 @@ import httpx
 
 from stream.webhook.decrypted import BUFFER_BYTES, Decrypted
 from stream.webhook.egress import CheckAddress, numeric
+from stream.webhook.lookup import Address, Lookup
 from stream.webhook.proxy import ProxyServer, Tunnel
 from stream.webhook.race import first_connected
-from stream.webhook.resolver import Address, Lookup, Resolver
+from stream.webhook.resolver import Resolver
 from stream.webhook.target import authority, port_of, server_name
 from stream.webhook.tls import shared_tls
 from stream.webhook.translate import HandshakeError, UnreachableError

@@ -10,8 +10,8 @@ import httpx
 
 from stream.webhook.dialer import Dialer
 from stream.webhook.egress import CheckAddress
+from stream.webhook.lookup import system_lookup
 from stream.webhook.proxy import ProxyServer
-from stream.webhook.resolver import system_lookup
 from stream.webhook.target import parse_target
 from stream.webhook.translate import failure_text
 

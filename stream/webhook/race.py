@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
-from stream.webhook.resolver import Address
+from stream.webhook.lookup import Address
 
 HEAD_START_S = 0.25
 """How long an address is waited for before the next is tried as well (RFC 8305 recommends this)."""

@@ -18,8 +18,8 @@ from stream.webhook.excerpt import Excerpts
 from stream.webhook.glance import Glance
 from stream.webhook.head import HeadWriter
 from stream.webhook.idle import Idle
+from stream.webhook.lookup import Lookup, system_lookup
 from stream.webhook.proxy import ProxyServer
-from stream.webhook.resolver import Lookup, system_lookup
 from stream.webhook.target import parse_target
 
 KEEPALIVE_S = 30.0

@@ -21,8 +21,9 @@ from webhook_support import Run, answering, ask, closed_port, deaf_port, send, s
 
 from stream.core.model import Answer, HttpRequest
 from stream.webhook.head import HeadWriter
+from stream.webhook.lookup import Address
 from stream.webhook.proxy import ProxyServer
-from stream.webhook.resolver import Address, Resolver
+from stream.webhook.resolver import Resolver
 from stream.webhook.sender import WebhookSender
 from stream.webhook.translate import EgressError
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from webhook_support import Run, answering, ask
 
 from stream.webhook.egress import Address, EgressGuard, numeric
-from stream.webhook.resolver import Address as SocketAddress
-from stream.webhook.resolver import system_lookup
+from stream.webhook.lookup import Address as SocketAddress
+from stream.webhook.lookup import system_lookup
 from stream.webhook.sender import WebhookSender
 from stream.webhook.translate import EgressError
 
