@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from stream.core.model import Contact
 from stream.core.stats import EngineStats
-from stream.kafka.contact import SILENT_AFTER_S
 from stream.telemetry.clock import SystemClock
 from stream.telemetry.logs import StructlogJournal
 from stream.telemetry.outage import KafkaOutage
@@ -27,8 +26,7 @@ class ProcessContact:
         """Before the engines run: Kafka answered a question, or no broker did."""
         now = self._clock.wall()
         for stats in self._all_stats:
-            at = now if is_answered else stats.contact.at
-            stats.note_contact(Contact(is_up=at is not None and now - at <= SILENT_AFTER_S, at=at))
+            stats.note_contact(Contact.answered(now) if is_answered else Contact.silent(now))
 
     async def follow(self) -> None:
         """Log when an outage begins, lasts and ends, until cancelled."""

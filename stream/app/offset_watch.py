@@ -8,17 +8,20 @@ from functools import partial
 from typing import TypeVar
 
 from stream.core.errors import SourceError, UnreachableError
-from stream.core.model import TopicPartition
+from stream.core.model import Contact, TopicPartition
 from stream.core.ports import Journal
 from stream.core.until_end import unfinished
 from stream.kafka.client_config import KafkaPolicy, reader_config
 from stream.kafka.reader import OffsetReader
 from stream.pipeline.engine import Engine
+from stream.telemetry.clock import SystemClock
 
 LAG_EVERY_S = 2.0
 END_EVERY_S = 0.25
 ASK_TIMEOUT_S = 3.0
 """How long one question may take; a stop waits for it."""
+
+OFFSETS_TOPIC = "__consumer_offsets"
 
 T = TypeVar("T")
 Ranges = dict[TopicPartition, tuple[int, int]]
@@ -36,11 +39,13 @@ class OffsetWatch:
         self._reader: OffsetReader | None = None
 
     async def follow_ends(self) -> None:
-        """Keep the end offset of each owned partition current."""
+        """Keep the end offset of each owned partition current; without any, ask whether Kafka is there at all."""
         while True:
             if asked := sorted(self._engine.owned()):
                 ends = await self._ask(partial(_ends, asked))
                 self._engine.stats.ends |= {tp: ends[tp] for tp in ends.keys() & self._engine.owned()}
+            else:
+                await self._ask(partial(_is_there, self._kafka.topics[0]))
             await asyncio.sleep(LAG_EVERY_S)
 
     async def until_end(self, ranges: Ranges) -> None:
@@ -84,7 +89,7 @@ class OffsetWatch:
             if self._reader is None:
                 self._reader = await asyncio.to_thread(OffsetReader, reader_config(self._kafka))
             try:
-                return await asyncio.to_thread(question, self._reader)
+                answer = await asyncio.to_thread(question, self._reader)
             except SourceError as error:
                 if (
                     isinstance(error, UnreachableError) or not self._engine.stats.contact.is_up
@@ -92,6 +97,13 @@ class OffsetWatch:
                     return {}
                 self._journal.warning("Kafka does not tell the offsets for now.", error=str(error))
                 return {}
+            self._engine.stats.note_contact(Contact.answered(SystemClock().wall()))
+            return answer
+
+
+def _is_there(topic: str, reader: OffsetReader) -> dict[TopicPartition, None]:
+    reader.require_answer(OFFSETS_TOPIC if topic.startswith("^") else topic, ASK_TIMEOUT_S)
+    return {}
 
 
 def _ends(tps: Collection[TopicPartition], reader: OffsetReader) -> dict[TopicPartition, int]:

@@ -239,14 +239,36 @@ class StartedPartition:
     """Of the topic that the offsets belong to; empty: not known yet."""
 
 
+SILENT_AFTER_S = 10.0
+"""How long no broker may answer before Kafka counts as unreachable. Heartbeats alone are answered every 3 s."""
+
+
 @dataclass(frozen=True)
 class Contact:
-    """Whether Kafka answers a consumer."""
+    """Whether Kafka answers, as one client found."""
 
     is_up: bool
     """False: no broker has answered for a while, or none yet."""
     at: float | None
     """Unix time in seconds of the last answer; None: there was none."""
+    seen_at: float
+    """Unix time in seconds of this finding."""
+
+    @classmethod
+    def answered(cls, now: float) -> Contact:
+        """A broker has just answered."""
+        return cls(is_up=True, at=now, seen_at=now)
+
+    @classmethod
+    def silent(cls, now: float) -> Contact:
+        """No broker has answered."""
+        return cls(is_up=False, at=None, seen_at=now)
+
+    def joined(self, earlier: Contact) -> Contact:
+        """With what was known: an answer to another client counts as well, as long as it is recent."""
+        at = max((at for at in (self.at, earlier.at) if at is not None), default=None)
+        is_recent = at is not None and self.seen_at - at <= SILENT_AFTER_S
+        return Contact(self.is_up or is_recent, at, self.seen_at)
 
 
 @dataclass(frozen=True)

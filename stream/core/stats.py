@@ -142,13 +142,12 @@ class EngineStats:
         self.partitions_assigned = 0
         self.partitions_halted = 0
         """Owned, and not read, since records of theirs were lost."""
-        self.contact = Contact(is_up=False, at=None)
+        self.contact = Contact.silent(0.0)
         self.workflows = {name: WorkflowStats() for name in workflows}
 
     def note_contact(self, contact: Contact) -> None:
         """Kafka answered, or has not for a while."""
-        known = [at for at in (contact.at, self.contact.at) if at is not None]
-        self.contact = Contact(contact.is_up, max(known, default=None))
+        self.contact = contact.joined(self.contact)
 
     def lag(self) -> dict[TopicPartition, int]:
         """Per owned partition: records between the committed offset and the end."""

@@ -9,13 +9,11 @@ from typing import Any
 import orjson
 
 from stream.core.errors import told
-from stream.core.model import Contact
+from stream.core.model import SILENT_AFTER_S, Contact
 from stream.core.ports import Journal
 from stream.kafka.client_config import Options
 
 REPORT_EVERY_MS = 2000
-SILENT_AFTER_S = 10.0
-"""How long no broker may answer before Kafka counts as unreachable. Heartbeats alone are answered every 3 s."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,8 @@ class ContactWatch:
     """Judges each report and passes the verdict to `on_contact`, through `post`.
 
     A broker that dies closes its connections; one that hangs, or a network that swallows, leaves them open and silent.
-    So what counts is when something last came. Silence while nothing is asked proves nothing.
+    So what counts is when something last came. Silence while nothing is asked proves nothing; nor does it while the
+    group waits for a slow member before it lets this one join, which is why `OffsetWatch` asks besides.
     """
 
     def __init__(self, on_contact: Callable[[Contact], None], post: Callable[..., None], journal: Journal) -> None:
@@ -87,10 +86,10 @@ class ContactWatch:
         if report.answered_at is not None:
             self._answered_at = max(report.answered_at, self._answered_at or 0.0)
         if self._answered_at is None:
-            return Contact(is_up=False, at=None) if report.at - self._first_at > SILENT_AFTER_S else None
+            return Contact.silent(report.wall) if report.at - self._first_at > SILENT_AFTER_S else None
         silent_s = report.at - self._answered_at
         if silent_s <= SILENT_AFTER_S:
             self._is_up = True
         elif report.is_waiting or not report.is_connected:
             self._is_up = False
-        return Contact(self._is_up, report.wall - silent_s)
+        return Contact(self._is_up, report.wall - silent_s, report.wall)

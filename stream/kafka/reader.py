@@ -36,6 +36,14 @@ class OffsetReader:
         """Close the client."""
         self._consumer.close()
 
+    def require_answer(self, topic: str, timeout_s: float = TIMEOUT_S) -> None:
+        """Ask for the metadata of one topic, which need not exist: any answer will do."""
+        with self._translated():
+            try:
+                self._consumer.list_topics(topic, timeout=timeout_s)
+            except KafkaException as error:
+                raise as_source_error(error, "asking whether it is there") from error
+
     def partitions(self, topics: Iterable[str], timeout_s: float = TIMEOUT_S) -> list[TopicPartition]:
         """Every partition of these topics (names, or patterns that begin with ^); a missing topic has none."""
         with self._translated():

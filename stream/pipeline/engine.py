@@ -161,7 +161,7 @@ class Engine:
             self._emit("assigned", one.tp, offset=one.start, **topic_id_field(one.topic_id))
         self._ledger.room.tell_source()
         self.stats.rebalances["assigned"] += 1
-        self.stats.note_contact(Contact(is_up=True, at=self._edges.clock.wall()))  # it is Kafka that assigns
+        self.stats.note_contact(Contact.answered(self._edges.clock.wall()))  # it is Kafka that assigns
         self.on_joined()
         self._edges.journal.info("Partitions assigned.", partitions=_listed([one.tp for one in started]))
 

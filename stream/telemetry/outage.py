@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stream.core.model import Contact
+from stream.core.model import SILENT_AFTER_S, Contact
 from stream.core.moments import format_time
 from stream.core.ports import Clock, Journal
 
-NOTICED_AFTER_S = 10.0
 REMIND_EVERY_S = 60.0
 
 
@@ -30,7 +29,7 @@ class KafkaOutage:
         now = self._clock.monotonic()
         if not away:
             self._end()
-        elif not self.is_on and self._clock.wall() - min(away) > NOTICED_AFTER_S:
+        elif not self.is_on and self._clock.wall() - min(away) > SILENT_AFTER_S:
             self.is_on, self._began, self._remind_at = True, min(away), now + REMIND_EVERY_S
             self._tell("Kafka is unreachable: no broker answers. Retrying; events wait on the topic.")
         elif self.is_on and now >= self._remind_at:

@@ -13,8 +13,8 @@ from assertions import every
 from confluent_kafka import Consumer
 from kafka_support import QUIET, RecordingJournal, until
 
-from stream.core.model import Contact
-from stream.kafka.contact import SILENT_AFTER_S, ContactWatch, read_report
+from stream.core.model import SILENT_AFTER_S, Contact
+from stream.kafka.contact import ContactWatch, read_report
 from stream.testing.apache_kafka import ApacheKafka
 from stream.testing.mock_cluster import MockCluster
 
@@ -97,7 +97,7 @@ def test_nothing_is_up_before_the_first_answer() -> None:
     watch = ContactWatch(told.append, lambda call, given: call(given), RecordingJournal())
     for at in (1, 5, 12):
         watch.on_statistics(report(at, broker("TRY_CONNECT", -1e-6)))
-    assert told == [Contact(is_up=False, at=None)]
+    assert told == [Contact(is_up=False, at=None, seen_at=1012.0)]
 
 
 def test_the_last_answer_is_told_in_unix_time() -> None:
@@ -105,7 +105,7 @@ def test_the_last_answer_is_told_in_unix_time() -> None:
     told: list[Contact] = []
     watch = ContactWatch(told.append, lambda call, given: call(given), RecordingJournal())
     watch.on_statistics(report(50, broker(idle_s=3)))
-    assert told == [Contact(is_up=True, at=1047.0)]
+    assert told == [Contact(is_up=True, at=1047.0, seen_at=1050.0)]
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import orjson
+from confluent_kafka import Consumer
 from engine_support import PATH, RunningProcessor, put
-from kafka_support import committed, delete_records, until
+from kafka_support import QUIET, committed, delete_records, until
 
 from stream.core.errors import DataLossError
+from stream.core.model import SILENT_AFTER_S
 from stream.testing.behaviours import slow
 from stream.testing.engine_world import event
 from stream.testing.receiver import FaultReceiver
@@ -59,6 +63,33 @@ def test_a_member_with_only_a_halted_partition_stays_in_its_group(
         until(lambda: committed(apache_kafka, topic_name) == {0: 10, 1: 11}, 60)
         assert halted.processor.stats.partitions_halted == 1
     assert (first.error, second.error) == (None, None)
+
+
+def test_a_group_that_lets_nobody_join_for_long_is_no_outage(
+    apache_kafka: Broker, receiver: FaultReceiver, topic_name: str
+) -> None:
+    """A member that does not poll holds the rebalance up: the joining one is answered nothing, and Kafka is there."""
+    apache_kafka.create_topic(topic_name, 2)
+    options = {"group.id": topic_name, "session.timeout.ms": 30_000, "max.poll.interval.ms": 40_000, **QUIET}
+    strategy = {"partition.assignment.strategy": "cooperative-sticky"}
+    blocker = Consumer({"bootstrap.servers": apache_kafka.bootstrap, **options, **strategy})
+    blocker.subscribe([topic_name])
+    until(lambda: blocker.poll(0.1) or blocker.assignment(), 60)
+    with RunningProcessor(apache_kafka, topic_name, receiver) as running:
+        until(lambda: running.processor.runs, 60)
+        stats, seen = running.processor.stats, set[bool]()
+        began = time.time() + 3  # the first report may be of before the first answer
+
+        def is_long_enough() -> bool:
+            if time.time() > began:
+                seen.add(stats.contact.is_up)
+            return time.time() > began + 1.5 * SILENT_AFTER_S
+
+        until(is_long_enough, 60)
+        assert stats.partitions_assigned == 0
+        assert seen == {True}
+        blocker.close()
+        until(lambda: running.held == 2, 60)
 
 
 def test_a_run_that_can_read_nothing_any_more_ends_with_data_loss(

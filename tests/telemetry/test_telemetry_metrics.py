@@ -49,7 +49,7 @@ def counted() -> EngineStats:
     stats.partitions_paused = 1
     stats.held_records = 3
     stats.partitions_assigned, stats.partitions_halted = 4, 1
-    stats.note_contact(Contact(is_up=True, at=1764000100.0))
+    stats.note_contact(Contact.answered(1764000100.0))
     orders = stats.workflows["orders"]
     orders.attempts["503"] += 1
     orders.deliveries["delivered"] += 3

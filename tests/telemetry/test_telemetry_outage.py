@@ -54,9 +54,9 @@ class Scene:
 def test_an_outage_is_told_once_reminded_of_each_minute_and_ended_with_a_line() -> None:
     """With since when and for how long; ten groups at once are one outage."""
     scene = Scene()
-    scene.look(60, *[Contact(True, 1060.0)] * 10)
-    scene.look(184, *[Contact(False, 1060.0)] * 10)
-    scene.look(1, *[Contact(True, 1245.0)] * 10)
+    scene.look(60, *[Contact(True, 1060.0, 0.0)] * 10)
+    scene.look(184, *[Contact(False, 1060.0, 0.0)] * 10)
+    scene.look(1, *[Contact(True, 1245.0, 0.0)] * 10)
     assert scene.lines == [
         "warning Kafka is unreachable: no broker answers. Retrying; events wait on the topic. "
         "since=1970-01-01T00:17:40Z",
@@ -69,9 +69,9 @@ def test_an_outage_is_told_once_reminded_of_each_minute_and_ended_with_a_line() 
 def test_the_first_seconds_of_a_start_are_no_outage() -> None:
     """Nothing has answered yet; after ten seconds it is one, since the start."""
     scene = Scene()
-    scene.look(10, Contact(False, None))
+    scene.look(10, Contact(False, None, 0.0))
     assert scene.lines == []
-    scene.look(2, Contact(False, None))
+    scene.look(2, Contact(False, None, 0.0))
     assert len(scene.lines) == 1
     assert "since=1970-01-01T00:16:40Z" in scene.lines[0]
 
@@ -79,9 +79,9 @@ def test_the_first_seconds_of_a_start_are_no_outage() -> None:
 def test_one_group_of_several_is_enough() -> None:
     """A coordinator that is cut off from one of them, for instance; it is over when all are back."""
     scene = Scene()
-    scene.look(12, Contact(True, 1012.0), Contact(False, 1000.0))
-    scene.look(5, Contact(True, 1017.0), Contact(False, 1000.0))
-    scene.look(1, Contact(True, 1018.0), Contact(True, 1018.0))
+    scene.look(12, Contact(True, 1012.0, 0.0), Contact(False, 1000.0, 0.0))
+    scene.look(5, Contact(True, 1017.0, 0.0), Contact(False, 1000.0, 0.0))
+    scene.look(1, Contact(True, 1018.0, 0.0), Contact(True, 1018.0, 0.0))
     assert len(scene.lines) == 2
     assert scene.lines[1] == "info Kafka answers again; away for 18 s."
 
@@ -89,9 +89,9 @@ def test_one_group_of_several_is_enough() -> None:
 def test_a_second_outage_begins_anew() -> None:
     """With its own time and cause."""
     scene = Scene()
-    scene.look(30, Contact(False, 1000.0))
-    scene.look(100, Contact(True, 1130.0))
-    scene.look(11, Contact(False, 1130.0))
+    scene.look(30, Contact(False, 1000.0, 0.0))
+    scene.look(100, Contact(True, 1130.0, 0.0))
+    scene.look(11, Contact(False, 1130.0, 0.0))
     assert "since=1970-01-01T00:18:50Z" in scene.lines[-1]
 
 
@@ -104,7 +104,7 @@ def test_the_clients_lines_about_connections_give_way_to_it() -> None:
         for _ in range(seconds):
             for client in ("consumer-1", "consumer-2", "producer-3"):
                 logger.error("%s [%s] %s", "FAIL", client, REFUSED.format("kafka:9092"))
-            scene.look(1, Contact(False, 1000.0))
+            scene.look(1, Contact(False, 1000.0, 0.0))
 
     fail(75)
     scene.journal.tell_suppressed(everything=True)
@@ -123,5 +123,5 @@ def test_one_broker_of_several_that_is_down_is_a_line_a_minute() -> None:
     for _ in range(119):
         for broker in ("one:9092", "two:9092"):
             logger.error("%s [%s] %s", "FAIL", "consumer-1", REFUSED.format(broker))
-        scene.look(1, Contact(True, scene.clock.at))
+        scene.look(1, Contact(True, scene.clock.at, 0.0))
     assert [("one:9092" in line, "two:9092" in line) for line in scene.lines] == [(True, False), (False, True)] * 2

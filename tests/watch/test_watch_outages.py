@@ -19,7 +19,7 @@ from stream.watch.screen import Screen
 from stream.watch.snapshot import read_snapshot
 
 NOW = WALL + 184
-AWAY = Contact(is_up=False, at=WALL)
+AWAY = Contact(is_up=False, at=WALL, seen_at=NOW)
 SIZES = [(80, 24), (200, 60)]
 
 
@@ -126,7 +126,7 @@ def test_halted_partitions_are_told() -> None:
 def test_an_outage_of_days_has_its_day() -> None:
     """A time of day alone would mislead."""
     stats = lost()
-    stats.contact = Contact(is_up=False, at=WALL - 200_000)
+    stats.contact = Contact(is_up=False, at=WALL - 200_000, seen_at=NOW)
     assert " since 2026-11-21 21:56 UTC (2d7h). " in drawn(text_of(stats))[1]
 
 

@@ -21,7 +21,7 @@ def stats_of(group: str = "tray", workflows: Sequence[str] = ("orders", "privacy
         stats.committed[TopicPartition("seg", partition)] = 0
         stats.ends[TopicPartition("seg", partition)] = 0
     stats.partitions_assigned = partitions
-    stats.note_contact(Contact(is_up=True, at=WALL))
+    stats.note_contact(Contact.answered(WALL))
     return stats
 
 
