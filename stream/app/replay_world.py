@@ -9,12 +9,20 @@ from functools import partial
 from random import Random
 
 from stream.app.loop_clock import LoopClock
-from stream.app.policies import delivery_rules, engine_policy, kafka_policy, shared_layout, workflow_policies
+from stream.app.policies import (
+    dead_letter_plan,
+    delivery_rules,
+    engine_policy,
+    kafka_policy,
+    shared_layout,
+    workflow_policies,
+)
 from stream.app.replay_letters import ReplayLetters
 from stream.app.replay_plan import ReplayPlan
 from stream.app.replay_request import ReplayRequest, live_group_of, replay_group
 from stream.app.senders import open_senders
 from stream.app.sifted import NobodyDelivers, SiftedEvents
+from stream.app.start import count_dead_letters
 from stream.app.world import NoDeadLetters, poster
 from stream.core.decode import Decoder
 from stream.core.filter import EventFilter
@@ -94,7 +102,9 @@ def sending_world(parts: ReplayParts, kept: Kept | None, dead_letter_partitions:
     owner, senders, topic = _owner(parts, kept), open_senders(settings, settings.workflows, parts.journal), None
     if settings.dead_letter.enabled:
         config = producer_config(kafka)
-        topic = DeadLetterTopic(config, settings.dead_letter_topic, kafka.group, dead_letter_partitions, poster(loop))
+        look = partial(count_dead_letters, kafka, dead_letter_plan(settings))
+        name, post = settings.dead_letter_topic, poster(loop)
+        topic = DeadLetterTopic(config, name, kafka.group, dead_letter_partitions, post, look, parts.journal)
     group_of = partial(live_group_of, settings)
     edges = Edges(
         source=owner,

@@ -91,6 +91,15 @@ def prepare_dead_letters(policy: KafkaPolicy, plan: DeadLetterPlan, inspect: boo
     return partitions, findings
 
 
+def count_dead_letters(policy: KafkaPolicy, plan: DeadLetterPlan) -> int:
+    """Partitions of the dead-letter topic, which is created where it is missing and may be. Blocking.
+
+    Raises:
+        StreamError: it is missing, or Kafka does not answer.
+    """
+    return prepare_dead_letters(policy, plan, inspect=False)[0]
+
+
 def source_topics(policy: KafkaPolicy, existing: Collection[str], named: Iterable[str] | None = None) -> list[str]:
     """Those of the existing topics that are read, in the order of the settings; `named`: by these names or patterns."""
     visible = sorted(set(existing) - set(policy.hidden_topics))

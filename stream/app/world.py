@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 
 from stream.app.loop_clock import LoopClock
-from stream.app.policies import Layout, delivery_rules, engine_policy
+from stream.app.policies import Layout, dead_letter_plan, delivery_rules, engine_policy
 from stream.app.senders import Way
+from stream.app.start import count_dead_letters
 from stream.core.errors import EngineInvariantError
 from stream.core.model import DeadLetter
 from stream.core.ports import Journal, Spans
@@ -102,7 +104,9 @@ def build_world(
     post, journal = poster(loop), journal.bind(group=layout.group)
     letters = None
     if settings.dead_letter.enabled:
-        letters = DeadLetterTopic(producer_config(kafka), settings.dead_letter_topic, kafka.group, partitions, post)
+        look = partial(count_dead_letters, kafka, dead_letter_plan(settings))
+        topic = settings.dead_letter_topic
+        letters = DeadLetterTopic(producer_config(kafka), topic, kafka.group, partitions, post, look, journal)
     senders = [way.open(journal) for way in ways]
     watched = consumer_config(kafka) | ContactWatch(stats.note_contact, post, journal).options
     owner = ConsumerOwner(kafka, watched, post, journal, beat)

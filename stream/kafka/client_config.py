@@ -128,6 +128,7 @@ def _fetch_size(policy: KafkaPolicy) -> Options:
 def producer_config(policy: KafkaPolicy) -> Options:
     """Options of the dead-letter producer: acknowledged by all replicas, written once."""
     return {
+        "compression.type": "zstd",  # the topic's limit is for what is stored, and so was that of the event's topic
         **common_config(policy),
         "message.max.bytes": MAX_RECORD_BYTES,
         **policy.producer_options,

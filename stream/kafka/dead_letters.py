@@ -11,9 +11,11 @@ from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from stream.core.errors import MissingTopicError, StreamError
 from stream.core.letters import OMITTED, TOPIC_ID
 from stream.core.model import DeadLetter, Headers
 from stream.core.moments import format_wall
+from stream.core.ports import Journal
 from stream.kafka.client_config import Options, open_client
 from stream.kafka.codes import kafka_error
 from stream.kafka.rebalance import Post
@@ -24,6 +26,15 @@ _NO_OFFSET = "acknowledged without an offset"
 """The broker took it for a repetition. Mostly it is one; but a partition that the producer had not written to takes any
 sequence number first, and then a record that was refused for a moment, sent again behind a later one, is none. So it is
 in doubt, and written again."""
+UNKNOWN = 0
+"""Number of partitions of a topic whose letters name partitions that they know."""
+COUNT_TIMEOUT_S = 3.0
+_CHANGED = (KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_OR_PART)
+"""The topic is not what it was: deleted, or created again with fewer partitions."""
+SLOW_S = 3.0
+"""Letters that wait longer are a reason to look at the topic; librdkafka itself would say nothing for half a minute."""
+LOOK_EVERY_S = 2.0
+COMPLAIN_EVERY_S = 10.0
 _TOO_LARGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE)
 
 
@@ -63,7 +74,26 @@ def letter_headers(letter: DeadLetter, group: str, failed_at: float) -> Headers:
 class DeadLetterTopic:
     """Fulfils `DeadLetters`. Its thread serves the broker's answers."""
 
-    def __init__(self, config: Options, topic: str, group: str, partitions: int, post: Post) -> None:
+    def __init__(
+        self,
+        config: Options,
+        topic: str,
+        group: str,
+        partitions: int,
+        post: Post,
+        look: Callable[[], int] | None = None,
+        journal: Journal | None = None,
+    ) -> None:
+        """`look` asks how many partitions the topic has, after creating it if it is missing and may be; blocking.
+
+        It raises a StreamError with the fix, which goes to the journal.
+        """
+        self._look = look or self._count
+        self._journal = journal
+        self._is_changed = False
+        self._look_at = self._complain_at = 0.0
+        self._moved_at = time.monotonic()
+        """When nothing was waiting, or a letter was acknowledged, last."""
         self._config = config
         self._producer = open_client(Producer, config)
         self._topic = topic
@@ -77,9 +107,8 @@ class DeadLetterTopic:
     def write(self, letter: DeadLetter, on_written: Callable[[str], None]) -> None:
         """Produce one letter; too large for the topic: the same again without its value."""
         record = letter.record
-        partition = record.partition if record.partition < self._partitions else -1
         headers = letter_headers(letter, self._group, time.time())
-        self.put(Written(partition, record.key, record.value, headers), on_written)
+        self.put(Written(record.partition, record.key, record.value, headers), on_written)
 
     def put(self, written: Written, on_written: Callable[[str], None]) -> None:
         """Produce one record as it is; too large for the topic: the same again without its value."""
@@ -92,12 +121,13 @@ class DeadLetterTopic:
 
     def _produce(self, written: Written, on_written: Callable[[str], None], omitted: bool) -> None:
         mark: Headers = [(OMITTED, b"omitted")] if omitted else []
+        has_partition = self._partitions == UNKNOWN or written.partition < self._partitions
         try:
             self._producer.produce(
                 self._topic,
                 value=None if omitted else written.value,
                 key=written.key,
-                partition=written.partition,
+                partition=written.partition if has_partition else -1,
                 headers=[*written.headers, *mark],
                 on_delivery=partial(self._on_delivery, written, on_written, omitted),
             )
@@ -119,12 +149,14 @@ class DeadLetterTopic:
         elif sent.offset() is None:
             self._post(on_written, _NO_OFFSET)
         else:
+            self._moved_at = time.monotonic()
             self._post(on_written, "")
 
     def _answer(self, error: KafkaError, written: Written, on_written: Callable[[str], None], omitted: bool) -> None:
         if error.code() in _TOO_LARGE and not omitted:
             self._post(self._produce, written, on_written, True)
         else:
+            self._is_changed = self._is_changed or error.code() in _CHANGED
             self._post(on_written, error.name())
 
     def _serve(self) -> None:
@@ -134,7 +166,35 @@ class DeadLetterTopic:
             except KafkaException as error:
                 if kafka_error(error).fatal():
                     self._replace()
+            self._look_after()
         self._producer.purge()
+
+    def _look_after(self) -> None:
+        """Look at the topic where something says that it changed, or letters wait for long."""
+        now = time.monotonic()
+        if not len(self._producer):
+            self._moved_at = now
+        if now < self._look_at or not (self._is_changed or now - self._moved_at > SLOW_S):
+            return
+        try:
+            self._partitions = self._look()
+            self._is_changed = False
+        except (StreamError, KafkaException) as error:
+            self._complain(now, str(error))
+        self._look_at = time.monotonic() + LOOK_EVERY_S
+
+    def _count(self) -> int:
+        """Partitions of the topic, where nobody creates it."""
+        found = self._producer.list_topics(self._topic, timeout=COUNT_TIMEOUT_S).topics[self._topic]
+        if found.error is not None:
+            raise MissingTopicError(f"The dead-letter topic {self._topic} is missing ({found.error.name()}).")
+        return len(found.partitions)
+
+    def _complain(self, now: float, why: str) -> None:
+        if self._journal is None or now < self._complain_at:
+            return
+        self._complain_at = now + COMPLAIN_EVERY_S
+        self._post(partial(self._journal.error, "Dead letters cannot be written; they wait.", error=why))
 
     def _replace(self) -> None:
         """A fatal error ends an idempotent producer for good; the letters it held are reported, and written again."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import random
 import re
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, Message
-from kafka_support import admin_of, delete_topic, policy_for, until
+from kafka_support import RecordingJournal, admin_of, delete_topic, policy_for, until
 
 from stream.core.errors import MissingTopicError
 from stream.core.model import DeadLetter, Headers, Reason, Record, TopicPartition
@@ -45,6 +47,10 @@ class Desk:
         self.answers: list[str] = []
         self._loop = loop
 
+    def start(self, written: DeadLetter) -> None:
+        """Write it without waiting for the answer."""
+        self._loop.post(self.letters.write, written, self.answers.append)
+
     def write(self, *written: DeadLetter) -> list[str]:
         """Write them and wait for every answer."""
         self.answers.clear()
@@ -55,11 +61,19 @@ class Desk:
 
 
 @contextmanager
-def desk_of(broker: Broker, topic: str, partitions: int = 2, **producer_options: Any) -> Iterator[Desk]:
+def desk_of(
+    broker: Broker,
+    topic: str,
+    partitions: int = 2,
+    *,
+    look: Callable[[], int] | None = None,
+    journal: RecordingJournal | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Iterator[Desk]:
     """A dead-letter topic that is written from a thread, as from the event loop."""
-    config = producer_config(policy_for(broker, "events", group="tray", producer_options=producer_options))
+    config = producer_config(policy_for(broker, "events", group="tray", producer_options=options or {}))
     with ThreadLoop() as loop:
-        letters = DeadLetterTopic(config, topic, "tray", partitions, loop.post)
+        letters = DeadLetterTopic(config, topic, "tray", partitions, loop.post, look, journal)
         try:
             yield Desk(letters, loop)
         finally:
@@ -133,7 +147,7 @@ def test_a_value_too_large_for_the_topic_is_omitted(apache_kafka: Broker, topic_
     """The letter is written all the same, with everything else."""
     apache_kafka.create_topic(topic_name, 2, {"max.message.bytes": "50000"})
     with desk_of(apache_kafka, topic_name) as desk:
-        assert desk.write(letter(value=b"x" * 60_000)) == [""]
+        assert desk.write(letter(value=random.Random(1).randbytes(60_000))) == [""]
     [record] = read(apache_kafka, topic_name)
     assert (record.key, record.value) == (b"ann", None)
     assert named(record)["tray.value"] == b"omitted"
@@ -142,7 +156,7 @@ def test_a_value_too_large_for_the_topic_is_omitted(apache_kafka: Broker, topic_
 def test_letters_that_fit_one_by_one_keep_their_values(apache_kafka: Broker, topic_name: str) -> None:
     """A topic's limit is for a whole batch; many at once must not be taken for too large ones."""
     apache_kafka.create_topic(topic_name, 2, {"max.message.bytes": "100000"})
-    with desk_of(apache_kafka, topic_name, **{"linger.ms": 200}) as desk:
+    with desk_of(apache_kafka, topic_name, options={"linger.ms": 200}) as desk:
         assert set(desk.write(*(letter(n, value=b"x" * 5_000) for n in range(100)))) == {""}
     assert {len(record.value or b"") for record in read(apache_kafka, topic_name)} == {5_000}
 
@@ -151,7 +165,7 @@ def test_a_topic_that_went_away_is_an_answer(apache_kafka: Broker, topic_name: s
     """No crash; the letter is written when the topic is there again."""
     apache_kafka.create_topic(topic_name, 2)
     quick = {"topic.metadata.propagation.max.ms": 500, "topic.metadata.refresh.interval.ms": 200}
-    with desk_of(apache_kafka, topic_name, **quick, **{"message.timeout.ms": 3000}) as desk:
+    with desk_of(apache_kafka, topic_name, options={**quick, "message.timeout.ms": 3000}) as desk:
         assert desk.write(letter(1)) == [""]
         delete_topic(apache_kafka, topic_name)
         assert desk.write(letter(2)) != [""]
@@ -160,11 +174,65 @@ def test_a_topic_that_went_away_is_an_answer(apache_kafka: Broker, topic_name: s
     assert [named(record)["tray.offset"] for record in read(apache_kafka, topic_name)] == [b"3"]
 
 
+def test_a_topic_with_fewer_partitions_than_before_is_written_to(apache_kafka: Broker, topic_name: str) -> None:
+    """Created again while letters are written: how many it has is asked again, and nothing is lost."""
+    apache_kafka.create_topic(topic_name, 4)
+    with desk_of(apache_kafka, topic_name, 4, options={"topic.metadata.refresh.interval.ms": 200}) as desk:
+        assert desk.write(letter(1, partition=3)) == [""]
+        delete_topic(apache_kafka, topic_name)
+        apache_kafka.create_topic(topic_name, 2)
+        until(lambda: desk.write(letter(2, partition=3), letter(3, partition=1)) == ["", ""], 60)
+    found = {named(record)["tray.offset"]: record.partition for record in read(apache_kafka, topic_name)}
+    assert found.keys() == {b"2", b"3"}
+    assert found[b"3"] == 1
+
+
+def test_a_topic_that_was_deleted_is_created_again(apache_kafka: Broker, topic_name: str) -> None:
+    """Where that is allowed; a letter that waits gets there."""
+    apache_kafka.create_topic(topic_name, 2)
+
+    def look() -> int:
+        apache_kafka.create_topic(topic_name, 1)
+        return 1
+
+    with desk_of(apache_kafka, topic_name, look=look) as desk:
+        assert desk.write(letter(1)) == [""]
+        delete_topic(apache_kafka, topic_name)
+        until(lambda: desk.write(letter(2)) == [""], 60)
+    assert [named(record)["tray.offset"] for record in read(apache_kafka, topic_name)] == [b"2"]
+
+
+def test_a_topic_that_is_missing_is_said_soon(apache_kafka: Broker, topic_name: str) -> None:
+    """With its name, while letters still wait in the client."""
+    apache_kafka.create_topic(topic_name, 2)
+    journal = RecordingJournal()
+    with desk_of(apache_kafka, topic_name, journal=journal) as desk:
+        assert desk.write(letter(1)) == [""]
+        delete_topic(apache_kafka, topic_name)
+        began = time.monotonic()
+        desk.start(letter(2))
+        until(lambda: journal.lines, 60)
+        assert time.monotonic() - began < 20  # librdkafka itself says nothing for half a minute
+    [(level, sentence, fields)] = journal.lines[:1]
+    assert (level, sentence) == ("error", "Dead letters cannot be written; they wait.")
+    assert topic_name in str(fields["error"])
+
+
+def test_a_compressed_record_keeps_its_value(apache_kafka: Broker, topic_name: str) -> None:
+    """The topic's limit is for what is stored: a value that fits compressed is not left out."""
+    apache_kafka.create_topic(topic_name, 2, {"max.message.bytes": "50000"})
+    value = b'{"type": "track", "name": "a long text"}' * 20_000
+    with desk_of(apache_kafka, topic_name) as desk:
+        assert desk.write(letter(value=value)) == [""]
+    [record] = read(apache_kafka, topic_name)
+    assert record.value == value
+
+
 def test_a_full_queue_is_an_answer(mock_cluster: MockCluster, topic_name: str) -> None:
     """What does not fit is answered at once; the rest is written."""
     mock_cluster.create_topic(topic_name, 2)
     tiny = {"queue.buffering.max.messages": 5, "linger.ms": 300}
-    with desk_of(mock_cluster, topic_name, **tiny) as desk:
+    with desk_of(mock_cluster, topic_name, options=tiny) as desk:
         answers = desk.write(*(letter(n) for n in range(20)))
         assert answers.count("the producer's queue is full") == 15
         assert desk.write(letter(99)) == [""]
