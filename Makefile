@@ -58,9 +58,10 @@ bench: $(STAMP)  ## speed on real Kafka in one sitting; ALL=1, ONLY=name, EVENTS
 	@UV=$(UV) $(BIN)/python tests/bench/bench.py $(if $(ALL),--all) $(if $(ONLY),--only $(ONLY)) \
 	  $(if $(EVENTS),--events $(EVENTS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(JSON),--json $(JSON))
 
-bench-engine: $(STAMP)  ## what the engine alone costs an event, with many others waiting too, and a scrape
+bench-engine: $(STAMP)  ## what the engine alone costs an event, with many others waiting too, a commit and a scrape
 	$(BIN)/python tests/bench/engine_cost.py
 	$(BIN)/python tests/bench/waiting_events.py
+	$(BIN)/python tests/bench/commit_cost.py
 	$(BIN)/python tests/bench/scrape_cost.py
 	$(BIN)/python tests/bench/worst_event.py
 

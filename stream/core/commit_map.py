@@ -19,7 +19,8 @@ import hashlib
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 Range = tuple[int, int]
 """Offsets [start, end)."""
@@ -31,6 +32,10 @@ START_MARK = "s1."
 """Metadata of a resolved start, until the group's first commit there: this and the topic id. It says that nothing
 beyond it is done."""
 _START = re.compile(re.escape(START_MARK) + r"[A-Za-z0-9+/_-]{0,30}")
+_MOST_RANGES_A_CHARACTER = 1.25
+"""More never fit but in patterns that real events do not make."""
+_NO_ROOM = 0.02
+_MOST_GUESSES = 6
 _MAX_DECODED = 1_000_000
 _MAX_TOPIC_ID = 100
 _WORTH_DEFLATING = 48
@@ -76,21 +81,45 @@ class BadMapError(ValueError):
 
 
 def encode(commit_map: CommitMap, max_bytes: int) -> str:
-    """The shortest text; ranges with the fewest offsets are left out until it has at most `max_bytes` characters."""
-    text = _encode(commit_map)
-    if len(text) <= max_bytes:
-        return text
-    lengths = sorted((end - start for ranges in commit_map.done.values() for start, end in ranges), reverse=True)
-    low, high = 0, len(lengths)
-    bare = _encode(_keep_longest(commit_map, 0))
-    best = bare if len(bare) <= max_bytes else ""
-    while low < high:
-        middle = (low + high + 1) // 2
-        text = _encode(_keep_longest(commit_map, middle))
+    """A short text; ranges with the fewest offsets are left out until it has at most `max_bytes` characters.
+
+    What it costs is bounded by `max_bytes` and a look at each range, whatever does not fit.
+    """
+    groups = _groups(commit_map)
+    count, length = sum(len(group.ranges) for group in groups), 0
+    if count <= _MOST_RANGES_A_CHARACTER * max_bytes:
+        text = _encode(commit_map, groups)
         if len(text) <= max_bytes:
-            low, best = middle, text
+            return text
+        length = len(text)
+    bare = _encode(commit_map, [])
+    if len(bare) > max_bytes:
+        return ""
+    return _fill(commit_map, groups, bare, max_bytes, (count, length))
+
+
+def _fill(commit_map: CommitMap, groups: Sequence[_Group], best: str, max_bytes: int, whole: tuple[int, int]) -> str:
+    """Add to `best`, which has no range, about as many of the longest ranges as fit.
+
+    How many is guessed from the lengths of what was tried before, at first from that of the `whole` (ranges, text).
+    """
+    too_many, too_long = whole
+    longest = _longest(groups, min(too_many, int(_MOST_RANGES_A_CHARACTER * max_bytes)))
+    fitting = 0
+    for _ in range(_MOST_GUESSES):
+        room = max_bytes - len(best)
+        if too_long:
+            guess = fitting + (too_many - fitting) * room // (too_long - len(best))
         else:
-            high = middle - 1
+            guess = fitting * max_bytes // len(best) if fitting else max_bytes // 2
+        guess = max(fitting + 1, min(guess, too_many - 1, len(longest)))
+        if guess >= too_many or fitting >= len(longest) or room < _NO_ROOM * max_bytes:
+            break
+        text = _encode(commit_map, _regroup(groups, longest[:guess]))
+        if len(text) <= max_bytes:
+            fitting, best = guess, text
+        else:
+            too_many, too_long = guess, len(text)
     return best
 
 
@@ -163,17 +192,39 @@ def common(first: Sequence[Range], second: Sequence[Range]) -> list[Range]:
     return found
 
 
-def _keep_longest(commit_map: CommitMap, count: int) -> CommitMap:
-    every = [(end - start, workflow, (start, end)) for workflow, rs in commit_map.done.items() for start, end in rs]
-    every.sort(key=lambda entry: -entry[0])
-    kept: dict[int, list[Range]] = {}
-    for _, workflow, one in every[:count]:
-        kept.setdefault(workflow, []).append(one)
-    return replace(commit_map, done={workflow: sorted(ranges) for workflow, ranges in kept.items()})
+class _Group(NamedTuple):
+    """Workflows that are done with the same ranges."""
+
+    ranges: Sequence[Range]
+    workflows: Sequence[int]
 
 
-def _encode(commit_map: CommitMap) -> str:
-    body = _write(commit_map)
+def _groups(commit_map: CommitMap) -> list[_Group]:
+    groups: dict[tuple[Range, ...], list[int]] = {}
+    for workflow, ranges in sorted(commit_map.done.items()):
+        if ranges:
+            groups.setdefault(tuple(ranges), []).append(workflow)
+    return [_Group(ranges, workflows) for ranges, workflows in groups.items()]
+
+
+def _longest(groups: Sequence[_Group], count: int) -> list[tuple[int, Range]]:
+    """(number of its group, range) of the longest ranges, the longest first, then in the order of offsets."""
+    lengths = sorted([end - start for group in groups for start, end in group.ranges], reverse=True)
+    least = lengths[count - 1]
+    long = [(number, one) for number, group in enumerate(groups) for one in group.ranges if one[1] - one[0] >= least]
+    long.sort(key=lambda entry: (entry[1][0] - entry[1][1], entry[1][0]))
+    return long[:count]
+
+
+def _regroup(groups: Sequence[_Group], chosen: Iterable[tuple[int, Range]]) -> list[_Group]:
+    ranges_of: dict[int, list[Range]] = {}
+    for number, one in chosen:
+        ranges_of.setdefault(number, []).append(one)
+    return [_Group(sorted(ranges), groups[number].workflows) for number, ranges in sorted(ranges_of.items())]
+
+
+def _encode(commit_map: CommitMap, groups: Sequence[_Group]) -> str:
+    body = _write(commit_map, groups)
     if not body:
         return ""
     raw = zlib.crc32(body).to_bytes(4, "big") + body
@@ -182,11 +233,7 @@ def _encode(commit_map: CommitMap) -> str:
     return form + base64.b64encode(shortest).decode("ascii")
 
 
-def _write(commit_map: CommitMap) -> bytes:
-    groups: dict[tuple[Range, ...], list[int]] = {}
-    for workflow, ranges in sorted(commit_map.done.items()):
-        if ranges:
-            groups.setdefault(tuple(ranges), []).append(workflow)
+def _write(commit_map: CommitMap, groups: Sequence[_Group]) -> bytes:
     if not groups and not commit_map.topic_id:
         return b""
     out = bytearray()
@@ -195,17 +242,25 @@ def _write(commit_map: CommitMap) -> bytes:
     out += topic_id
     _put(out, commit_map.base)
     _put(out, len(groups))
-    for ranges_of_group, workflows in groups.items():
-        _put(out, len(workflows))
-        for workflow in workflows:
+    for group in groups:
+        _put(out, len(group.workflows))
+        for workflow in group.workflows:
             out += workflow.to_bytes(_HASH_BYTES, "big")
-        _put(out, len(ranges_of_group))
-        at = commit_map.base
-        for start, end in ranges_of_group:
-            _put(out, start - at)
-            _put(out, end - start)
-            at = end
+        _put(out, len(group.ranges))
+        _put_ranges(out, group.ranges, commit_map.base)
     return bytes(out)
+
+
+def _put_ranges(out: bytearray, ranges: Iterable[Range], at: int) -> None:
+    for start, end in ranges:
+        gap, length = start - at, end - start
+        if gap < 0x80 and length < 0x80:  # most
+            out.append(gap)
+            out.append(length)
+        else:
+            _put(out, gap)
+            _put(out, length)
+        at = end
 
 
 def _put(out: bytearray, number: int) -> None:

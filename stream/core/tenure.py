@@ -71,6 +71,10 @@ class Tenure:
     has_map: bool = False
     """The commit that it started from had a map."""
     invalid_in_a_row: int = 0
+    encoded: tuple[object, ...] = ()
+    """What the last map was made of."""
+    encoded_map: str = ""
+    """That map as text; empty when nothing is done in it."""
     map_bytes: int = 0
     """Length of the last commit's metadata."""
     is_stopped: bool = False
@@ -119,6 +123,11 @@ class Tenure:
         for share in present:
             done = common(done, share.done_before)
         return done
+
+    def doneness(self, hashes: Sequence[int | None]) -> tuple[object, ...]:
+        """Is the same again only if `done_map` is: offsets are added at the end alone, or come from `unrouted`."""
+        tracker, waiting = self.tracker, [len(share.pending) for share in self.shares]
+        return tracker.watermark, tracker.next_expected, len(self.unrouted), self.topic_id, *hashes, *waiting
 
     def done_map(self, hashes: Sequence[int | None]) -> CommitMap:
         """What is done beyond the watermark; `hashes` of the workflows' names by index, None: there is none."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
+from functools import partial
 
-from stream.core.commit_map import encode
+from stream.core.commit_map import CommitMap, encode
 from stream.core.model import CommitOffset, CommitOutcome, CommitResult
 from stream.core.ports import Cancel, Journal, Scheduler, Source, Trace
 from stream.core.stats import EngineStats
 from stream.core.tenure import Phase, Tenure
 from stream.pipeline.ledger import Ledger
 
+A_TURN = 2_000
+"""Deliveries that are looked at in one turn of the event loop, about: their maps take a few milliseconds to make."""
 TOO_LARGE = "OFFSET_METADATA_TOO_LARGE"
 
 
@@ -55,11 +59,10 @@ class Commits:
         """What the tenure has to commit; it counts as under way from then on. None when nothing changed."""
         if self._is_stopped:
             return None
-        watermark = tenure.tracker.watermark
-        done_map = tenure.done_map(self._hashes)
-        if watermark == tenure.committed and not tenure.committed_metadata and not any(done_map.done.values()):
+        watermark, done_map = tenure.tracker.watermark, self._done_map(tenure)
+        if watermark == tenure.committed and not (tenure.committed_metadata or done_map):
             return None  # nothing was done since the start; the topic's id alone is not worth a commit
-        metadata = encode(done_map, self._metadata_max_bytes)
+        metadata = done_map or encode(CommitMap(watermark, topic_id=tenure.topic_id), self._metadata_max_bytes)
         tenure.map_bytes = len(metadata)
         if (watermark, metadata) == (tenure.committed, tenure.committed_metadata):
             return None
@@ -68,6 +71,16 @@ class Commits:
         if self._trace is not None:
             self._trace.flush()  # what allows this commit must be on record before it is made
         return CommitOffset(tenure.epoch, watermark, metadata)
+
+    def _done_map(self, tenure: Tenure) -> str:
+        """The map as text, made only when it has changed; empty when nothing is done in it."""
+        state = (self._metadata_max_bytes, *tenure.doneness(self._hashes))
+        if state != tenure.encoded:
+            done_map = tenure.done_map(self._hashes)
+            is_empty = not any(done_map.done.values())
+            tenure.encoded_map = "" if is_empty else encode(done_map, self._metadata_max_bytes)
+            tenure.encoded = state
+        return tenure.encoded_map
 
     def on_committed(self, tenure: Tenure | None, result: CommitResult) -> None:
         """Kafka answered; `tenure` is None when it is long over."""
@@ -103,9 +116,23 @@ class Commits:
 
     def _tick(self) -> None:
         active = [t for t in self._ledger.tenures.values() if t.phase is Phase.ACTIVE and not t.commits_under_way]
-        due = {tenure.tp: offset for tenure in active if (offset := self.take_due(tenure)) is not None}
+        self._commit_some(deque(active))
+
+    def _commit_some(self, tenures: deque[Tenure]) -> None:
+        """Commit the first of these, and the others in the next turns of the event loop: answers come in between."""
+        looked_at, due, cost = [], {}, 0
+        while tenures and cost < A_TURN:
+            tenure = tenures.popleft()
+            if tenure.phase is Phase.ACTIVE and not tenure.commits_under_way:
+                looked_at.append(tenure)
+                cost += 1 + sum(len(share.pending) for share in tenure.shares)
+                if (offset := self.take_due(tenure)) is not None:
+                    due[tenure.tp] = offset
         if due:
             self._source.commit(due)
-        for tenure in active:
+        for tenure in looked_at:
             self._ledger.room.after_commit(tenure)
-        self.start()
+        if tenures:
+            self._timer = self._clock.call_at(self._clock.monotonic(), partial(self._commit_some, tenures))
+        else:
+            self.start()

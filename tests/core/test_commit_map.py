@@ -7,6 +7,7 @@ import zlib
 from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -74,6 +75,27 @@ def test_the_longest_ranges_are_kept() -> None:
     kept = decode(text, 0).done[name_hash("orders")]
     assert (10_000, 90_000) in kept
     assert encode(commit_map, 0) == ""
+
+
+@pytest.mark.parametrize("limit", [100, 1000, LIMIT])
+@pytest.mark.parametrize("ranges", [600, 6_000, 60_000])
+@pytest.mark.parametrize("longest", [2, 40, 5_000])
+def test_a_map_that_is_cut_short_uses_the_room_there_is(limit: int, ranges: int, longest: int) -> None:
+    """Of scattered ranges about as many are kept as fit, and none that is shorter than one left out."""
+    rng, at, done = Random(ranges + longest), 0, dict[int, list[Range]]()
+    for number in range(ranges):
+        start = at + rng.randint(1, 9)
+        at = start + rng.randint(1, longest)
+        done.setdefault(name_hash(f"w{number % 3}"), []).append((start, at))
+    whole = CommitMap(0, done)
+    text = encode(whole, limit)
+    if len(encode(whole, 10**9)) <= limit:
+        assert members(decode(text, 0)) == members(whole)
+        return
+    kept = {one for found in decode(text, 0).done.values() for one in found}
+    left_out = {one for found in done.values() for one in found} - kept
+    assert 0.85 * limit <= len(text) <= limit
+    assert min(high - low for low, high in kept) >= max(high - low for low, high in left_out)
 
 
 def test_a_typical_map_is_short() -> None:

@@ -19,6 +19,7 @@ from stream.core.model import (
     Reason,
     WorkflowPolicy,
 )
+from stream.core.ports import Offsets
 from stream.core.retry import RetryPolicy
 from stream.testing.engine_world import EngineWorld
 from stream.testing.scripted_workflow import statuses
@@ -325,6 +326,31 @@ def test_what_is_done_beyond_a_stuck_event_is_not_sent_again() -> None:
     world.run()
     assert [arrival.key for arrival in world.workflows["orders"].arrivals[before:]] == [stuck]
     assert world.stats.settled["events", "avoided"] == 50_000
+
+
+def test_a_commit_of_many_partitions_lets_the_event_loop_do_other_things() -> None:
+    """Where much waits, the partitions are committed in several turns; all of them within the interval."""
+    policy = EnginePolicy("tray", commit_interval_s=1)
+    quick = WorkflowPolicy("audit", max_in_flight=1000, concurrency=1000)
+    world = EngineWorld(partitions=10, policy=policy, workflows=[WorkflowPolicy("orders"), quick])
+    world.workflows["audit"].latency_s = 0.001
+    for n in range(10_000):
+        world.put(f"u{n}", partition=n % 10)
+    first = {f"{partition}-0" for partition in range(10)}
+    world.workflows["orders"].script = lambda r: Answer(200 if key_of(r) in first else 503)
+    commits = list[tuple[float, int]]()
+    commit = world.member.commit
+
+    def watched(offsets: Offsets) -> None:
+        commits.append((world.clock.monotonic(), len(offsets)))
+        commit(offsets)
+
+    world.member.commit = watched  # type: ignore[method-assign]  # to see how many come at once
+    world.assign_all()
+    world.clock.jump(1.5)
+    assert sum(count for _, count in commits) == 10
+    assert len(commits) > 2
+    assert {at for at, _ in commits} == {1.0}
 
 
 def test_after_a_restart_only_the_missing_workflow_gets_an_event() -> None:
