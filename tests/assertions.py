@@ -7,6 +7,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+HANG_S = 60.0
+"""A wait of a test ends after so long at the latest: it ends a hang, and judges nobody's speed."""
+
 
 def every(facts: Iterable[object]) -> bool:
     """`all` for assertions: refuses to say anything of nothing, and says which fact does not hold."""

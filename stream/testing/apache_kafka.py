@@ -23,8 +23,8 @@ from stream.testing import topics
 from stream.testing.child import guard
 from stream.testing.kafka_jars import kafka_jars, require_program
 
-START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 180.0
+STOP_TIMEOUT_S = 60.0
 
 _PORTS = range(20_000, 30_000)
 """Below the range from which systems take ports for outgoing connections: a client that keeps trying to

@@ -15,8 +15,8 @@ from typing import Self
 
 from stream.core.errors import StreamError
 
-START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 60.0
 POLL_S = 0.05
 LOG_TAIL = 3000
 

@@ -26,7 +26,7 @@ KINDS: Mapping[str, int] = {
 }
 """Keys of the requests that a member's start depends on."""
 _CHUNK = 64 * 1024
-_WAIT_S = 30.0
+_WAIT_S = 60.0
 
 
 class KafkaProxy:

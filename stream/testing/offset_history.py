@@ -13,7 +13,7 @@ _OFFSET_KEYS = (0, 1)
 """Versions of keys that name a group's partition; others name groups."""
 _COMPACT_FROM = 4
 """Version of the values since which lengths are varints."""
-_TIMEOUT_S = 20.0
+_TIMEOUT_S = 60.0
 
 Place = tuple[str, int]
 """Topic and partition."""

@@ -15,7 +15,7 @@ from typing import Any, Self
 from stream.core.errors import StreamError
 from stream.testing.child import Child, free_port, wait_until_it
 
-ANSWER_TIMEOUT_S = 30.0
+ANSWER_TIMEOUT_S = 60.0
 
 
 class MissingPrometheusError(StreamError):

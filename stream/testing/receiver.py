@@ -25,7 +25,7 @@ T = TypeVar("T")
 NOTIFY_INTERVAL_S = 0.002
 """Waiting threads are woken at most this often: a wake-up for each request would slow the server down."""
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 
 
 class FaultReceiver:

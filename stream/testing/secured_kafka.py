@@ -23,7 +23,7 @@ from stream.testing.apache_kafka import ApacheKafka, free_ports
 from stream.testing.authority import Authority
 
 PASSWORDS = {"admin": "admin-s3cret", "reader": "reader-s3cret"}
-ANSWER_S = 20.0
+ANSWER_S = 60.0
 _LOGIN = "org.apache.kafka.common.security"
 _SASL_PLAIN = f"{_LOGIN}.plain.PlainLoginModule required " + " ".join(
     f'user_{name}="{password}"' for name, password in PASSWORDS.items()

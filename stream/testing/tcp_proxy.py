@@ -17,7 +17,7 @@ from stream.testing.toxics import HEALTHY, Flow, Toxics
 
 T = TypeVar("T")
 
-WAIT_S = 30.0
+WAIT_S = 60.0
 _CHUNK = 64 * 1024
 _QUEUED_PIECES = 256
 """Per direction and connection: beyond it the sender is not read, as a full line would do."""

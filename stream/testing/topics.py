@@ -15,7 +15,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from stream.core.model import Headers, Record
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 LARGEST_RECORD = 8 * 1024 * 1024
 _COORDINATOR_ON_ITS_WAY = (
     KafkaError.NOT_COORDINATOR,

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import orjson
+from assertions import HANG_S
 
 from stream.app.processor import Processor
 from stream.core.errors import StreamError
@@ -38,7 +39,7 @@ class RunningProcessor:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._started.wait(30)
+        assert self._started.wait(HANG_S)
         return self
 
     def __exit__(

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import pytest
+from assertions import HANG_S
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
@@ -25,7 +26,7 @@ from stream.testing.mock_cluster import MockCluster
 from stream.testing.recording_source import RecordingSource, ThreadLoop
 from stream.testing.topics import Broker
 
-TIMEOUT_S = 20.0
+TIMEOUT_S = HANG_S
 SESSION = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 200}
 MOCK_SESSION = {"session.timeout.ms": 1600, "heartbeat.interval.ms": 100}
 """On the mock every rebalance of a group with members lasts a second less than the session timeout, or as long."""

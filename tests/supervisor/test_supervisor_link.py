@@ -8,6 +8,7 @@ from multiprocessing.connection import Connection, Pipe
 from queue import SimpleQueue
 
 import pytest
+from assertions import HANG_S
 from supervisor_support import Lines, loaded
 
 from stream.app.remaining import Remaining
@@ -15,7 +16,7 @@ from stream.core.errors import Problem
 from stream.supervisor.link import Controls, SupervisorLink
 from stream.supervisor.messages import Ask, Order, Reload, Report, Stop
 
-WAIT_S = 10.0
+WAIT_S = HANG_S
 
 
 @dataclass

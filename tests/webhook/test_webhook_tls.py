@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from assertions import HANG_S
 from conformance_server import OK, ScriptedServer
 from webhook_support import Run, answering, ask, server_tls
 
@@ -34,7 +35,7 @@ def served(run: Run, server: ssl.SSLContext, client: ssl.SSLContext, host: str =
 
     async def main() -> None:
         async with ScriptedServer(answering([OK]), server) as workflow:
-            sender = WebhookSender(workflow.url(host), timeout_s=5, tls=client)
+            sender = WebhookSender(workflow.url(host), timeout_s=HANG_S, tls=client)
             answer = await ask(sender)
             seen.append(f"{answer.code} {answer.excerpt}".strip())
             await sender.close()
@@ -132,11 +133,11 @@ def test_a_certificate_that_is_swapped_while_running_is_noticed(
 
     async def main() -> None:
         async with ScriptedServer(answering([OK], [OK], [OK], [OK]), server) as workflow:
-            first = WebhookSender(workflow.url("localhost"), timeout_s=5, tls=client)
+            first = WebhookSender(workflow.url("localhost"), timeout_s=HANG_S, tls=client)
             assert (await ask(first)).status == 200
             server.load_cert_chain(certificate)
             assert (await ask(first)).status == 200
-            second = WebhookSender(workflow.url("localhost"), timeout_s=5, tls=client)
+            second = WebhookSender(workflow.url("localhost"), timeout_s=HANG_S, tls=client)
             assert (await ask(second)).code == "tls"
             server.load_cert_chain(authority.issue("localhost"))
             assert (await ask(second)).status == 200

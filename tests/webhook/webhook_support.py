@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+from assertions import HANG_S
 from conformance_server import Script, ScriptedServer
 
 from stream.core.model import RESENT, Answer, HttpRequest
@@ -28,7 +29,7 @@ def run_on(loop: str, main: Coroutine[Any, Any, None]) -> None:
     strays: list[dict[str, Any]] = []
     with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
         runner.get_loop().set_exception_handler(lambda _loop, context: strays.append(context))
-        runner.run(asyncio.wait_for(main, 20))
+        runner.run(asyncio.wait_for(main, 2 * HANG_S))
     # The server's own complaint of a handshake that the client ended is not the sender's.
     strays = [stray for stray in strays if "incoming connection" not in stray["message"]]
     assert not strays, strays
