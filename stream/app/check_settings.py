@@ -22,7 +22,6 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
             '"workflow" each has a consumer group of its own (offsets migrate carries offsets over).'
         )
         yield Finding("isolation", "warning", detail)
-    yield from _listen_findings(settings.http)
 
 
 def _summary(settings: Settings, workflow: Workflow) -> str:
@@ -39,7 +38,7 @@ def _summary(settings: Settings, workflow: Workflow) -> str:
     return "; ".join(parts)
 
 
-def _listen_findings(http: Http) -> Iterator[Finding]:
+def check_listen(http: Http) -> Iterator[Finding]:
     """Whether run could serve metrics; a tray-stream that runs on this machine is the usual reason why not."""
     what = f"http.listen {http.listen}"
     if not http.port:

@@ -14,6 +14,7 @@ from stream.cli.dead_letters import dead_letters_app
 from stream.cli.offsets import offsets_app
 from stream.cli.replay_command import REPLAY_HELP, replay
 from stream.cli.views import EXPLAIN_HELP, TOP_HELP, explain, top
+from stream.settings.needs import Needs
 
 RUN_HELP = """Read events from Kafka, deliver them to the workflows, commit what is done.
 
@@ -48,6 +49,11 @@ Examples:
   tray-stream check --config stream.toml
 
   tray-stream check --print
+
+  tray-stream check --offline --config stream.toml
+
+--offline needs neither Kafka nor secrets, for a check of the settings in CI: what ${env:NAME} and ${file:PATH} refer to
+may be missing.
 """
 
 MAX_WORKERS = 256
@@ -154,6 +160,10 @@ def check(
     probe: Annotated[
         bool, typer.Option("--probe", help="Connect to each workflow's host (TCP and TLS); no event is sent.")
     ] = False,
+    offline: Annotated[
+        bool,
+        typer.Option("--offline", help="Look at the settings alone: no Kafka, no workflow, and no secrets needed."),
+    ] = False,
     show: Annotated[
         bool, typer.Option("--print", help="Print the settings in force as a settings file, secrets redacted.")
     ] = False,
@@ -163,11 +173,12 @@ def check(
     from stream.cli.check import print_settings, run_check
 
     given = options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=topic, group_id=group_id)
-    loaded = options.load(given, workflows_required=False)
+    options.require_one("--offline", offline, "--probe", probe)
+    loaded = options.load(given, workflows_required=False, needs=Needs.NOTHING if offline else Needs.ALL)
     if show:
         print_settings(loaded, as_json)
     else:
-        run_check(loaded, probe, as_json)
+        run_check(loaded, as_json, probe=probe, offline=offline)
 
 
 app.command(help=REPLAY_HELP)(replay)

@@ -16,6 +16,7 @@ from stream.audience.names import Computation, Kind
 from stream.audience.refusal import refusal
 from stream.cli import options
 from stream.core.errors import SourceError
+from stream.settings.needs import Needs
 
 if TYPE_CHECKING:
     from stream.settings.model import Settings
@@ -157,7 +158,7 @@ def _computation(kind: Kind, name: str) -> Computation:
 
 
 def _settings(given: options.Given) -> Settings:
-    settings = options.load(given, workflows_required=False).settings
+    settings = options.load(given, workflows_required=False, needs=Needs.KAFKA).settings
     if settings.kafka.topics[0].startswith("^"):
         raise refusal("kafka.topics", "begins with a pattern.", "Name the topic to write to: --topic segment-events.")
     return settings

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stream.app.check_kafka import check_kafka
-from stream.app.check_settings import check_settings
+from stream.app.check_settings import check_listen, check_settings
 from stream.app.check_workflows import probe_workflows
 from stream.app.finding import Finding, exit_code
 from stream.cli.console import cell, print_json, print_table
@@ -36,12 +36,13 @@ def print_settings(loaded: Loaded, as_json: bool) -> None:
     typer.echo(tomli_w.dumps(tree), nl=False)
 
 
-def run_check(loaded: Loaded, probe: bool, as_json: bool) -> None:
-    """Look at everything, print every finding, exit 0, 1 or 3."""
+def run_check(loaded: Loaded, as_json: bool, *, probe: bool, offline: bool) -> None:
+    """Look at everything, `offline` at the settings alone; print every finding, exit 0, 1 or 3."""
     findings = [Finding(f"settings {loaded.path or 'from the environment'}", "ok")]
     findings += [Finding("settings", "warning", warning) for warning in loaded.warnings]
     findings += check_settings(loaded.settings)
-    findings += check_kafka(loaded.settings)
+    if not offline:
+        findings += [*check_listen(loaded.settings.http), *check_kafka(loaded.settings)]
     if probe:
         findings += asyncio.run(probe_workflows(loaded.settings))
     findings = [Finding(HIDDEN.mask(each.what), each.verdict, HIDDEN.mask(each.detail)) for each in findings]

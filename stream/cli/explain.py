@@ -19,6 +19,7 @@ from stream.cli.explain_text import print_explanation
 from stream.core.errors import ConfigError, Problem, StreamError
 from stream.core.model import Place, Record
 from stream.settings.model import Settings
+from stream.settings.needs import Needs
 
 MAX_BYTES = 64 * 1024 * 1024
 """More than any record; a longer file is read by the line."""
@@ -41,7 +42,8 @@ def run_explain(given: options.Given, source: Source, with_body: bool, as_json: 
     Raises:
         StreamError: there is no such event; ConfigError: what was asked for makes no sense.
     """
-    settings = options.load(given, topics_required=False).settings
+    needs = Needs.NOTHING if (source.topic, source.partition, source.offset) == (None,) * 3 else Needs.KAFKA
+    settings = options.load(given, topics_required=False, needs=needs).settings
     record, standing = _read(settings, source)
     explanation = Explainer(settings, with_body).explain(record, time.time())
     if as_json:

@@ -26,6 +26,7 @@ from stream.kafka.lease import Lease
 from stream.letters.archive import Archive
 from stream.letters.discard import discard_letters
 from stream.settings.model import Settings
+from stream.settings.needs import Needs
 
 
 @dataclass(frozen=True)
@@ -151,4 +152,4 @@ def _place(text: str) -> Place:
 
 
 def _settings(given: options.Given) -> Settings:
-    return options.load(given, workflows_required=False, topics_required=False).settings
+    return options.load(given, workflows_required=False, topics_required=False, needs=Needs.KAFKA).settings

@@ -27,6 +27,7 @@ from stream.core.offset_target import Target
 from stream.kafka.client_config import KafkaPolicy, common_config
 from stream.kafka.groups import Groups
 from stream.settings.model import Settings
+from stream.settings.needs import Needs
 
 WORDS = "--to-earliest, --to-latest, --to-current, --to-offset, --to-datetime, --by-duration, --shift-by or --from-file"
 
@@ -152,5 +153,5 @@ def _tell(reset: Reset, *, executed: bool) -> None:
 
 
 def _opened(of: Asked) -> tuple[Settings, KafkaPolicy]:
-    settings = options.load(of.given, workflows_required=False).settings
+    settings = options.load(of.given, workflows_required=False, needs=Needs.KAFKA).settings
     return settings, kafka_policy(settings, logger=options.SILENT)

@@ -12,11 +12,12 @@ from stream.cli import options
 from stream.cli.console import cell, print_json, standard_output
 from stream.kafka.client_config import common_config
 from stream.kafka.groups import Groups
+from stream.settings.needs import Needs
 
 
 def run_migrate(given: options.Given, to: str, *, execute: bool, as_json: bool) -> None:
     """Show, and with `execute` write, the offsets of the layout `to` (`shared` or `workflow`)."""
-    settings = options.load(given).settings
+    settings = options.load(given, needs=Needs.KAFKA).settings
     kafka = kafka_policy(settings, logger=options.SILENT)
     groups = Groups(common_config(kafka))
     migration = plan_migration(settings, groups, partitions_of(kafka), to)

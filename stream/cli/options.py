@@ -17,6 +17,7 @@ from stream.telemetry.mask import HIDDEN
 if TYPE_CHECKING:  # the settings' library takes longer to load than --version and --help take together
     from stream.settings.load import Loaded
     from stream.settings.model import Settings
+from stream.settings.needs import Needs
 
 _loaded: ContextVar[Settings] = ContextVar("settings")
 """The settings that the running command has loaded."""
@@ -54,7 +55,9 @@ class Given(TypedDict):
     log_format: NotRequired[str | None]
 
 
-def load(given: Given, *, workflows_required: bool = True, topics_required: bool = True) -> Loaded:
+def load(
+    given: Given, *, workflows_required: bool = True, topics_required: bool = True, needs: Needs = Needs.ALL
+) -> Loaded:
     """Settings from file, environment and these options; their secrets are masked in all that is written.
 
     Raises:
@@ -76,6 +79,7 @@ def load(given: Given, *, workflows_required: bool = True, topics_required: bool
         flags,
         workflows_required=workflows_required,
         topics_required=topics_required,
+        needs=needs,
     )
     HIDDEN.add(hidden_texts(loaded.settings))
     _loaded.set(loaded.settings)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from stream.cli import options
+from stream.settings.needs import Needs
 
 REPLAY_HELP = """Send the events of a range again, to all workflows or to some; nothing is sent without --execute.
 
@@ -125,7 +126,7 @@ def replay(
     given = options.Given(
         config=config, bootstrap_servers=bootstrap_servers, topic=list(topics) or None, group_id=group_id
     )
-    loaded = options.load(given, workflows_required=execute)
+    loaded = options.load(given, workflows_required=execute, needs=Needs.ALL if execute else Needs.KAFKA)
     settings = only_workflows(loaded.settings, workflow or ())
     request = ReplayRequest(
         name=name or datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"),

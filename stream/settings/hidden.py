@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from stream.core.secret_text import secret_host, secret_parts
 from stream.settings.model import Settings
+from stream.settings.needs import unresolved_text
 from stream.settings.options import is_secret_option
 from stream.settings.proxy import ProxyUrl
 from stream.settings.secret import Secret
@@ -40,7 +41,8 @@ def _texts(value: object) -> Iterator[str]:
             for name in type(value).model_fields:
                 yield from _texts(getattr(value, name))
         case WorkflowUrl() | ProxyUrl():
-            yield from _of_url(value.reveal())
+            if not unresolved_text(value.reveal()):
+                yield from _of_url(value.reveal())
         case Secret():
             yield from _of_secret(value.reveal())
         case tuple():

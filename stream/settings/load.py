@@ -14,6 +14,7 @@ from stream.settings.environment import read_environment
 from stream.settings.file import DEFAULT_PATH, find_file, read_file
 from stream.settings.keys import fields_by_key, sections_by_key
 from stream.settings.model import Http, Settings
+from stream.settings.needs import Needs
 from stream.settings.problems import report_validation
 from stream.settings.references import References, resolve_paths
 from stream.settings.relations import find_warnings, report_missing, report_workflows
@@ -40,10 +41,12 @@ def load_settings(
     default_path: Path = DEFAULT_PATH,
     workflows_required: bool = True,
     topics_required: bool = True,
+    needs: Needs = Needs.ALL,
 ) -> Loaded:
     """Read and validate the settings.
 
     `path` is the file told by the user, which must exist; without one `default_path` is read if it exists.
+    `needs`: which references must resolve.
     `flags` are values by dotted path (`kafka.group_id`); None, or an empty list, is a flag not given.
 
     Raises ConfigError with every problem; only a file that cannot be read ends the search at once.
@@ -53,7 +56,7 @@ def load_settings(
     read_environment(environ, draft)
     _read_flags(flags, draft)
     folder = (file or default_path).parent
-    References(environ, folder).resolve(draft)
+    References(environ, folder, needs).resolve(draft)
     resolve_paths(draft, folder)
     settings = _validate(draft)
     report_workflows(draft)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from stream.settings.draft import Draft, Location
+from stream.settings.needs import Needs, may_be_missing, stand_in
 from stream.settings.options import may_be_printed
 
 REFERENCE_PATTERN = r".*\$\{(env|file):[^}]+\}.*"
@@ -61,6 +62,7 @@ class References:
 
     environ: Mapping[str, str]
     folder: Path
+    needs: Needs = Needs.ALL
 
     def resolve(self, draft: Draft) -> None:
         """Replace the references in what came from the file or from variables; each that fails becomes a problem."""
@@ -70,20 +72,25 @@ class References:
         if not draft.may_refer(at):
             return value
         if isinstance(value, dict):
-            return {key: self._walk(inner, (*at, key), draft) for key, inner in value.items()}
+            walked = {key: self._walk(inner, (*at, key), draft) for key, inner in value.items()}
+            return {key: inner for key, inner in walked.items() if inner is not None}
         if isinstance(value, list):
-            return [self._walk(inner, (*at, index), draft) for index, inner in enumerate(value)]
+            items = [self._walk(inner, (*at, index), draft) for index, inner in enumerate(value)]
+            return [item for item in items if item is not None]
         return self._text(value, at, draft) if isinstance(value, str) else value
 
-    def _text(self, text: str, at: Location, draft: Draft) -> str:
+    def _text(self, text: str, at: Location, draft: Draft) -> str | None:
+        """The text without references; None: it is not needed and was left out."""
+        if (found := _REFERENCE.fullmatch(text)) and found[1]:
+            draft.references[at] = text
         try:
             resolved = _REFERENCE.sub(partial(self._substitute, at, draft), text)
         except _UnresolvedError as error:
+            if may_be_missing(self.needs, at, draft.tree):
+                return stand_in(at, text)
             what, fix = error.args
             draft.report(at, what, fix)
             return text
-        if (found := _REFERENCE.fullmatch(text)) and found[1]:
-            draft.references[at] = text
         if text and not resolved:
             draft.warnings.append(f"{draft.label(at)}: {text} is empty, so this setting is empty, too.")
         if resolved != text and is_quoted(resolved):

@@ -12,6 +12,7 @@ from pydantic_core import CoreSchema
 
 from stream.core.secret_text import shown_host
 from stream.settings.faults import Fault, refusal
+from stream.settings.needs import unresolved_text
 from stream.settings.references import REFERENCE_PATTERN
 from stream.settings.secret import Secret
 
@@ -28,6 +29,8 @@ class WorkflowUrl(Secret):
 
     def redacted(self) -> str:
         """Scheme and host: all of a workflow's URL that may be printed, and of an opaque host only its domain."""
+        if text := unresolved_text(self._text):
+            return text
         parts = urlsplit(self._text)
         return f"{parts.scheme}://{shown_host(_host(parts))}"
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from stream.app.check_settings import check_settings
+from stream.app.check_settings import check_listen, check_settings
 from stream.app.finding import Finding
-from stream.settings.model import Settings
+from stream.settings.model import Http, Settings
 
 URL = "https://hooks.example.com/wf/1"
 ORDERS = {"name": "orders", "url": URL, "types": ["track", "page"], "exclude_types": ["page"], "events": ["Order *"]}
@@ -42,13 +42,17 @@ def test_no_workflow_is_a_finding() -> None:
     assert found()["workflows"].verdict == "warning"
 
 
+def listen_verdict(listen: str) -> tuple[str, str]:
+    """Verdict and detail of an address to serve metrics on."""
+    [finding] = check_listen(Http(listen=listen))
+    return finding.verdict, finding.detail
+
+
 def test_an_address_that_is_taken_is_a_finding() -> None:
     """`run` would end with exit 2, unless the one who listens is a tray-stream that is to be replaced."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         listen = f"127.0.0.1:{server.getsockname()[1]}"
-        taken = found(ORDERS, http={"listen": listen})[f"http.listen {listen}"]
-    assert (taken.verdict, "address already in use" in taken.detail) == ("warning", True)
-    assert found(ORDERS, http={"listen": listen})[f"http.listen {listen}"].verdict == "ok"
-    assert (
-        found(ORDERS, http={"listen": "no-such.invalid:9464"})["http.listen no-such.invalid:9464"].verdict == "failed"
-    )
+        verdict, detail = listen_verdict(listen)
+    assert (verdict, "address already in use" in detail) == ("warning", True)
+    assert listen_verdict(listen)[0] == "ok"
+    assert listen_verdict("no-such.invalid:9464")[0] == "failed"
