@@ -49,6 +49,8 @@ class History:
             version=next((named.get("version", "") for named, _ in now.series("tray_build_info")), ""),
             workers=len(workers),
             workers_up=int(now.total("tray_worker_up")),
+            reloads_failed=int(now.total("tray_config_reloads_total", result="failed")),
+            letters_failed=view.letters_failed(),
             groups=[view.group(group) for group in _groups(now)],
             workflows=[view.workflow(*names) for names in _workflows(now)],
             partitions=list(view.partitions()),
@@ -103,6 +105,11 @@ class _View:
             records_lost=int(now.total("tray_records_lost_total", group=group)),
             commits_failed=int(now.total("tray_commits_total", group=group, result="failed")),
         )
+
+    def letters_failed(self) -> int:
+        if self.rated_from is None:
+            return 0
+        return int(self.now.increase(self.rated_from, "tray_dead_letter_writes_total", result="failed"))
 
     def workflow(self, group: str, workflow: str) -> WorkflowReading:
         now, whose = self.now, {"group": group, "workflow": workflow}

@@ -89,6 +89,9 @@ class Reading:
     workers: int
     """0: one process without workers."""
     workers_up: int
+    reloads_failed: int
+    letters_failed: int
+    """Writes of dead letters that Kafka refused in the last seconds."""
     groups: list[GroupReading] = field(default_factory=list)
     workflows: list[WorkflowReading] = field(default_factory=list)
     partitions: list[PartitionReading] = field(default_factory=list)

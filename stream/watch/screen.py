@@ -52,7 +52,7 @@ class Screen:
         if reading is None:
             yield from head
             return
-        head += [*self._totals(reading, width, bars), *_alarms(reading.groups)]
+        head += [*self._totals(reading, width, bars), *_alarms(reading)]
         workflows = list(self._workflows(reading, width, bars))
         footer = [self._footer()] if self.is_live else []
         room = height - len(head) - len(workflows) - len(footer) - 2
@@ -135,7 +135,8 @@ def _summary(reading: Reading) -> str:
         f"open {short(sum(group.open_events for group in groups))} ({size(sum(group.open_bytes for group in groups))})",
         f"lag {_total_lag(groups)}",
     )
-    return "  ".join(parts)
+    paused = sum(group.partitions_paused for group in groups)
+    return "  ".join(parts) + (f"  paused {paused}" if paused else "")
 
 
 def _total_lag(groups: Sequence[GroupReading]) -> str:
@@ -159,13 +160,16 @@ def _left(columns: Sequence[Column], names: int, width: int) -> int:
     return width - names - sum(column.width + 1 for column in columns) - 2
 
 
-def _alarms(groups: Sequence[GroupReading]) -> Iterator[Text]:
+def _alarms(reading: Reading) -> Iterator[Text]:
     """One line of what is never well, when there is any of it."""
+    groups = reading.groups
     counts = {
         "partitions halted: records that were to be read are gone": sum(group.partitions_halted for group in groups),
         "partitions held: their records are no valid events": sum(group.partitions_held for group in groups),
         "records lost before they were read": sum(group.records_lost for group in groups),
         "commits refused": sum(group.commits_failed for group in groups),
+        "dead letters not written": reading.letters_failed,
+        "reloads refused": reading.reloads_failed,
     }
     told = [f"{short(count)} {what}" for what, count in counts.items() if count]
     if told:
