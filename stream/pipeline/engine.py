@@ -89,7 +89,7 @@ class Engine:
         letters.on_idle = self._deliverer.on_idle = self._drains.on_idle
         self._intake = Intake(policy, edges.validator, self._ledger, self._deliverer, letters, stats, journal, steps)
         self._appetite = Appetite(self._deliverer, self._ledger.room, clock)
-        self._overview = Overview(lines, self._ledger, self._intake, endings, clock)
+        self._overview = Overview(lines, self._ledger, self._intake, endings, clock, journal)
         self._reconfiguration = Reconfiguration(
             policy, self._hashes, self._ledger, self._deliverer, endings, stats, clock, journal, edges.spans
         )

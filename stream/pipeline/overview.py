@@ -1,10 +1,11 @@
-"""Once a second: gauges that would cost too much at every event, and the reminder of what is held."""
+"""Once a second: gauges that would cost too much at every event, and reminders of what is held or fails."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from stream.core.ports import Cancel, Scheduler
+from stream.core.moments import format_wall
+from stream.core.ports import Cancel, Journal, Scheduler
 from stream.core.stats import WorkflowStats
 from stream.pipeline.endings import Endings
 from stream.pipeline.intake import Intake
@@ -19,7 +20,13 @@ class Overview:
     """Looks over the whole engine on its own timer."""
 
     def __init__(
-        self, lines: Sequence[Line], ledger: Ledger, intake: Intake, endings: Endings, clock: Scheduler
+        self,
+        lines: Sequence[Line],
+        ledger: Ledger,
+        intake: Intake,
+        endings: Endings,
+        clock: Scheduler,
+        journal: Journal,
     ) -> None:
         self.tidy: Callable[[], None] = lambda: None
         """Called each time, to forget what has been removed."""
@@ -28,6 +35,7 @@ class Overview:
         self._intake = intake
         self._endings = endings
         self._clock = clock
+        self._journal = journal
         self._timer: Cancel | None = None
         self._remind_at = 0.0
 
@@ -59,6 +67,18 @@ class Overview:
                 self._intake.tell_held(tenure)
         for line in self._lines:
             self._endings.remind(line)
+            self._remind_of_gate(line)
+
+    def _remind_of_gate(self, line: Line) -> None:
+        now, gate = self._clock.monotonic(), line.pace.gate
+        if gate.closed_since is None or now - gate.closed_since < REMIND_EVERY_S:
+            return
+        self._journal.warning(
+            "The workflow is still failing; only probes are sent.",
+            workflow=line.policy.name,
+            closed_since=format_wall(self._clock.wall() - (now - gate.closed_since)),
+            next_probe_in_s=round(max(0.0, gate.closed_until - now), 1),
+        )
 
     def _oldest_open(self, workflow: int) -> float | None:
         pending = (tenure.shares[workflow].pending for tenure in self._ledger.tenures.values())

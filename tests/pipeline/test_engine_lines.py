@@ -31,6 +31,30 @@ def test_a_gate_that_closes_and_opens() -> None:
     assert str(opened["closed_since"]).endswith("Z")
 
 
+def test_a_gate_that_stays_closed_is_reminded_of_each_minute() -> None:
+    """With since when and until the next probe; not in the first minute, and no more once it is open."""
+    world = EngineWorld(workflows=[FREE])
+    for n in range(20):
+        world.put(f"u{n}")
+    world.workflows["orders"].script = statuses(then=503)
+    world.assign_all()
+    for _ in range(50):
+        world.clock.jump(1)
+    assert world.journal.fields_of("still failing") == []
+    for _ in range(200):
+        world.clock.jump(1)
+    reminders = world.journal.fields_of("still failing")
+    assert 3 <= len(reminders) <= 4
+    (since,) = {str(line["closed_since"]) for line in reminders}
+    assert since.endswith("Z")
+    waits = [line["next_probe_in_s"] for line in reminders]
+    assert all(isinstance(wait, float) and 0 <= wait <= 61 for wait in waits)
+    world.workflows["orders"].script = statuses()
+    world.run()
+    world.clock.jump(300)
+    assert world.journal.fields_of("still failing") == reminders
+
+
 def test_dead_letters() -> None:
     """Where the event lies and why, of a workflow's and of an invalid one; nothing of what is in it."""
     world = EngineWorld(workflows=[FREE])
