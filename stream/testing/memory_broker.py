@@ -63,6 +63,12 @@ class MemoryBroker:
         """Use up offsets that no reader ever sees: transaction markers, or records that compaction removed."""
         self.ends[tp] += offsets
 
+    def store(self, group: str, tp: TopicPartition, offset: int, metadata: str) -> None:
+        """Keep a commit."""
+        self.committed[group, tp] = offset
+        self.metadata[group, tp] = metadata
+        self.on_stored(group, tp, offset, metadata)
+
     def read(self, tp: TopicPartition, position: int, limit: int) -> list[Record]:
         """Up to `limit` records from `position` on."""
         log = self.logs[tp]
@@ -193,9 +199,7 @@ class MemoryMember:
             if outcome is CommitOutcome.OK and len(metadata) > self.broker.metadata_limit:
                 outcome, error = CommitOutcome.FAILED, "OFFSET_METADATA_TOO_LARGE"
             if outcome is CommitOutcome.OK:
-                self.broker.committed[self.group, tp] = offset
-                self.broker.metadata[self.group, tp] = metadata
-                self.broker.on_stored(self.group, tp, offset, metadata)
+                self.broker.store(self.group, tp, offset, metadata)
             results.append(CommitResult(tp, epoch, offset, outcome, error))
         self._tell.on_committed(results)
 

@@ -17,6 +17,7 @@ from stream.testing.manual_clock import ManualClock, ManualTimer
 from stream.testing.memory_broker import MemoryMember
 from stream.testing.scripted_workflow import RecordingTrace
 from stream.testing.simulated_workflow import SimArrival, SimWorkflow
+from stream.testing.starting_member import StartingMember
 
 if TYPE_CHECKING:
     from stream.testing.simulation import Simulation
@@ -91,7 +92,7 @@ class Process:
     """One process of the group."""
 
     number: int
-    member: MemoryMember
+    member: StartingMember
     stats: EngineStats
     trace: RecordingTrace
     engine: Engine

@@ -14,6 +14,7 @@ from random import Random
 
 import orjson
 
+from stream.core.commit_map import START_MARK
 from stream.core.model import (
     CommitOutcome,
     DeadLetterPolicy,
@@ -25,15 +26,17 @@ from stream.core.model import (
 )
 from stream.core.outcome import OutcomeTable
 from stream.core.retry import RetryPolicy
+from stream.core.start_offsets import FirstLook
 from stream.core.stats import EngineStats
 from stream.pipeline.deliverer import DeliveryRules
 from stream.pipeline.engine import Edges, Engine
 from stream.testing.engine_world import GROUP, TOPIC, event
 from stream.testing.manual_clock import ManualClock
-from stream.testing.memory_broker import MemoryBroker, MemoryMember
+from stream.testing.memory_broker import MemoryBroker
 from stream.testing.scripted_workflow import MemoryDeadLetters, RecordingTrace, SilentJournal
 from stream.testing.simulated_process import Process, ProcessClock, SimSender
 from stream.testing.simulated_workflow import MOODS, SimWorkflow
+from stream.testing.starting_member import StartingMember
 from stream.validation.schemas import SchemaValidator
 
 HEAL_S = 90.0
@@ -62,20 +65,24 @@ class Simulation:
         """When a tenure ended without a last commit that was stored."""
         self.joined_at: dict[str, dict[TopicPartition, int]] = {}
         """Per workflow name the committed offsets when it took part for the first time."""
+        self.first_due: dict[TopicPartition, int] = {}
+        """With `latest`, the end of what a process found before its group's first commit."""
         self.log: list[str] = []
         self._numbers = count()
         self._names = count()
         self._free_at: dict[TopicPartition, float] = dict.fromkeys(self.partitions, 0.0)
+        self.start = self.rng.choice(["earliest", "earliest", "latest"])
         self.policy = self._first_policy()
+        self._commit_for_others()
 
     # The run.
 
     def run(self) -> bool:
         """Play it; True when everything came to its end in time."""
+        self._write_some()
         for _ in range(self.rng.randint(1, 3)):
             self._start_process()
         self._balance()
-        self._write_some()
         self._schedule_fault()
         self.clock.jump(HEAL_S)
         self._heal()
@@ -130,6 +137,7 @@ class Simulation:
             self._refuse_letters,
             self._reconfigure,
             self._reload,
+            self._grow,
         )
         fault = self.rng.choice(faults)
         self.log.append(f"{self.clock.monotonic():.3f} {fault.__name__}")
@@ -203,11 +211,36 @@ class Simulation:
                 known.setdefault(name, SimSender(self, process, self.workflows[name]))
             process.engine.reconfigure(self.policy, _RULES, [known[name] for name in names])
 
+    def _grow(self) -> None:
+        """The topic gets another partition, all of which is to be delivered."""
+        if len(self.partitions) < 4:
+            tp = TopicPartition(TOPIC, len(self.partitions))
+            self.broker.logs[tp], self.broker.ends[tp] = [], 0
+            self.partitions.append(tp)
+            for joined_at in self.joined_at.values():
+                joined_at[tp] = 0
+            self._free(tp, self.rng.uniform(0.0, 5.0))
+
+    def _commit_for_others(self) -> None:
+        """Another group of the deployment: at its starts on this topic, and running on another one."""
+        other = "another"
+        for tp in self.rng.choice([[], self.partitions]):
+            self.broker.store(other, tp, 0, START_MARK)
+        self.broker.store(other, TopicPartition("elsewhere", 0), 7, "")
+
+    def _on_looked(self, look: FirstLook) -> None:
+        """With `latest`, what was there before a process that saw no commits of its group need not be delivered."""
+        for tp, end in self.broker.ends.items():
+            if self.start == "latest" and TOPIC not in look.known:
+                self.first_due[tp] = end
+                for joined_at in self.joined_at.values():
+                    joined_at[tp] = max(joined_at[tp], end)
+
     def _read_up_to(self, tp: TopicPartition) -> int:
         """From where on a workflow takes part that is new now: its owner's next offset, or the committed one."""
         owners = [process for process in self.processes if not process.is_dead and tp in process.engine.read_up_to()]
         committed = self.broker.committed.get((GROUP, tp), 0)
-        return max([committed, *(owner.engine.read_up_to()[tp] for owner in owners)])
+        return max([committed, self.first_due.get(tp, 0), *(owner.engine.read_up_to()[tp] for owner in owners)])
 
     def _heal(self) -> None:
         self.log.append(f"{self.clock.monotonic():.3f} heal")
@@ -225,9 +258,10 @@ class Simulation:
         """Free partitions go to a live process once their time has come."""
         now = self.clock.monotonic()
         for tp in list(self._free_at):
-            if self.live() and self._free_at[tp] <= now:
+            joined = [process for process in self.live() if process.member.has_joined]
+            if joined and self._free_at[tp] <= now:
                 del self._free_at[tp]
-                self.rng.choice(self.live()).member.assign(tp)
+                self.rng.choice(joined).member.assign(tp)
         self._after(0.3, self._balance)
 
     def _free(self, tp: TopicPartition, after_s: float) -> None:
@@ -236,7 +270,9 @@ class Simulation:
     def _start_process(self) -> None:
         if len(self.live()) >= 3:
             return
-        member = MemoryMember(self.broker, GROUP, self.clock, batch=self.rng.choice([3, 20, 100]))
+        batch = self.rng.choice([3, 20, 100])
+        member = StartingMember(self.broker, GROUP, self.clock, self.rng, self.start, batch=batch)
+        member.on_looked = self._on_looked
         member.on_released = partial(self._free, after_s=0.0)
         names = [policy.name for policy in self.policy.workflows]
         stats, trace = EngineStats(GROUP, [TOPIC], names), RecordingTrace()
@@ -301,7 +337,9 @@ class Simulation:
             self.rng.shuffle(workflows)
         return replace(self.policy, workflows=tuple(workflows))
 
-    def _on_stored(self, _group: str, tp: TopicPartition, offset: int, metadata: str) -> None:
+    def _on_stored(self, group: str, tp: TopicPartition, offset: int, metadata: str) -> None:
+        if group != GROUP:
+            return
         self.history.append((self.clock.monotonic(), tp, offset, metadata, self.policy.workflows))
 
     def _after(self, seconds: float, callback: Callable[[], None]) -> None:

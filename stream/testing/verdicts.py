@@ -30,6 +30,7 @@ def judge(simulation: Simulation) -> list[str]:
     return [
         *([] if simulation.is_done() else ["liveness: not everything was committed after the faults had stopped"]),
         *commits_are_safe(facts),
+        *commits_never_go_back(facts),
         *nothing_claimed_is_sent_again(facts),
         *repetitions_have_a_cause(facts),
         *order_is_kept(facts),
@@ -104,9 +105,19 @@ def commits_are_safe(facts: Facts) -> Iterator[str]:
                 if facts.done_at((workflow.name, tp, event_offset)) > at:
                     yield f"commit safety: {at:.3f} committed {offset} past {event_offset} of {workflow.name}"
         for other_tp, other in facts.others:
-            if other_tp == tp and other < offset and facts.buried_invalid.get((tp, other), float("inf")) > at:
+            is_due = other_tp == tp and simulation.first_due.get(tp, 0) <= other < offset
+            if is_due and facts.buried_invalid.get((tp, other), float("inf")) > at:
                 yield f"commit safety: {at:.3f} committed {offset} past invalid {other}"
         yield from _map_is_true(facts, at, tp, offset, metadata, workflows)
+
+
+def commits_never_go_back(facts: Facts) -> Iterator[str]:
+    """Of each partition every stored commit is at or above the one before."""
+    reached: dict[TopicPartition, int] = {}
+    for at, tp, offset, _, _ in facts.simulation.history:
+        if offset < reached.get(tp, 0):
+            yield f"commit order: {at:.3f} {tp.partition} went back from {reached[tp]} to {offset}"
+        reached[tp] = offset
 
 
 def _map_is_true(

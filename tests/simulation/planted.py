@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from stream.core.commit_map import CommitMap, Range, decode
+from stream.core.commit_map import START_MARK, CommitMap, Range, decode
 from stream.core.dispatch import Dispatcher
 from stream.core.gate import Gate
-from stream.core.model import CommitOffset, DeadLetter, Record, Settlement, StartedPartition
+from stream.core.model import CommitOffset, DeadLetter, Record, Settlement, StartedPartition, TopicPartition
+from stream.core.start_offsets import FirstLook, Grants, Resolved, StartAnswer, StartOffsets
 from stream.core.tenure import Delivery, Tenure
 from stream.pipeline import engine as engine_module
 from stream.pipeline.commits import Commits
@@ -19,6 +20,9 @@ from stream.pipeline.ledger import Ledger
 from stream.pipeline.letters import LetterDesk
 from stream.pipeline.line import Line
 from stream.pipeline.reconfiguration import Reconfiguration
+from stream.testing import starting_member
+from stream.testing.memory_broker import MemoryBroker
+from stream.testing.starting_member import start_answer
 
 
 @contextmanager
@@ -191,7 +195,68 @@ def earlier_failures_close_the_gate() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def starts_of_others_are_committed() -> Iterator[None]:
+    """A member resolves every partition of the topic and commits all that had no commit, without looking again."""
+    original = StartOffsets.answered
+
+    def answer(broker: MemoryBroker, group: str, asked: Grants) -> StartAnswer:
+        return start_answer(
+            broker, group, [tp for tp in broker.ends if (group, tp) not in broker.committed or tp in asked]
+        )
+
+    def answered(self: StartOffsets, asked: Grants, found: StartAnswer, now: float) -> Resolved:
+        resolved = original(self, asked, found, now)
+        if not resolved.fresh:
+            return resolved
+        others = found.ranges.keys() - asked.keys()
+        more = {tp: CommitOffset(0, self.look.offset(tp, *found.ranges[tp]), START_MARK) for tp in others}
+        return Resolved(resolved.known, {**resolved.fresh, **more})
+
+    with (
+        planted(starting_member, "start_answer", answer),
+        planted(StartOffsets, "answered", answered),
+        planted(
+            starting_member.StartingMember, "_may_commit", lambda self, tp, epoch: epoch in (0, self.epochs.get(tp))
+        ),
+    ):
+        yield
+
+
+@contextmanager
+def new_is_a_fact_of_the_process() -> Iterator[None]:
+    """A workflow counts as new on every topic once another one has been reading any."""
+    with planted(starting_member, "_commits", lambda broker, group, _topic: _all_of(broker, group)):
+        yield
+
+
+def _all_of(broker: MemoryBroker, group: str) -> dict[TopicPartition, tuple[int, str]]:
+    return {tp: (at, broker.metadata[one, tp]) for (one, tp), at in broker.committed.items() if one == group}
+
+
+@contextmanager
+def starts_count_as_progress() -> Iterator[None]:
+    """A workflow counts as new as soon as another one has committed its starts."""
+    with planted(starting_member, "has_progressed", bool):
+        yield
+
+
+@contextmanager
+def latest_is_resolved_when_asked() -> Iterator[None]:
+    """`latest` is the end at the answer, which may come long after the group was joined."""
+
+    def offset(self: FirstLook, tp: TopicPartition, first: int, end: int) -> int:
+        return end if self.policy(tp).policy == "latest" else first
+
+    with planted(FirstLook, "offset", offset):
+        yield
+
+
 BUGS = (
+    starts_of_others_are_committed,
+    new_is_a_fact_of_the_process,
+    starts_count_as_progress,
+    latest_is_resolved_when_asked,
     commit_one_ahead,
     settle_before_the_letter_is_acknowledged,
     old_epochs_settle,
