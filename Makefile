@@ -87,7 +87,7 @@ $(STAMP): pyproject.toml uv.lock Makefile $(if $(filter .uv/bin/uv,$(UV)),.uv/bi
 .uv/bin/uv:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tray-stream needs Python 3.11 or newer; set PYTHON=python3.11")'
 	$(PYTHON) -m venv .uv
-	.uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	.uv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement .ci/uv.txt uv==$(UV_VERSION)
 
 clean:  ## remove what the other targets made
 	rm -rf .venv .uv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

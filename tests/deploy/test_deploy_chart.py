@@ -241,3 +241,30 @@ def test_the_default_settings_are_none(tmp_path: Path) -> None:
     (tmp_path / "stream.toml").write_text(yaml.safe_load((CHART / "values.yaml").read_text())["config"])
     with pytest.raises(ConfigError, match="no topic is given"):
         load_settings(tmp_path / "stream.toml", {}, {})
+
+
+def test_the_network_policy_has_no_open_rule(helm: str) -> None:
+    """Each way out names where it leads and by which ports, and none leads to link-local addresses."""
+    policies = [
+        manifest
+        for options in (["--set", CONFIG, "--set", "networkPolicy.enabled=true"], ["--values", str(EVERYTHING)])
+        for manifest in rendered(helm, *options)
+        if manifest["kind"] == "NetworkPolicy"
+    ]
+    assert len(policies) == 2
+    for policy in policies:
+        for rule in policy["spec"]["egress"]:
+            assert rule["ports"]
+            assert rule["to"]
+            blocks = [peer["ipBlock"] for peer in rule["to"] if "ipBlock" in peer]
+            assert all(block.get("except") for block in blocks if block["cidr"].endswith("/0"))
+
+
+@pytest.mark.parametrize("key", ["kafkaPorts", "webhookPorts", "dnsTo", "kafkaTo"])
+def test_an_empty_list_in_the_network_policy_is_refused(helm: str, key: str) -> None:
+    """In a NetworkPolicy an empty list means everything."""
+    done = template(
+        helm, "--set", CONFIG, "--set", "networkPolicy.enabled=true", "--set-json", f"networkPolicy.{key}=[]"
+    )
+    assert done.returncode != 0
+    assert key in done.stderr

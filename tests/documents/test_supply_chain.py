@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -34,6 +35,26 @@ def test_everything_that_installs_uses_the_lock() -> None:
     syncs = [line for text in texts for line in text.splitlines() if "uv sync" in line or ") sync" in line]
     assert syncs
     assert every("--locked" in line or "--frozen" in line for line in syncs)
+
+
+def test_the_build_backend_comes_from_the_lock() -> None:
+    """Without isolation: an isolated build installs the newest one that fits, from no lock."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    required = {re.split("[<>=]", one)[0] for one in project["build-system"]["requires"]}
+    assert required <= {re.split("[<>=]", one)[0] for one in project["dependency-groups"]["build"]}
+    assert required <= {package["name"] for package in LOCK}
+    assert project["tool"]["uv"]["no-build-isolation-package"] == ["tray-stream"]
+    assert "build" in project["tool"]["uv"]["default-groups"]
+
+
+def test_uv_is_installed_by_hash() -> None:
+    """One version, here and in the image, and nothing but what its hashes name."""
+    required = (ROOT / ".ci/uv.txt").read_text()
+    version = re.match(r"uv==([0-9.]+)", required)
+    assert version
+    assert "--hash=sha256:" in required
+    assert "--require-hashes --requirement .ci/uv.txt" in (ROOT / "Makefile").read_text()
+    assert f"astral-sh/uv:{version[1]}" in (ROOT / "Dockerfile").read_text()
 
 
 @pytest.mark.parametrize(
