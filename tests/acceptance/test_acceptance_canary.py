@@ -4,17 +4,19 @@ written by every command, through success, retries, rejections, bad TLS, reloads
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 import signal
 import ssl
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_plus
 
 import orjson
 import pytest
@@ -29,7 +31,7 @@ from stream.testing.receiver import FaultReceiver
 from stream.testing.secured_kafka import SecuredKafka
 from stream.testing.topics import Given, produce_events, read_topic
 
-SECRETS = ("shared", "older", "own", "path", "query", "moved", "header", "proxy", "password", "environ")
+SECRETS = ("shared", "older", "own", "host", "path", "query", "moved", "header", "proxy", "password", "environ")
 """What the settings hold and nobody may see."""
 PERSONAL = ("user", "anonymous", "email", "note", "event", "group", "previous", "message", "member", "trait", "broken")
 """What events hold, and files of members and values."""
@@ -39,6 +41,26 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "explain": ("event", "message"),
 }
 """What of an event a command shows because it was asked to: the first whose words are all given."""
+
+
+FORMS: dict[str, Callable[[str], str]] = {
+    "as it stands": lambda text: text,
+    "HTML": html.unescape,
+    "percent": unquote_plus,
+    "backslash": lambda text: re.sub(r"\\+u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), text),
+}
+"""How a text is read before it is searched; in base64 it is searched as well."""
+QUOTED: list[Callable[[str], str]] = [
+    lambda text: text,
+    str.upper,
+    lambda text: "".join(f"&#{ord(char)};" for char in text),
+    lambda text: "".join(f"&#x{ord(char):x};" for char in text),
+    lambda text: "".join(f"\\u{ord(char):04x}" for char in text),
+    lambda text: "".join(f"%{ord(char):02x}" for char in text),
+    lambda text: f"{text[:-4]}...",
+    lambda text: text[:-4],
+]
+"""How a workflow may spell what it quotes: as it stands, escaped in several ways, cut."""
 
 
 @dataclass
@@ -51,9 +73,13 @@ class Canaries:
         return f"c4nary{name}{self.run}"
 
     def found(self, text: str, names: tuple[str, ...]) -> list[str]:
-        """Names of those that are in a text, whatever their case, or in base64."""
-        low = text.lower()
-        return [name for name in names if self[name] in low or any(each in text for each in _in_base64(self[name]))]
+        """Names of those that are in a text, in any case, whole or cut, in an escape or in base64."""
+        forms = [read(text).lower() for read in FORMS.values()]
+        return [
+            name
+            for name in names
+            if any(f"c4nary{name}" in form for form in forms) or any(each in text for each in _in_base64(self[name]))
+        ]
 
 
 @dataclass
@@ -116,7 +142,7 @@ class Place:
         """What the settings refer to."""
         return {"CANARY": self.canaries["environ"]}
 
-    def configure(self, path: str = "path", debug: str = "all", count: int = 6) -> Path:
+    def configure(self, path: str = "path", debug: str = "all", count: int = 7) -> Path:
         """The settings file. Its workflows succeed, fail first, reject, and cannot be reached in three ways."""
         canaries, receiver = self.canaries, self.scene.receiver
         more = {"headers": {"Authorization": f"Bearer {canaries['header']}", "X-Env": "${env:CANARY}"}}
@@ -138,6 +164,7 @@ class Place:
                 "proxy": f"http://ann:{canaries['proxy']}@127.0.0.1:{receiver.port}",
                 "timeout": "1s",
             },
+            {"name": "opaque", "url": f"https://{canaries['host']}.trayapp.io", "types": ["screen"], "timeout": "1s"},
         ]
         options: dict[str, Any] = {**self.options, "debug": debug} if debug else {**self.options}
         return self.scene.configure(
@@ -162,7 +189,7 @@ def place(secured_kafka: SecuredKafka, receiver: FaultReceiver, tmp_path: Path, 
     for name in ("path", "moved"):
         target = f"/{canaries[name]}?key={canaries['query']}"
         receiver.script(f"/flaky{target}", first(503, 500, 429))
-        receiver.script(f"/picky{target}", lambda body, _number: Reply(400, b"cannot take " + body))
+        receiver.script(f"/picky{target}", partial(_refusal, canaries))
     with FaultReceiver(tls=_server_side(certificate)) as encrypted:
         yield Place(
             secured_kafka, Scene(secured_kafka, topic_name, receiver, tmp_path), canaries, options, tmp_path, encrypted
@@ -174,7 +201,7 @@ def test_what_is_planted_would_be_found() -> None:
     search = Search(Canaries())
     secret = search.canaries["shared"]
     logins = [base64.b64encode(f"{'u' * length}:{secret}".encode()).decode() for length in range(1, 4)]
-    for text in (secret, f"a{secret.upper()}b", *logins, "c4nary"):
+    for text in (secret, f"a{secret.upper()}b", *logins, *(spell(secret) for spell in QUOTED), "c4nary"):
         search.look(text, text, ("shared",))
     assert [leak.split(" in ")[1].split(":")[0] for leak in search.leaks] == search.commands[:-1]
 
@@ -322,8 +349,16 @@ def _has_answered(program: Program, workflow: str, code: str) -> bool:
     return program.metrics().total("tray_attempts_total", **labels) > 0
 
 
+def _refusal(canaries: Canaries, body: bytes, number: int) -> Reply:
+    """Quotes a secret of the settings and a value of the event, each time in another spelling."""
+    spell = QUOTED[number % len(QUOTED)]
+    secret = canaries[("header", "query", "shared")[number % 3]] if number % 2 else ""
+    value = canaries[("user", "note", "email", "anonymous")[number % 4]]
+    return Reply(400, b"cannot take " + spell(value).encode() + b" " + spell(secret).encode() + b": " + body)
+
+
 def _put_more(place: Place) -> None:
-    given: list[Given] = [("k", orjson.dumps(event(place.canaries, n)), 0, None) for n in range(20, 24)]
+    given: list[Given] = [("k", orjson.dumps(event(place.canaries, n)), 0, None) for n in range(20, 40)]
     produce_events(place.scene.broker.bootstrap, place.scene.topic, given)
 
 
