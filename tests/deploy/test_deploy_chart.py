@@ -252,12 +252,10 @@ def test_the_network_policy_has_no_open_rule(helm: str) -> None:
         if manifest["kind"] == "NetworkPolicy"
     ]
     assert len(policies) == 2
-    for policy in policies:
-        for rule in policy["spec"]["egress"]:
-            assert rule["ports"]
-            assert rule["to"]
-            blocks = [peer["ipBlock"] for peer in rule["to"] if "ipBlock" in peer]
-            assert all(block.get("except") for block in blocks if block["cidr"].endswith("/0"))
+    rules = [rule for policy in policies for rule in policy["spec"]["egress"]]
+    assert every(rule["ports"] and rule["to"] for rule in rules)
+    blocks = [peer["ipBlock"] for rule in rules for peer in rule["to"] if "ipBlock" in peer]
+    assert every(block.get("except") for block in blocks if block["cidr"].endswith("/0"))
 
 
 @pytest.mark.parametrize("key", ["kafkaPorts", "webhookPorts", "dnsTo", "kafkaTo"])
