@@ -541,3 +541,23 @@ def test_a_retry_is_signed_anew() -> None:
     assert times[-1] > times[0]
     assert len({headers["webhook-id"] for headers in seen}) == 1
     assert len({headers["webhook-signature"] for headers in seen}) == len(set(times))
+
+
+@pytest.mark.parametrize(
+    ("answer", "detail"),
+    [
+        ("no flow 0b1c.trayapp.io for u-4711", "no flow *** for ***"),
+        ("invalid token tok_X", "invalid token ***"),
+        ("invalid token tok&#95;X", ""),
+    ],
+)
+def test_a_dead_letter_quotes_neither_secrets_nor_values(answer: str, detail: str) -> None:
+    """Of the workflow's settings and of its event, whole or in part."""
+    headers = (("Authorization", "Bearer tok_X"),)
+    world = EngineWorld(workflows=[WorkflowPolicy("orders", headers=headers, secrets=("0b1c.trayapp.io",))])
+    world.put("u-4711")
+    world.workflows["orders"].script = lambda _request: Answer(400, excerpt=answer)
+    world.assign_all()
+    world.run()
+    (letter,) = world.dead_letters.letters
+    assert letter.detail == detail
