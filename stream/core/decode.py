@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import accumulate
 from sys import getsizeof
 from typing import Any, Literal
 
@@ -28,9 +29,11 @@ _LONGEST_INTEGER = 4_000
 """Digits that the standard library turns into an integer; its own limit is 4,300."""
 _DEEPEST = 1_024
 """Levels of nesting that orjson reads."""
-_BRACKET = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[][{}]', re.DOTALL)
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 """A text without an end is one text as well, so that garbage costs linear time."""
-_STEPS = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
+_OTHER_BYTES = bytes(set(range(256)) - set(b"[]{}"))
+_STEPS = [1 if byte in b"[{" else -1 for byte in range(256)]
+"""What a bracket adds to the depth."""
 _LONG_ID = 256
 """Characters of an identifier from which its text counts as held; one alone may take four bytes for each character."""
 _EXACT_BELOW = 2.0**53
@@ -112,11 +115,9 @@ def _parse_leniently(body: bytes) -> Any:
 
 def _require_shallow(body: bytes) -> None:
     """Raise RecursionError for what is nested deeper than orjson reads; Python versions differ in what they bear."""
-    depth = 0
-    for found in _BRACKET.finditer(body):
-        depth += _STEPS.get(found[0], 0)
-        if depth > _DEEPEST:
-            raise RecursionError("nested too deeply")
+    brackets = _TEXT.sub(b"", body).translate(None, _OTHER_BYTES)
+    if max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > _DEEPEST:
+        raise RecursionError("nested too deeply")
 
 
 @contextmanager
