@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Iterator
 
@@ -41,18 +42,18 @@ def _summary(settings: Settings, workflow: Workflow) -> str:
 def check_listen(http: Http) -> Iterator[Finding]:
     """Whether run could serve metrics; a tray-stream that runs on this machine is the usual reason why not."""
     what = f"http.listen {http.listen}"
-    if not http.port:
-        return
     try:
         family, _, _, _, address = socket.getaddrinfo(http.host, http.port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, socket.SOCK_STREAM) as server:
             server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             server.bind(address)
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):
         yield Finding(what, "failed", "The host cannot be resolved. Write an address of this machine.")
     except OSError as error:
+        is_taken = error.errno == errno.EADDRINUSE
         detail = f"It cannot be listened on here ({(error.strerror or 'refused').lower()})."
-        fix = "Unless a tray-stream runs here already, choose another port: run would end with exit 2."
-        yield Finding(what, "warning", f"{detail} {fix}")
+        unless = "Unless a tray-stream runs here already, choose" if is_taken else "Choose"
+        fix = f"{unless} another {'port' if is_taken else 'address'}: run would end with exit 2."
+        yield Finding(what, "warning" if is_taken else "failed", f"{detail} {fix}")
     else:
         yield Finding(what, "ok")

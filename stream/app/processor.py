@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stream import __version__
 from stream.app.contact import ProcessContact
+from stream.app.descriptors import raise_descriptor_limit, warn_of_descriptors
 from stream.app.endpoint import OpenEndpoint, serve_http
 from stream.app.engine_run import EngineRun
 from stream.app.engines import Engines
@@ -165,6 +166,7 @@ class Processor:
         registry = build_registry(SteadyStats(asyncio.get_running_loop(), self.all_stats), __version__)
         exposed = ExposedProcess(registry, self.health, SystemClock())
         endpoint = self.open_endpoint(self.settings.http.listen, exposed, self.journal)
+        raise_descriptor_limit(self.settings, self.journal)
         tasks = [asyncio.create_task(one) for one in (self._beat(), collect_now_and_then(), self._contact.follow())]
         try:
             start = self.start or await self._prepare()
@@ -237,6 +239,7 @@ class Processor:
         while True:
             self.health.beat(LOOP)
             self.remaining = self._engines.remaining()
+            warn_of_descriptors(self.journal)
             self.journal.tell_suppressed()
             for run in self.runs:
                 run.world.flush_trace()

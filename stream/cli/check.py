@@ -14,6 +14,7 @@ from stream.app.check_kafka import check_kafka
 from stream.app.check_settings import check_listen, check_settings
 from stream.app.check_workflows import probe_workflows
 from stream.app.finding import Finding, exit_code
+from stream.app.rehearsal import rehearse_start
 from stream.cli.console import cell, print_json, print_table
 from stream.settings import redacted_settings
 from stream.settings.load import Loaded
@@ -37,11 +38,16 @@ def print_settings(loaded: Loaded, as_json: bool) -> None:
 
 
 def run_check(loaded: Loaded, as_json: bool, *, probe: bool, offline: bool) -> None:
-    """Look at everything, `offline` at the settings alone; print every finding, exit 0, 1 or 3."""
+    """Look at everything, `offline` at the settings alone; print every finding, exit 0, 1 or 3.
+
+    Raises:
+        ConfigError: a run would end with it at its start.
+    """
     findings = [Finding(f"settings {loaded.path or 'from the environment'}", "ok")]
     findings += [Finding("settings", "warning", warning) for warning in loaded.warnings]
     findings += check_settings(loaded.settings)
     if not offline:
+        rehearse_start(loaded.settings)
         findings += [*check_listen(loaded.settings.http), *check_kafka(loaded.settings)]
     if probe:
         findings += asyncio.run(probe_workflows(loaded.settings))

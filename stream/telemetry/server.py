@@ -9,8 +9,10 @@ import os
 import socket
 import socketserver
 import sys
+import time
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, NamedTuple
 
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -147,6 +149,30 @@ class _Answering(BaseHTTPRequestHandler):
         """No access log."""
 
 
+class _SpareDescriptor:
+    """A file descriptor that is held back, so that probes are answered when the process has no other left."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._held: int | None = None
+        self.hold()
+
+    def hold(self) -> None:
+        """Take one again, if there is none and one can be had."""
+        with self._lock, contextlib.suppress(OSError):
+            if self._held is None:
+                self._held = os.open(os.devnull, os.O_RDONLY)
+
+    def release(self) -> bool:
+        """Make it free to use; False when it is already."""
+        with self._lock:
+            if self._held is None:
+                return False
+            os.close(self._held)
+            self._held = None
+            return True
+
+
 class _Server(ThreadingHTTPServer):
     """Accepts connections; bounds their number and their life."""
 
@@ -157,6 +183,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], endpoint: TelemetryServer, clock: Clock, journal: Journal) -> None:
         self.endpoint = endpoint
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        self._spare = _SpareDescriptor()
         self._clock = clock
         self._journal = journal
         # Invariant: oldest first. The handlers' threads remove their own.
@@ -164,9 +191,26 @@ class _Server(ThreadingHTTPServer):
         self._answering: set[Any] = set()
         super().__init__(address, _Answering)
 
+    def server_close(self) -> None:
+        """Free the port."""
+        super().server_close()
+        self._spare.release()
+
     def server_bind(self) -> None:
         # Not HTTPServer's own: that one asks the DNS for a name nobody needs.
         socketserver.TCPServer.server_bind(self)
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Accept a connection; when the process has no file descriptor left, with the one that is held back."""
+        try:
+            return super().get_request()
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+        self._journal.error("The process has no file descriptors left. Raise its limit (ulimit -n, LimitNOFILE=).")
+        if not self._spare.release():
+            time.sleep(CHECK_INTERVAL_S)  # the waiting connection would be offered again at once
+        return super().get_request()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if len(self._since) >= MAX_CONNECTIONS:
@@ -177,6 +221,7 @@ class _Server(ThreadingHTTPServer):
     def shutdown_request(self, request: Any) -> None:
         self._forget(request)
         super().shutdown_request(request)
+        self._spare.hold()
 
     def request_is_complete(self, connection: Any) -> None:
         """Its answer is being made: others are dropped before it."""
@@ -218,10 +263,16 @@ def _end(connection: socket.socket) -> None:
 
 
 def _bind(listen: str, endpoint: TelemetryServer, clock: Clock, journal: Journal) -> _Server:
-    host, port = _address(listen)
+    address = _address(listen)
+    with _bind_problems(listen, address[1]):
+        return _Server(address, endpoint, clock, journal)
+
+
+@contextlib.contextmanager
+def _bind_problems(listen: str, port: int) -> Iterator[None]:
     try:
-        return _Server((host, port), endpoint, clock, journal)
-    except OSError as error:
+        yield
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that DNS cannot have
         raise ConfigError([_bind_problem(listen, port, error)]) from error
 
 
@@ -233,10 +284,11 @@ def _address(listen: str) -> tuple[str, int]:
     return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - ":9464" asks for every interface
 
 
-def _bind_problem(listen: str, port: int, error: OSError) -> Problem:
-    if error.errno == errno.EADDRINUSE:
+def _bind_problem(listen: str, port: int, error: OSError | UnicodeError) -> Problem:
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
         what = f"port {port} is already in use."
         return Problem("http.listen", what, "Stop the program that uses it, or set another port.")
-    reason = os.strerror(error.errno) if error.errno and error.errno > 0 else "unknown host"
+    reason = os.strerror(number) if number and number > 0 else "unknown host"
     what = f"cannot listen on {listen} ({reason})."
     return Problem("http.listen", what, "Set an address of this machine and a port above 1023.")
