@@ -123,7 +123,8 @@ ATTEMPTS = Metric(
     "tray_attempts_total",
     "counter",
     ("group", "workflow", "code"),
-    "Requests sent, by status code or by the word for why there was none.",
+    "Requests sent, by status code or by the word for why there was none; stale: sent again at once, its kept "
+    "connection had been closed.",
 )
 ATTEMPT_DURATION = Metric(
     "tray_attempt_duration_seconds",

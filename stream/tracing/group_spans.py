@@ -123,6 +123,8 @@ class GroupSpans:
         delivery = of_partition.pop((offset, workflow), None) if of_partition else None
         if delivery is None:
             return
+        if isinstance(attempts := fields.get("attempts"), int):  # with requests that a sender had to send again
+            delivery.attempts = max(delivery.attempts, attempts)
         if reason := fields.get("reason"):
             delivery.span.set_attribute("tray.reason", str(reason))
         if outcome == "dead_lettered":

@@ -63,7 +63,7 @@ class WebhookSender:
         self._dialer = Dialer(target, tls, timeout_s, lookup, check, proxy)
         self._connections: set[Connection] = set()
         self._deadlines = Deadlines(timeout_s, self._connections, self._expire)
-        self._idle = Idle(max_connections, keepalive_s)
+        self._idle = Idle(max_connections, min(keepalive_s, max_connection_age_s))
         self._answered: list[Answered] = []
         self._all_closed: asyncio.Future[None] | None = None
 

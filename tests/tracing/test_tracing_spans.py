@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from stream.core.model import Answer, HttpRequest, WorkflowPolicy
+from stream.core.model import RESENT, Answer, HttpRequest, WorkflowPolicy
 from stream.testing.engine_world import EngineWorld, event
 from stream.testing.scripted_workflow import statuses
 from stream.tracing.group_spans import GroupSpans
@@ -109,6 +109,20 @@ def test_a_delivery_holds_its_attempts(memory: Memory) -> None:
         "tray.attempts": 3,
     }
     assert attributes(delivery).items() >= expected.items()
+
+
+def test_a_request_that_is_sent_again_is_an_event_of_its_attempt(memory: Memory) -> None:
+    """One span for both, which the workflow's answer ends."""
+    world = EngineWorld("orders", spans=memory.spans)
+    world.put("ann")
+    answers = iter([RESENT, Answer(200)])
+    world.workflows["orders"].script = lambda _request: next(answers)
+    world.assign_all()
+    world.run()
+    [attempt], [delivery] = memory.attempts, memory.deliveries
+    assert [event.name for event in attempt.events] == ["resent"]
+    assert attributes(attempt)["http.response.status_code"] == 200
+    assert attributes(delivery)["tray.attempts"] == 2
 
 
 def test_no_span_names_a_user_or_a_url(memory: Memory) -> None:
