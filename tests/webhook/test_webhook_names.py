@@ -37,7 +37,7 @@ def test_a_silent_name_server_delays_nobody_else(tmp_path: Path) -> None:
     (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.1\n")
     prepare = f"ip link set lo up && mount --bind {tmp_path}/resolv.conf /etc/resolv.conf"
     command = f"{prepare} && exec {sys.executable} {HERE / 'silent_names.py'}"
-    environment = {"PYTHONPATH": f"{HERE.parent.parent}:{HERE}", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    environment = {"PYTHONPATH": ":".join(filter(None, sys.path)), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
     ended = subprocess.run(
         [*ALONE, "sh", "-c", command], env=environment, capture_output=True, text=True, timeout=60, check=False
     )
