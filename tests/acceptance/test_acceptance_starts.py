@@ -105,5 +105,5 @@ def test_a_workflow_that_is_new_starts_at_latest_unless_its_own_start_says_other
 def test_a_member_that_hears_from_the_broker_late_loses_and_repeats_nothing(
     slowed_kafka: SlowedKafka, receiver: FaultReceiver, topic_name: str, tmp_path: Path, case: Case
 ) -> None:
-    """`make faults` plays every kind of request with every start, layout and protocol."""
+    """Commits as Kafka stored them, traces and deliveries agree; `every_case` has all combinations."""
     assert play_slow_member(Scene(slowed_kafka, topic_name, receiver, tmp_path), slowed_kafka.proxy, case) == []
