@@ -11,7 +11,7 @@ from stream.kafka.assignment import Assignment
 from stream.kafka.topic_ids import TopicIds
 
 EVERY_S = 5.0
-SOON_S = 0.5
+SOON_S = 1.0
 """Least time between two questions, whatever gives rise to them."""
 
 
@@ -55,11 +55,17 @@ class TopicWatch:
             self.hurry()
         if has_answer:
             self._note_read_to_end()
-        if now >= self._ask_at and not self.ids.is_waiting:
+        if self._is_due(now):
             self._asked_at, self._ask_at = now, now + EVERY_S
             self._at_end_when_asked = frozenset(self._assignment.at_end)
             self.ids.ask({tp.topic for tp in self._assignment.epochs})
         return found, replaced
+
+    def _is_due(self, now: float) -> bool:
+        """Also where a partition has come to its end: that is worth nothing before the id is confirmed."""
+        if self.ids.is_waiting or now < self._asked_at + SOON_S:
+            return False
+        return now >= self._ask_at or not self._assignment.at_end <= self._read_to_end.keys()
 
     def compare(self) -> tuple[dict[TopicPartition, str], list[Replaced]]:
         """The same by what is known already."""

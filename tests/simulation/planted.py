@@ -13,6 +13,7 @@ from stream.core.model import CommitOffset, DeadLetter, Record, Settlement, Star
 from stream.core.start_offsets import FirstLook, Grants, Resolved, StartAnswer, StartOffsets
 from stream.core.tenure import Delivery, Tenure
 from stream.pipeline import engine as engine_module
+from stream.pipeline import reconfiguration as reconfiguration_module
 from stream.pipeline.commits import Commits
 from stream.pipeline.deliverer import Deliverer
 from stream.pipeline.drains import Drains
@@ -252,7 +253,18 @@ def latest_is_resolved_when_asked() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def names_share_a_hash() -> Iterator[None]:
+    """Two workflows have one entry in the map: what one has done counts for the other."""
+    with (
+        planted(engine_module, "name_hash", lambda _name: 7),
+        planted(reconfiguration_module, "name_hash", lambda _name: 7),
+    ):
+        yield
+
+
 BUGS = (
+    names_share_a_hash,
     starts_of_others_are_committed,
     new_is_a_fact_of_the_process,
     starts_count_as_progress,
