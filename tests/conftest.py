@@ -23,9 +23,14 @@ from stream.testing.receiver import FaultReceiver
 from stream.testing.secured_kafka import SecuredKafka
 from stream.testing.topics import Broker
 
-if FUZZ := os.environ.get("FUZZ", ""):  # `make fuzz`: as many inputs for every test that does not say a number itself
-    hypothesis.settings.register_profile("fuzz", max_examples=int(FUZZ), deadline=None)
-    hypothesis.settings.load_profile("fuzz")
+# No example is judged by its speed; `make fuzz`: as many inputs for every test that does not say a number itself.
+hypothesis.settings.register_profile(
+    "patient",
+    max_examples=int(os.environ.get("FUZZ", "") or 100),
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("patient")
 GIVEN_BOOTSTRAP = os.environ.get("TRAY_TEST_BOOTSTRAP", "")
 KAFKA_FIXTURES = frozenset({"apache_kafka", "own_kafka", "secured_kafka", "slowed_kafka"})
 UNAVAILABLE = "no Apache Kafka:"
