@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from assertions import every, filled
 
 from stream.core.catalogue import CATALOGUE, OF_SUPERVISOR
 
@@ -69,7 +70,7 @@ NO_STATE = {
 def test_there_is_a_table() -> None:
     """With a row for more states than there are alerts."""
     assert len(ROWS) >= 15
-    assert all(len(row) == 4 and all(row) for row in ROWS)
+    assert every(len(row) == 4 and all(row) for row in ROWS)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0][:40])
@@ -80,7 +81,7 @@ def test_a_state_has_metrics_alerts_runbooks_and_a_screen(row: list[str]) -> Non
     assert set(metrics) <= {metric.name for metric in (*CATALOGUE, *OF_SUPERVISOR)}
     alerts = re.findall(r"\[(\w+)\]\(#(\w+)\)", row[2])
     assert alerts
-    for name, anchor in alerts:
+    for name, anchor in filled(alerts):
         assert anchor == name.lower()
         assert name in ALERTS
         assert f"\n## {name}\n" in RUNBOOKS
