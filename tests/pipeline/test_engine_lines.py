@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from assertions import every
+
 from stream.core.model import Answer, DeadLetterPolicy, EnginePolicy, WorkflowPolicy
 from stream.core.retry import RetryPolicy
 from stream.testing.engine_world import EngineWorld
@@ -48,7 +50,7 @@ def test_a_gate_that_stays_closed_is_reminded_of_each_minute() -> None:
     (since,) = {str(line["closed_since"]) for line in reminders}
     assert since.endswith("Z")
     waits = [line["next_probe_in_s"] for line in reminders]
-    assert all(isinstance(wait, float) and 0 <= wait <= 61 for wait in waits)
+    assert every(isinstance(wait, float) and 0 <= wait <= 61 for wait in waits)
     world.workflows["orders"].script = statuses()
     world.run()
     world.clock.jump(300)
