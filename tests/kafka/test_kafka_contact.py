@@ -15,8 +15,9 @@ from kafka_support import QUIET, RecordingJournal, until
 
 from stream.core.model import SILENT_AFTER_S, Contact
 from stream.kafka.contact import ContactWatch, read_report
-from stream.testing.apache_kafka import ApacheKafka
+from stream.testing.apache_kafka import ApacheKafka, free_ports
 from stream.testing.mock_cluster import MockCluster
+from stream.testing.tcp_proxy import TcpProxy
 
 NOTICED_S = SILENT_AFTER_S + 50
 """Only ends a hang."""
@@ -195,3 +196,25 @@ def test_a_frozen_broker_and_a_killed_one_are_noticed(own_kafka: ApacheKafka, to
         member.wait(False)
         own_kafka.restart()
         member.wait(True)
+
+
+@pytest.mark.kafka
+def test_a_network_that_swallows_everything_is_noticed(own_kafka: ApacheKafka, topic_name: str) -> None:
+    """The connections stand, and nothing comes through them."""
+    own_kafka.close()
+    port = free_ports(1)[0]
+    with TcpProxy(port) as proxy:
+        plain, controller = f"PLAINTEXT://{own_kafka.bootstrap}", f"CONTROLLER://127.0.0.1:{own_kafka.controller_port}"
+        own_kafka.properties |= {
+            "listeners": f"{plain},PROXIED://127.0.0.1:{port},{controller}",
+            "advertised.listeners": f"{plain},PROXIED://{proxy.address}",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        }
+        own_kafka.start()
+        own_kafka.create_topic(topic_name)
+        with watched(proxy.address, topic_name) as member:
+            member.wait(True)
+            proxy.black_hole()
+            member.wait(False)
+            proxy.heal()
+            member.wait(True)
