@@ -166,6 +166,13 @@ def ranges_without(missing: Iterable[int], start: int, end: int) -> list[Range]:
     return ranges
 
 
+def covers(ranges: list[Range], offset: int) -> bool:
+    """Whether one of the ranges holds the offset. Offsets are asked for in order: ranges that were passed are dropped."""
+    while ranges and ranges[0][1] <= offset:
+        ranges.pop(0)
+    return bool(ranges) and ranges[0][0] <= offset
+
+
 def clip(ranges: Iterable[Range], start: int) -> list[Range]:
     """The parts of the ranges at or above `start`."""
     return [(max(low, start), high) for low, high in ranges if high > start]

@@ -6,11 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from stream.core.commit_map import Range
+from stream.core.commit_map import Range, covers
 from stream.core.filter import EventFilter
 from stream.core.model import Event, FilterReason, Invalid, Record, TopicPartition, type_label
 from stream.core.selection import Selection
-from stream.core.tenure import WorkflowShare
 
 ALREADY_DONE = "already_done"
 """Reason of an event that an earlier run of the same replay was done with."""
@@ -60,7 +59,7 @@ class Sieve:
         self._selection = selection
         self._workflows = workflows
         self._filter = filter_
-        self._done = {tp: [WorkflowShare(done_before=list(own)) for own in of_all] for tp, of_all in done.items()}
+        self._done = {tp: [list(own) for own in of_all] for tp, of_all in done.items()}
 
     def wants(self, record: Record) -> bool:
         """Whether the record is an event that is to be sent to some workflow; it is counted either way."""
@@ -81,8 +80,8 @@ class Sieve:
         census, names, route, label = self.census, self._workflows, self._filter.route(event), type_label(event.type)
         for workflow, reason in route.unwanted:
             census.unwanted[names[workflow]][reason] += 1
-        shares = self._done.get(TopicPartition(event.record.topic, event.record.partition), ())
-        done = {index for index, share in enumerate(shares) if share.was_done(event.record.offset)}
+        done_by = self._done.get(TopicPartition(event.record.topic, event.record.partition), ())
+        done = {index for index, ranges in enumerate(done_by) if covers(ranges, event.record.offset)}
         for workflow in route.wanted:
             if workflow in done:
                 census.unwanted[names[workflow]][ALREADY_DONE] += 1

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from stream.core.commit_map import CommitMap, Range, clip, common, join, ranges_without
+from stream.core.commit_map import CommitMap, Range, clip, common, covers, join, ranges_without
 from stream.core.model import Event, FilterReason, Record, Settlement, StartedPartition, TopicPartition
 from stream.core.tracker import PartitionTracker
 
@@ -37,13 +37,6 @@ class WorkflowShare:
     """Lanes that several deliveries hold since the order was changed, and how many besides the first."""
     done_before: list[Range] = field(default_factory=list)
     """Offsets that the commit's map had as done when the tenure began."""
-
-    def was_done(self, offset: int) -> bool:
-        """Whether the map had it. Offsets are asked for in order: ranges that were passed are dropped."""
-        ranges = self.done_before
-        while ranges and ranges[0][1] <= offset:
-            ranges.pop(0)
-        return bool(ranges) and ranges[0][0] <= offset
 
 
 @dataclass(slots=True, eq=False)
@@ -114,7 +107,7 @@ class Tenure:
 
     def done_before(self, offset: int) -> set[int]:
         """Workflows (indexes) that are done with the offset by the map that it began with; asked for in order."""
-        return {index for index, share in enumerate(self.shares) if share.was_done(offset)}
+        return {index for index, share in enumerate(self.shares) if covers(share.done_before, offset)}
 
     def done_by_all(self, hashes: Sequence[int | None], start: int, end: int) -> list[Range]:
         """What the map that it began with has as done for every workflow, of [start, end)."""
