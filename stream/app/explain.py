@@ -10,10 +10,10 @@ from typing import Any, Literal
 from stream import __version__
 from stream.app.policies import workflow_policy
 from stream.core.decode import Decoder
-from stream.core.dispatch import lane_of
 from stream.core.explanation import RuleCheck, check_rules
 from stream.core.model import SEGMENT_TYPES, Event, HttpRequest, Invalid, Record
 from stream.core.request import RequestBuilder
+from stream.engine.dispatcher import lane_of
 from stream.settings.model import Settings
 from stream.settings.redact import redacted_settings
 from stream.settings.secret import MASK

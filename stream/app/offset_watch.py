@@ -11,9 +11,9 @@ from stream.core.errors import SourceError, UnreachableError
 from stream.core.model import Contact, TopicPartition
 from stream.core.ports import Journal
 from stream.core.until_end import unfinished
+from stream.engine.engine import Engine
 from stream.kafka.client_config import KafkaPolicy, reader_config
 from stream.kafka.reader import OffsetReader
-from stream.pipeline.engine import Engine
 from stream.telemetry.clock import SystemClock
 
 LAG_EVERY_S = 2.0

@@ -9,9 +9,9 @@ from stream import __version__
 from stream.core.model import DeadLetterPolicy, EnginePolicy, GatePolicy, Limits, Place, WorkflowPolicy
 from stream.core.outcome import OutcomeTable
 from stream.core.retry import RetryPolicy
+from stream.engine.deliverer import DeliveryRules
 from stream.kafka.client_config import KafkaPolicy
 from stream.kafka.topics import DeadLetterPlan
-from stream.pipeline.deliverer import DeliveryRules
 from stream.settings.hidden import workflow_secrets
 from stream.settings.model import Settings
 from stream.settings.places import parse_place

@@ -30,11 +30,11 @@ from stream.core.model import EnginePolicy, TopicPartition, WorkflowPolicy
 from stream.core.sieve import Sieve
 from stream.core.start_offsets import Start
 from stream.core.stats import EngineStats
+from stream.engine.engine import Edges, Engine
 from stream.kafka.client_config import KafkaPolicy, producer_config, range_reader_config
 from stream.kafka.dead_letters import DeadLetterTopic
 from stream.kafka.progress import Kept
 from stream.kafka.range_owner import RangeOwner
-from stream.pipeline.engine import Edges, Engine
 from stream.settings.model import Settings
 from stream.telemetry.logs import StructlogJournal
 from stream.validation.schemas import SchemaValidator

@@ -17,12 +17,12 @@ from stream.core.errors import EngineInvariantError
 from stream.core.model import DeadLetter
 from stream.core.ports import Journal, Spans
 from stream.core.stats import EngineStats
+from stream.engine.engine import Edges, Engine
 from stream.kafka.client_config import KafkaPolicy, consumer_config, producer_config
 from stream.kafka.contact import ContactWatch
 from stream.kafka.dead_letters import DeadLetterTopic
 from stream.kafka.owner import ConsumerOwner
 from stream.kafka.rebalance import Post
-from stream.pipeline.engine import Edges, Engine
 from stream.settings.model import Settings
 from stream.telemetry.logs import StructlogJournal
 from stream.telemetry.trace import GroupTrace

@@ -21,6 +21,7 @@ from stream.core.model import (
 )
 from stream.core.ports import Journal
 from stream.core.stats import EngineStats
+from stream.engine.engine import Edges, Engine
 from stream.kafka.dead_letters import DeadLetterTopic
 from stream.letters.again import AgainLetters
 from stream.letters.archive import Archive
@@ -30,7 +31,6 @@ from stream.letters.feed import Feed
 from stream.letters.marked_sender import MarkedSender
 from stream.letters.marks import Marks
 from stream.letters.plan import Tasks
-from stream.pipeline.engine import Edges, Engine
 from stream.settings.model import Settings
 from stream.settings.workflow import Workflow
 from stream.validation.schemas import SchemaValidator

@@ -14,8 +14,8 @@ from stream.core.outcome import OutcomeTable
 from stream.core.ports import Spans
 from stream.core.retry import RetryPolicy
 from stream.core.stats import EngineStats
-from stream.pipeline.deliverer import DeliveryRules
-from stream.pipeline.engine import Edges, Engine
+from stream.engine.deliverer import DeliveryRules
+from stream.engine.engine import Edges, Engine
 from stream.testing.manual_clock import ManualClock
 from stream.testing.memory_broker import MemoryBroker, MemoryMember
 from stream.testing.scripted_workflow import MemoryDeadLetters, RecordingTrace, ScriptedWorkflow, SilentJournal

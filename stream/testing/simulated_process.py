@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from stream.core.model import HttpRequest, TopicPartition
 from stream.core.ports import Answered, Attempt
 from stream.core.stats import EngineStats
-from stream.pipeline.engine import Engine
+from stream.engine.engine import Engine
 from stream.testing.engine_world import TOPIC
 from stream.testing.manual_clock import ManualClock, ManualTimer
 from stream.testing.memory_broker import MemoryMember

@@ -28,8 +28,8 @@ from stream.core.outcome import OutcomeTable
 from stream.core.retry import RetryPolicy
 from stream.core.start_offsets import FirstLook
 from stream.core.stats import EngineStats
-from stream.pipeline.deliverer import DeliveryRules
-from stream.pipeline.engine import Edges, Engine
+from stream.engine.deliverer import DeliveryRules
+from stream.engine.engine import Edges, Engine
 from stream.testing.engine_world import GROUP, TOPIC, event
 from stream.testing.manual_clock import ManualClock
 from stream.testing.memory_broker import MemoryBroker

@@ -12,7 +12,7 @@ from random import Random
 
 from stream.core.commit_map import encode, name_hash
 from stream.core.model import Event, Record, StartedPartition, TopicPartition
-from stream.core.tenure import Delivery, OpenEvent, Tenure
+from stream.engine.partition import Delivery, OpenEvent, Tenure
 
 WAITING = (500, 5_000, 20_000)
 WORKFLOWS = 10

@@ -30,8 +30,8 @@ from stream.core.outcome import OutcomeTable
 from stream.core.ports import Answered, Attempt, Cancel, Offsets
 from stream.core.retry import RetryPolicy
 from stream.core.stats import EngineStats
-from stream.pipeline.deliverer import DeliveryRules
-from stream.pipeline.engine import Edges, Engine
+from stream.engine.deliverer import DeliveryRules
+from stream.engine.engine import Edges, Engine
 from stream.testing.scripted_workflow import SilentJournal
 from stream.validation.schemas import SchemaValidator
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import statistics
 import time
 
-from stream.core.dispatch import Dispatcher
 from stream.core.model import Event, Record, StartedPartition, TopicPartition
-from stream.core.tenure import Delivery, OpenEvent, Tenure
+from stream.engine.dispatcher import Dispatcher
+from stream.engine.partition import Delivery, OpenEvent, Tenure
 
 WAITING = (10, 1_000, 100_000)
 MEASURED = 20_000

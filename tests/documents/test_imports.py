@@ -8,7 +8,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[2] / "stream"
 MAY_IMPORT: dict[str, set[str]] = {
     "core": set(),
-    "pipeline": {"core"},
+    "engine": {"core"},
     "settings": {"core"},
     "kafka": {"core"},
     "webhook": {"core"},
@@ -16,9 +16,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tracing": {"core"},
     "validation": {"core"},
     "audience": {"core", "kafka"},
-    "testing": {"core", "pipeline", "validation"},
-    "app": {"core", "pipeline", "settings", "kafka", "webhook", "telemetry", "tracing", "validation"},
-    "letters": {"core", "pipeline", "settings", "kafka", "validation", "app"},
+    "testing": {"core", "engine", "validation"},
+    "app": {"core", "engine", "settings", "kafka", "webhook", "telemetry", "tracing", "validation"},
+    "letters": {"core", "engine", "settings", "kafka", "validation", "app"},
     "watch": {"core"},
     "supervisor": {"core", "settings", "telemetry", "app"},
     "demo": {"core", "settings", "testing"},
@@ -82,11 +82,11 @@ def test_the_core_is_pure() -> None:
     assert wrong == {}
 
 
-def test_the_pipeline_knows_the_world_only_through_ports() -> None:
+def test_the_engine_knows_the_world_only_through_ports() -> None:
     """The engine reads no clock and touches no edge of its own."""
     wrong = {
         path.name: found
-        for path in (PACKAGE / "pipeline").glob("*.py")
+        for path in (PACKAGE / "engine").glob("*.py")
         if (found := {module.split(".")[0] for module in imports(path)} & (NOT_IN_THE_CORE - {"random"}))
     }
     assert wrong == {}

@@ -272,7 +272,7 @@ ROWS: tuple[Row, ...] = (
         inside.wall_clock_jumps,
         elsewhere=(
             "simulation/test_simulation.py::test_no_seed_has_a_finding",
-            "pipeline/test_engine_failures.py::test_a_retry_is_signed_anew",
+            "engine/test_engine_failures.py::test_a_retry_is_signed_anew",
         ),
     ),
     Row(

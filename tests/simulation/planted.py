@@ -7,20 +7,18 @@ from contextlib import contextmanager
 from typing import Any
 
 from stream.core.commit_map import START_MARK, CommitMap, Range, decode
-from stream.core.dispatch import Dispatcher
-from stream.core.gate import Gate
 from stream.core.model import CommitOffset, DeadLetter, Record, Settlement, StartedPartition, TopicPartition
 from stream.core.start_offsets import FirstLook, Grants, Resolved, StartAnswer, StartOffsets
-from stream.core.tenure import Delivery, Tenure
-from stream.pipeline import engine as engine_module
-from stream.pipeline import reconfiguration as reconfiguration_module
-from stream.pipeline.commits import Commits
-from stream.pipeline.deliverer import Deliverer
-from stream.pipeline.drains import Drains
-from stream.pipeline.ledger import Ledger
-from stream.pipeline.letters import LetterDesk
-from stream.pipeline.line import Line
-from stream.pipeline.reconfiguration import Reconfiguration
+from stream.engine import engine as engine_module
+from stream.engine import reload as reconfiguration_module
+from stream.engine.commits import Commits
+from stream.engine.dead_letters import LetterDesk
+from stream.engine.deliverer import Deliverer
+from stream.engine.drains import Drains
+from stream.engine.ledger import Ledger
+from stream.engine.partition import Delivery, Tenure
+from stream.engine.reload import Reconfiguration
+from stream.engine.workflow import Line
 from stream.testing import starting_member
 from stream.testing.memory_broker import MemoryBroker
 from stream.testing.starting_member import start_answer

@@ -525,7 +525,7 @@ def test_an_error_in_on_answer_reaches_the_loop(run: Run) -> None:
 
 
 def test_the_next_request_may_be_sent_from_on_answer(run: Run) -> None:
-    """That is how the pipeline does it; the connection is free by then."""
+    """That is how the engine does it; the connection is free by then."""
 
     async def main() -> None:
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()

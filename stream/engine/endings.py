@@ -10,11 +10,11 @@ from random import Random
 from stream.core.model import Answer, DeadLetter, DeadLetterPolicy, FilterReason, Reason, Record, Settlement
 from stream.core.ports import Journal, Scheduler
 from stream.core.quoted import without_quotes
-from stream.core.tenure import Delivery, Phase, Tenure
-from stream.pipeline.ledger import Ledger
-from stream.pipeline.letters import LetterDesk
-from stream.pipeline.line import Line
-from stream.pipeline.steps import Steps, topic_id_field
+from stream.engine.dead_letters import LetterDesk
+from stream.engine.ledger import Ledger
+from stream.engine.listener import Steps, topic_id_field
+from stream.engine.partition import Delivery, Phase, Tenure
+from stream.engine.workflow import Line
 
 
 class Endings:

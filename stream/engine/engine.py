@@ -23,20 +23,20 @@ from stream.core.model import (
 )
 from stream.core.ports import DeadLetters, Journal, OnDrained, Scheduler, Sender, Source, Spans, Trace, Validator
 from stream.core.stats import EngineStats
-from stream.core.tenure import Phase, Tenure
-from stream.pipeline.appetite import Appetite
-from stream.pipeline.commits import Commits
-from stream.pipeline.deliverer import Deliverer, DeliveryRules
-from stream.pipeline.drains import Drains
-from stream.pipeline.endings import Endings
-from stream.pipeline.intake import Intake
-from stream.pipeline.ledger import Ledger
-from stream.pipeline.letters import LetterDesk
-from stream.pipeline.line import Line
-from stream.pipeline.overview import Overview
-from stream.pipeline.reconfiguration import Reconfiguration
-from stream.pipeline.restored import restore
-from stream.pipeline.steps import Steps, joined, topic_id_field
+from stream.engine.appetite import Appetite
+from stream.engine.commits import Commits
+from stream.engine.dead_letters import LetterDesk
+from stream.engine.deliverer import Deliverer, DeliveryRules
+from stream.engine.drains import Drains
+from stream.engine.endings import Endings
+from stream.engine.housekeeping import Overview
+from stream.engine.intake import Intake
+from stream.engine.ledger import Ledger
+from stream.engine.listener import Steps, joined, topic_id_field
+from stream.engine.partition import Phase, Tenure
+from stream.engine.reload import Reconfiguration
+from stream.engine.restored import restore
+from stream.engine.workflow import Line
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from stream.core.filter import EventFilter, Route
 from stream.core.model import NO_PAYLOAD, EnginePolicy, Event, Record, Settlement, type_label
 from stream.core.stats import EngineStats
-from stream.core.tenure import OpenEvent, Tenure
-from stream.pipeline.deliverer import Deliverer
-from stream.pipeline.ledger import Ledger
-from stream.pipeline.steps import Steps
+from stream.engine.deliverer import Deliverer
+from stream.engine.ledger import Ledger
+from stream.engine.listener import Steps
+from stream.engine.partition import OpenEvent, Tenure
 
 Routed = tuple[Event, Route]
 """An event and where it goes."""

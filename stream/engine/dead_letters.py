@@ -8,7 +8,7 @@ from functools import partial
 from stream.core.model import DeadLetter
 from stream.core.ports import DeadLetters, Journal, Scheduler
 from stream.core.stats import EngineStats
-from stream.core.tenure import Phase, Tenure
+from stream.engine.partition import Phase, Tenure
 
 REWRITE_AFTER_S = 1.0
 

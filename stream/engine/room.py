@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from stream.core.model import Limits, TopicPartition
 from stream.core.ports import Source
 from stream.core.stats import EngineStats
-from stream.core.tenure import Tenure
+from stream.engine.partition import Tenure
 
 MAP_SHARE = 0.75
 

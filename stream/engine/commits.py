@@ -10,8 +10,8 @@ from stream.core.commit_map import CommitMap, encode
 from stream.core.model import CommitOffset, CommitOutcome, CommitResult
 from stream.core.ports import Cancel, Journal, Scheduler, Source, Trace
 from stream.core.stats import EngineStats
-from stream.core.tenure import Phase, Tenure
-from stream.pipeline.ledger import Ledger
+from stream.engine.ledger import Ledger
+from stream.engine.partition import Phase, Tenure
 
 A_TURN = 2_000
 """Deliveries that are looked at in one turn of the event loop, about: their maps take a few milliseconds to make."""

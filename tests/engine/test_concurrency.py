@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from stream.core.concurrency import INITIAL, AdaptiveLimit
+from stream.engine.concurrency import INITIAL, AdaptiveLimit
 
 Server = Callable[[float, int], tuple[float, bool]]
 """(now, requests in flight) → (seconds until the answer, whether it is a good one)."""

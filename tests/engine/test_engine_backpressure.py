@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from stream.core.model import Answer, WorkflowPolicy
-from stream.pipeline.appetite import LEAST, LONGEST_S
+from stream.engine.appetite import LEAST, LONGEST_S
 from stream.testing.engine_world import EngineWorld
 from stream.testing.scripted_workflow import statuses
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
-from stream.core.dispatch import Dispatcher, lane_of
 from stream.core.model import EnginePolicy, Event, WorkflowPolicy
-from stream.core.pace import Pace
 from stream.core.ports import Build, Cancel, Clock, Sender, Spans
 from stream.core.request import RequestBuilder
 from stream.core.stats import WorkflowStats
-from stream.core.tenure import Delivery, Tenure
+from stream.engine.dispatcher import Dispatcher, lane_of
+from stream.engine.pacing import Pace
+from stream.engine.partition import Delivery, Tenure
 
 
 @dataclass(slots=True, eq=False)

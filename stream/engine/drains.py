@@ -8,10 +8,10 @@ from functools import partial
 
 from stream.core.model import TopicPartition
 from stream.core.ports import Cancel, OnDrained, Scheduler
-from stream.core.tenure import Phase, Tenure
-from stream.pipeline.commits import Commits
-from stream.pipeline.deliverer import Deliverer
-from stream.pipeline.ledger import Ledger
+from stream.engine.commits import Commits
+from stream.engine.deliverer import Deliverer
+from stream.engine.ledger import Ledger
+from stream.engine.partition import Phase, Tenure
 
 LAST_COMMIT_WAIT_S = 5.0
 

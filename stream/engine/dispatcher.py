@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence, Set
 from operator import attrgetter
 
 from stream.core.model import Event
-from stream.core.tenure import Delivery, Tenure, WorkflowShare
+from stream.engine.partition import Delivery, Tenure, WorkflowShare
 
 _WHOLE_PARTITION = "partition"
 LaneRule = Callable[[Event], Hashable | None]

@@ -16,7 +16,7 @@ from hypothesis.stateful import (
 )
 
 from stream.core.errors import EngineInvariantError
-from stream.core.tracker import PartitionTracker
+from stream.engine.tracker import PartitionTracker
 
 HISTORIES = settings(max_examples=1000, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
 

@@ -20,12 +20,12 @@ from stream.core.model import (
 )
 from stream.core.ports import Journal, Validator
 from stream.core.stats import EngineStats
-from stream.core.tenure import Phase, Tenure
-from stream.pipeline.deliverer import Deliverer
-from stream.pipeline.ledger import Ledger
-from stream.pipeline.letters import LetterDesk
-from stream.pipeline.routing import Routed, Routing
-from stream.pipeline.steps import Steps, topic_id_field
+from stream.engine.dead_letters import LetterDesk
+from stream.engine.deliverer import Deliverer
+from stream.engine.ledger import Ledger
+from stream.engine.listener import Steps, topic_id_field
+from stream.engine.partition import Phase, Tenure
+from stream.engine.routing import Routed, Routing
 
 
 class Intake:

@@ -8,8 +8,8 @@ from stream.core.commit_map import Range
 from stream.core.model import Limits, Record, Settlement, StartedPartition, TopicPartition, hold
 from stream.core.ports import Source
 from stream.core.stats import EngineStats
-from stream.core.tenure import Phase, Tenure
-from stream.pipeline.room import Room
+from stream.engine.partition import Phase, Tenure
+from stream.engine.room import Room
 
 
 class Ledger:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Protocol
 
-from stream.core.concurrency import AdaptiveLimit, FixedLimit
-from stream.core.gate import Gate
 from stream.core.model import GatePolicy, WorkflowPolicy
-from stream.core.rate import RateLimit
+from stream.engine.concurrency import AdaptiveLimit, FixedLimit
+from stream.engine.gate import Gate
+from stream.engine.rate import RateLimit
 
 
 class Turn(Enum):

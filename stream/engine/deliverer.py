@@ -10,13 +10,13 @@ from random import Random
 from stream.core.model import RESENT, Answer, Reason, Settlement
 from stream.core.moments import format_time
 from stream.core.outcome import OutcomeTable, Verdict, retry_after_s
-from stream.core.pace import Turn
 from stream.core.ports import Answered, Journal, Scheduler
 from stream.core.retry import RetryPolicy
-from stream.core.tenure import Delivery, OpenEvent, Phase, Tenure
-from stream.pipeline.endings import Endings
-from stream.pipeline.line import Line
-from stream.pipeline.steps import Steps
+from stream.engine.endings import Endings
+from stream.engine.listener import Steps
+from stream.engine.pacing import Turn
+from stream.engine.partition import Delivery, OpenEvent, Phase, Tenure
+from stream.engine.workflow import Line
 
 _PUSH_BACK = (429, 503)
 """Statuses whose Retry-After closes the gate."""

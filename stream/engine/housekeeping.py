@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from stream.core.moments import format_wall
 from stream.core.ports import Cancel, Journal, Scheduler
 from stream.core.stats import WorkflowStats
-from stream.pipeline.endings import Endings
-from stream.pipeline.intake import Intake
-from stream.pipeline.ledger import Ledger
-from stream.pipeline.line import Line
+from stream.engine.endings import Endings
+from stream.engine.intake import Intake
+from stream.engine.ledger import Ledger
+from stream.engine.workflow import Line
 
 EVERY_S = 1.0
 REMIND_EVERY_S = 60.0

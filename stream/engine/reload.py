@@ -13,11 +13,11 @@ from stream.core.filter import WorkflowFilter
 from stream.core.model import EnginePolicy, Event, FilterReason, Record, WorkflowPolicy
 from stream.core.ports import Clock, Journal, Sender, Spans
 from stream.core.stats import EngineStats, WorkflowStats
-from stream.core.tenure import Delivery, Phase, Tenure, WorkflowShare
-from stream.pipeline.deliverer import Deliverer
-from stream.pipeline.endings import Endings
-from stream.pipeline.ledger import Ledger
-from stream.pipeline.line import Line
+from stream.engine.deliverer import Deliverer
+from stream.engine.endings import Endings
+from stream.engine.ledger import Ledger
+from stream.engine.partition import Delivery, Phase, Tenure, WorkflowShare
+from stream.engine.workflow import Line
 
 Decode = Callable[[Record], object]
 

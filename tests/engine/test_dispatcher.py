@@ -7,9 +7,9 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.core.dispatch import Dispatcher, lane_of
 from stream.core.model import Event, Record, StartedPartition, TopicPartition
-from stream.core.tenure import Delivery, OpenEvent, Tenure
+from stream.engine.dispatcher import Dispatcher, lane_of
+from stream.engine.partition import Delivery, OpenEvent, Tenure
 
 
 def make_tenure(partition: int = 0) -> Tenure:

@@ -8,7 +8,7 @@ from enum import Enum
 
 from stream.core.commit_map import CommitMap, Range, clip, common, covers, join, ranges_without
 from stream.core.model import Event, FilterReason, Record, Settlement, StartedPartition, TopicPartition
-from stream.core.tracker import PartitionTracker
+from stream.engine.tracker import PartitionTracker
 
 
 class Phase(Enum):

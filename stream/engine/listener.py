@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from stream.core.model import Record
 from stream.core.ports import Trace
-from stream.core.tenure import Delivery
+from stream.engine.partition import Delivery
 
 
 class Steps:
