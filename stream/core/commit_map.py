@@ -167,7 +167,7 @@ def ranges_without(missing: Iterable[int], start: int, end: int) -> list[Range]:
 
 
 def covers(ranges: list[Range], offset: int) -> bool:
-    """Whether one of the ranges holds the offset. Offsets are asked for in order; ranges that were passed are dropped."""
+    """Whether one of the ranges holds the offset. Asked in order of offsets: ranges that were passed are dropped."""
     while ranges and ranges[0][1] <= offset:
         ranges.pop(0)
     return bool(ranges) and ranges[0][0] <= offset
