@@ -35,6 +35,8 @@ class SimSender:
 
     def send(self, request: HttpRequest, attempt: Attempt) -> None:
         """The request arrives at once; its answer comes later, if the process still lives."""
+        if self._process.is_dead:
+            return
         tp, offset = place_of(request)
         answer, latency_s = self._workflow.answer(offset)
         clock = self._simulation.clock
