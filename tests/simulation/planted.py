@@ -10,11 +10,13 @@ from stream.core.commit_map import START_MARK, CommitMap, Range, decode
 from stream.core.model import CommitOffset, DeadLetter, Record, Settlement, StartedPartition, TopicPartition
 from stream.core.start_offsets import FirstLook, Grants, Resolved, StartAnswer, StartOffsets
 from stream.engine import engine as engine_module
-from stream.engine import reload as reconfiguration_module
+from stream.engine import reload as reload_module
 from stream.engine.commits import Commits
 from stream.engine.dead_letters import LetterDesk
 from stream.engine.deliverer import Deliverer
+from stream.engine.dispatcher import Dispatcher
 from stream.engine.drains import Drains
+from stream.engine.gate import Gate
 from stream.engine.ledger import Ledger
 from stream.engine.partition import Delivery, Tenure
 from stream.engine.reload import Reconfiguration
@@ -256,7 +258,7 @@ def names_share_a_hash() -> Iterator[None]:
     """Two workflows have one entry in the map: what one has done counts for the other."""
     with (
         planted(engine_module, "name_hash", lambda _name: 7),
-        planted(reconfiguration_module, "name_hash", lambda _name: 7),
+        planted(reload_module, "name_hash", lambda _name: 7),
     ):
         yield
 
