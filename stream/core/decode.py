@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import orjson
 
+from stream.core import appearance
 from stream.core.model import CUSTOM_TYPE, SEGMENT_TYPES, Event, Invalid, Reason, Record, type_label
 from stream.core.ports import Validator
 
@@ -53,6 +54,8 @@ class Decoder:
         self._is_strict = mode == "strict"
         self._is_off = mode == "off"
         self._fault = validator.fault
+        self._appearances: dict[str, str] = {}
+        self._told: set[str] = set()
 
     def decode(self, record: Record) -> Event | Invalid | None:
         """The event in `record`, why it is none, or None for a tombstone. Never raises."""
@@ -62,21 +65,26 @@ class Decoder:
         try:
             payload = orjson.loads(body)
         except orjson.JSONDecodeError:
-            if body.startswith(b"\x00"):
-                body = body[_FRAMING_BYTES:]
+            body = _unframed(body)
             try:
                 payload = _parse_again(body)
             except (ValueError, RecursionError) as error:
-                return Invalid(Reason.INVALID_JSON, f"The value is not JSON: {error}.")
+                detail = f"The value is not JSON: {error}."
+                return self._invalid(Reason.INVALID_JSON, detail, record, appearance.of_bytes(record.value or b""))
         if payload.__class__ is not dict:
-            return Invalid(Reason.INVALID_EVENT, "The value is not a JSON object.")
+            detail = "The value is not a JSON object."
+            return self._invalid(Reason.INVALID_EVENT, detail, record, appearance.of_value(payload))
         type_ = payload.get("type")
         if type_.__class__ is not str or type_ not in _KNOWN_TYPES:
             type_ = normal_type(type_) or UNKNOWN_TYPE
+            if type_ not in _KNOWN_TYPES and record.topic not in self._told:
+                self._notice(record.topic, appearance.of_object(payload))
         if not self._is_off:
             fault = self._fault(type_ if self._is_strict else CUSTOM_TYPE, payload)
             if fault is not None:
-                return Invalid(Reason.INVALID_EVENT, fault, type_label(type_))
+                return self._invalid(
+                    Reason.INVALID_EVENT, fault, record, appearance.of_object(payload), type_label(type_)
+                )
         user = payload.get("userId")
         if user.__class__ is not str or not user:
             user = _first_id(payload, body, _DELETE_LANE_FIELDS if type_ == "delete" else _LANE_FIELDS)
@@ -86,6 +94,29 @@ class Decoder:
         if type_ == "delete" or len(user or "") > _LONG_ID or len(message_id or "") > _LONG_ID:
             record.derived_bytes = getsizeof(user) + getsizeof(message_id) + (len(body) if type_ == "delete" else 0)
         return Event(record, body, type_, user, message_id, payload)
+
+    def new_appearances(self) -> dict[str, str]:
+        """What records that are no plain events look like, by topic; each topic once."""
+        new, self._appearances = self._appearances, {}
+        return new
+
+    def _invalid(self, reason: Reason, detail: str, record: Record, looks: str, label: str = CUSTOM_TYPE) -> Invalid:
+        self._notice(record.topic, looks)
+        if looks:
+            detail = f"{detail} It {looks}" if looks.startswith("looks") else looks
+        return Invalid(reason, detail, label)
+
+    def _notice(self, topic: str, looks: str) -> None:
+        if looks and topic not in self._told:
+            self._told.add(topic)
+            self._appearances[topic] = looks
+
+
+def _unframed(body: bytes) -> bytes:
+    """Without what stands before the JSON: a schema's id, or a byte order mark."""
+    if body.startswith(b"\x00"):
+        body = body[_FRAMING_BYTES:]
+    return body.removeprefix(appearance.BOM)
 
 
 def normal_type(raw: object) -> str:

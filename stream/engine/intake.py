@@ -44,7 +44,7 @@ class Intake:
     ) -> None:
         self._policy = policy
         self._validator = validator
-        self.decode: Callable[[Record], Event | Invalid | None] = Decoder(policy.validation, validator).decode
+        self._decoder = Decoder(policy.validation, validator)
         self._routing = Routing(policy, ledger, deliverer, stats, steps)
         self._ledger = ledger
         self._deliverer = deliverer
@@ -65,7 +65,7 @@ class Intake:
 
     def _take_in(self, tenure: Tenure, records: Sequence[Record]) -> None:
         routed: list[Routed] = []
-        decode, route_of = self.decode, self._routing.route_of
+        decode, route_of = self._decoder.decode, self._routing.route_of
         for number, record in enumerate(records, 1):
             decoded = decode(record)
             if isinstance(decoded, Event):
@@ -79,8 +79,19 @@ class Intake:
                 tenure.behind += records[number:]
                 break
         self._routing.take(tenure, routed)
+        self._warn_of_appearances()
         self._deliverer.pump_all()
         self._ledger.room.after_intake(tenure)
+
+    @property
+    def decode(self) -> Callable[[Record], Event | Invalid | None]:
+        """By the rules in force."""
+        return self._decoder.decode
+
+    def _warn_of_appearances(self) -> None:
+        for topic, looks in self._decoder.new_appearances().items():
+            sentence = "Records of this topic are no plain Segment events."
+            self._journal.warning(sentence, topic=topic, looks=looks, limit_key=topic)
 
     def pass_to(self, tenure: Tenure, position: int) -> None:
         """Nothing will arrive any more from below `position` but what is kept back."""
@@ -122,7 +133,7 @@ class Intake:
         `indexes` of the policy's workflows, in its order.
         """
         old, self._policy = self._policy, policy
-        self.decode = Decoder(policy.validation, self._validator).decode
+        self._decoder = Decoder(policy.validation, self._validator)
         self._routing.reconfigure(policy, indexes)
         are_others = (old.validation, old.dead_letters) != (policy.validation, policy.dead_letters)
         held = [tenure for tenure in self._ledger.tenures.values() if tenure.is_held and tenure.phase is Phase.ACTIVE]
