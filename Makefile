@@ -1,7 +1,6 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Each creates what it needs.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
-UV_VERSION := 0.13.9
 # uv from PATH when there is one, else one of our own in .uv/
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 BIN := .venv/bin
@@ -87,7 +86,7 @@ $(STAMP): pyproject.toml uv.lock Makefile $(if $(filter .uv/bin/uv,$(UV)),.uv/bi
 .uv/bin/uv:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tray-stream needs Python 3.11 or newer; set PYTHON=python3.11")'
 	$(PYTHON) -m venv .uv
-	.uv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement .ci/uv.txt uv==$(UV_VERSION)
+	.uv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement .ci/uv.txt
 
 clean:  ## remove what the other targets made
 	rm -rf .venv .uv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

@@ -24,7 +24,7 @@ def test_two_stages_on_one_python() -> None:
     assert BUILD.image == FINAL.image == ARGUMENTS["PYTHON_IMAGE"]
     assert [copy for copy in FINAL.all("COPY") if not copy.startswith("--from=build")] == []
     assert FINAL.all("RUN") == []
-    made = re.search(r"UV_VERSION := (\S+)", (ROOT / "Makefile").read_text())
+    made = re.match(r"uv==(\S+)", (ROOT / ".ci/uv.txt").read_text())
     assert made is not None
     assert UV.image.endswith(f"/uv:{made[1]}")
 
