@@ -14,8 +14,9 @@ from stream.app.policies import Layout, dead_letter_plan, delivery_rules, engine
 from stream.app.senders import Way
 from stream.app.start import count_dead_letters
 from stream.core.errors import EngineInvariantError
+from stream.core.listener import Spans
 from stream.core.model import DeadLetter
-from stream.core.ports import Journal, Spans
+from stream.core.ports import Journal
 from stream.core.stats import EngineStats
 from stream.engine.engine import Edges, Engine
 from stream.kafka.client_config import KafkaPolicy, consumer_config, producer_config
@@ -118,7 +119,7 @@ def build_world(
         clock=LoopClock(loop),
         journal=journal,
         rng=Random(),
-        trace=trace,
+        listeners=() if trace is None else (trace,),
         spans=spans,
     )
     engine = Engine(engine_policy(settings, layout), delivery_rules(settings), edges, stats)

@@ -134,26 +134,6 @@ class DeadLetters(Protocol):
         """
 
 
-class Trace(Protocol):
-    """Told of each step for external checkers. `event` is a word of design section 12."""
-
-    def emit(self, event: str, /, **fields: object) -> None:
-        """Record one step; never raises."""
-
-    def flush(self) -> None:
-        """Make what was recorded outlive the process; never raises."""
-
-
-class Spans(Trace, Protocol):
-    """Follows deliveries and their attempts as spans; told of each step as a trace is."""
-
-    def around_build(self, workflow: str, build: Build) -> Build:
-        """The same, with a span for each request."""
-
-    def around_sender(self, sender: Sender) -> Sender:
-        """The same, which ends the spans of the requests it sends."""
-
-
 class Journal(Protocol):
     """Told of changes of state in words, for people."""
 

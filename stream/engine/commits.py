@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from functools import partial
 
 from stream.core.commit_map import CommitMap, encode
+from stream.core.listener import DeliveryListener
 from stream.core.model import CommitOffset, CommitOutcome, CommitResult
-from stream.core.ports import Cancel, Journal, Scheduler, Source, Trace
+from stream.core.ports import Cancel, Journal, Scheduler, Source
 from stream.core.stats import EngineStats
 from stream.engine.ledger import Ledger
 from stream.engine.partition import Phase, Tenure
@@ -30,7 +31,7 @@ class Commits:
         clock: Scheduler,
         stats: EngineStats,
         journal: Journal,
-        trace: Trace | None,
+        listeners: Sequence[DeliveryListener],
         metadata_max_bytes: int,
     ) -> None:
         self._interval_s = interval_s
@@ -40,7 +41,7 @@ class Commits:
         self._clock = clock
         self._stats = stats
         self._journal = journal
-        self._trace = trace
+        self._listeners = listeners
         self._metadata_max_bytes = metadata_max_bytes
         self._timer: Cancel | None = None
         self._is_stopped = False
@@ -68,8 +69,8 @@ class Commits:
             return None
         tenure.committing, tenure.committing_metadata = watermark, metadata
         tenure.commits_under_way += 1
-        if self._trace is not None:
-            self._trace.flush()  # what allows this commit must be on record before it is made
+        for listener in self._listeners:
+            listener.flush()
         return CommitOffset(tenure.epoch, watermark, metadata)
 
     def _done_map(self, tenure: Tenure) -> str:
@@ -89,8 +90,8 @@ class Commits:
         if tenure is not None:
             self._note(tenure, result, stored)
         where = {"topic": result.tp.topic, "partition": result.tp.partition, "offset": result.offset}
-        if self._trace is not None:
-            self._trace.emit("committed", **where, ok=stored)
+        for listener in self._listeners:
+            listener.on_committed(result.tp, result.offset, stored)
         if result.error == TOO_LARGE:
             self._shorten_maps()
         elif result.outcome is CommitOutcome.FAILED:

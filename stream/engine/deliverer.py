@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
+from stream.core.listener import DeliveryListener
 from stream.core.model import RESENT, Answer, Reason, Settlement
 from stream.core.moments import format_time
 from stream.core.outcome import OutcomeTable, Verdict, retry_after_s
 from stream.core.ports import Answered, Journal, Scheduler
 from stream.core.retry import RetryPolicy
 from stream.engine.endings import Endings
-from stream.engine.listener import Steps
 from stream.engine.pacing import Turn
 from stream.engine.partition import Delivery, OpenEvent, Phase, Tenure
 from stream.engine.workflow import Line
@@ -41,7 +41,7 @@ class Deliverer:
         clock: Scheduler,
         rng: Random,
         journal: Journal,
-        steps: Steps,
+        listeners: Sequence[DeliveryListener],
     ) -> None:
         self.lines = lines
         """By the engine's indexes; one of a workflow that was removed stays until another takes its place."""
@@ -53,7 +53,7 @@ class Deliverer:
         self._clock = clock
         self._rng = rng
         self._journal = journal
-        self._steps = steps
+        self._listeners = listeners
         endings.pump = self.pump
         for line in lines:
             self.listen(line)
@@ -196,8 +196,9 @@ class Deliverer:
                 continue
             if not is_calm or delivery.is_probe:
                 self._workflow_works(line, delivery, True, now)
-            if self._steps.is_on:
-                self._steps.delivered(delivery, line.policy.name, answer.status)
+            for listener in self._listeners:
+                record = delivery.open_event.event.record
+                listener.on_delivered(record, line.policy.name, delivery.attempts, answer.status)
             delivered.append(delivery)
         line.stats.attempt_duration.observe_all(elapsed)
         for elapsed_s in probed:  # one at a time: it says nothing about how many may be in flight

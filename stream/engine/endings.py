@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 
+from stream.core.listener import DeliveryListener
 from stream.core.model import Answer, DeadLetter, DeadLetterPolicy, FilterReason, Reason, Record, Settlement
 from stream.core.ports import Journal, Scheduler
 from stream.core.quoted import without_quotes
 from stream.engine.dead_letters import LetterDesk
 from stream.engine.ledger import Ledger
-from stream.engine.listener import Steps, topic_id_field
 from stream.engine.partition import Delivery, Phase, Tenure
 from stream.engine.workflow import Line
 
@@ -29,7 +29,7 @@ class Endings:
         clock: Scheduler,
         rng: Random,
         journal: Journal,
-        steps: Steps,
+        listeners: Sequence[DeliveryListener],
     ) -> None:
         self.pump: Callable[[Line], None] = lambda _line: None
         self._policy = policy
@@ -39,7 +39,7 @@ class Endings:
         self._clock = clock
         self._rng = rng
         self._journal = journal
-        self._steps = steps
+        self._listeners = listeners
 
     def finish(self, line: Line, deliveries: Sequence[Delivery]) -> None:
         """The workflow is done with these events: lanes go on, and with its last workflow an offset settles."""
@@ -50,7 +50,8 @@ class Endings:
         """The settings changed and the workflow does not want these any more; their lanes are the caller's business."""
         for delivery in deliveries:
             reason, record = delivery.unwanted or FilterReason.REMOVED, delivery.open_event.event.record
-            self._steps.emit("filtered", record, line.policy.name, reason=reason)
+            for listener in self._listeners:
+                listener.on_filtered(record, line.policy.name, reason)
             if reason is FilterReason.REMOVED:
                 self._ledger.count_removed()
             else:
@@ -99,7 +100,8 @@ class Endings:
             return
         line.stats.filtered[FilterReason.GIVEN_UP] += 1
         record = delivery.open_event.event.record
-        self._steps.emit("filtered", record, line.policy.name, reason=FilterReason.GIVEN_UP)
+        for listener in self._listeners:
+            listener.on_filtered(record, line.policy.name, FilterReason.GIVEN_UP)
         self.finish(line, [delivery])
 
     def gave_up(self, line: Line, delivery: Delivery) -> bool:
@@ -200,7 +202,8 @@ class Endings:
         line.stats.dead_letters[reason] += 1
         delivery.open_event.settlement = Settlement.DEAD_LETTERED
         record, name = delivery.open_event.event.record, line.policy.name
-        self._steps.emit("dead_lettered", record, name, reason=reason, **topic_id_field(letter.topic_id))
+        for listener in self._listeners:
+            listener.on_dead_lettered(record, name, reason, letter.topic_id)
         self._journal.warning(
             "An event became a dead letter.", workflow=name, reason=reason, status=status, place=str(record.place)
         )

@@ -11,6 +11,7 @@ from functools import partial
 from random import Random
 
 from stream.core.commit_map import name_hash
+from stream.core.listener import DeliveryListener, Spans
 from stream.core.model import (
     CommitOffset,
     CommitResult,
@@ -21,7 +22,7 @@ from stream.core.model import (
     StartedPartition,
     TopicPartition,
 )
-from stream.core.ports import DeadLetters, Journal, OnDrained, Scheduler, Sender, Source, Spans, Trace, Validator
+from stream.core.ports import DeadLetters, Journal, OnDrained, Scheduler, Sender, Source, Validator
 from stream.core.stats import EngineStats
 from stream.engine.appetite import Appetite
 from stream.engine.commits import Commits
@@ -32,7 +33,6 @@ from stream.engine.endings import Endings
 from stream.engine.housekeeping import Overview
 from stream.engine.intake import Intake
 from stream.engine.ledger import Ledger
-from stream.engine.listener import Steps, joined, topic_id_field
 from stream.engine.partition import Phase, Tenure
 from stream.engine.reload import Reconfiguration
 from stream.engine.restored import restore
@@ -50,7 +50,7 @@ class Edges:
     clock: Scheduler
     journal: Journal
     rng: Random
-    trace: Trace | None = None
+    listeners: Sequence[DeliveryListener] = ()
     spans: Spans | None = None
     """Follows each delivery and attempt."""
 
@@ -64,15 +64,15 @@ class Engine:
         self.on_joined: Callable[[], None] = lambda: None
         """Told at each assignment, an empty one included."""
         self._edges = edges
-        self._trace = joined(edges.trace, edges.spans)
-        clock, rng, journal, steps = edges.clock, edges.rng, edges.journal, Steps(self._trace)
+        clock, rng, journal = edges.clock, edges.rng, edges.journal
+        self._listeners = listeners = (*edges.listeners, *([edges.spans] if edges.spans else []))
         self._hashes: list[int | None] = [name_hash(workflow.name) for workflow in policy.workflows]
         self._ledger = Ledger(policy.limits, stats, edges.source)
         letters = LetterDesk(edges.dead_letters, clock, stats, journal)
-        endings = Endings(policy.dead_letters, rules.retry.max_s, self._ledger, letters, clock, rng, journal, steps)
+        endings = Endings(policy.dead_letters, rules.retry.max_s, self._ledger, letters, clock, rng, journal, listeners)
         lines = _lines(policy, edges, stats)
         self._endings = endings
-        self._deliverer = Deliverer(lines, rules, endings, clock, rng, journal, steps)
+        self._deliverer = Deliverer(lines, rules, endings, clock, rng, journal, listeners)
         self._commits = Commits(
             policy.commit_interval_s,
             self._hashes,
@@ -81,13 +81,15 @@ class Engine:
             clock,
             stats,
             journal,
-            self._trace,
+            listeners,
             policy.limits.metadata_max_bytes,
         )
         self._drains = Drains(policy.drain_timeout_s, self._ledger, self._deliverer, self._commits, clock)
         self._drains.on_ended = self._on_ended
         letters.on_idle = self._deliverer.on_idle = self._drains.on_idle
-        self._intake = Intake(policy, edges.validator, self._ledger, self._deliverer, letters, stats, journal, steps)
+        self._intake = Intake(
+            policy, edges.validator, self._ledger, self._deliverer, letters, stats, journal, listeners
+        )
         self._appetite = Appetite(self._deliverer, self._ledger.room, clock)
         self._overview = Overview(lines, self._ledger, self._intake, endings, clock, journal)
         self._reconfiguration = Reconfiguration(
@@ -97,7 +99,8 @@ class Engine:
 
     def start(self) -> None:
         """Begin to commit on the interval."""
-        self._emit("started", workflows=list(self.stats.workflows))
+        for listener in self._listeners:
+            listener.on_started(list(self.stats.workflows))
         self._commits.start()
         self._overview.start()
 
@@ -108,7 +111,8 @@ class Engine:
         if self._ledger.tenures:
             self.on_lost(list(self._ledger.tenures))
         self._drains.end_all()
-        self._emit("stopped")
+        for listener in self._listeners:
+            listener.on_stopped()
 
     def fail(self) -> None:
         """A promise was broken somewhere: from here on nothing is committed and nothing new is sent."""
@@ -158,7 +162,8 @@ class Engine:
         for one in started:
             self._ledger.begin(one, restore(one, self._hashes, self.stats, self._edges.journal))
             self.stats.records_lost[one.tp] += lost[one.tp]
-            self._emit("assigned", one.tp, offset=one.start, **topic_id_field(one.topic_id))
+            for listener in self._listeners:
+                listener.on_assigned(one.tp, one.start, one.topic_id)
         self._ledger.room.tell_source()
         self.stats.rebalances["assigned"] += 1
         self.stats.note_contact(Contact.answered(self._edges.clock.wall()))  # it is Kafka that assigns
@@ -200,7 +205,8 @@ class Engine:
         lost = self._ledger.owned(tps)
         self._drains.close(lost)
         for tenure in lost:
-            self._emit("lost", tenure.tp)
+            for listener in self._listeners:
+                listener.on_lost(tenure.tp)
         self._edges.journal.warning("Partitions lost; their events are received again.", partitions=_listed(tps))
 
     def on_committed(self, results: Sequence[CommitResult]) -> None:
@@ -233,13 +239,8 @@ class Engine:
         return tenure is not None and tenure.epoch == epoch and tenure.tracker.open_count > 0
 
     def _on_ended(self, tenure: Tenure) -> None:
-        self._emit("revoked", tenure.tp)
-
-    def _emit(self, word: str, tp: TopicPartition | None = None, **fields: object) -> None:
-        if self._trace is None:
-            return
-        where = {} if tp is None else {"topic": tp.topic, "partition": tp.partition}
-        self._trace.emit(word, **where, **fields)
+        for listener in self._listeners:
+            listener.on_revoked(tenure.tp)
 
 
 def _lines(policy: EnginePolicy, edges: Edges, stats: EngineStats) -> list[Line]:

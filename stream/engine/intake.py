@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from stream.core.decode import Decoder
+from stream.core.listener import DeliveryListener
 from stream.core.model import (
     CUSTOM_TYPE,
     NO_PAYLOAD,
@@ -23,7 +24,6 @@ from stream.core.stats import EngineStats
 from stream.engine.dead_letters import LetterDesk
 from stream.engine.deliverer import Deliverer
 from stream.engine.ledger import Ledger
-from stream.engine.listener import Steps, topic_id_field
 from stream.engine.partition import Phase, Tenure
 from stream.engine.routing import Routed, Routing
 
@@ -40,18 +40,18 @@ class Intake:
         letters: LetterDesk,
         stats: EngineStats,
         journal: Journal,
-        steps: Steps,
+        listeners: Sequence[DeliveryListener],
     ) -> None:
         self._policy = policy
         self._validator = validator
         self._decoder = Decoder(policy.validation, validator)
-        self._routing = Routing(policy, ledger, deliverer, stats, steps)
+        self._routing = Routing(policy, ledger, deliverer, stats, listeners)
         self._ledger = ledger
         self._deliverer = deliverer
         self._letters = letters
         self._stats = stats
         self._journal = journal
-        self._steps = steps
+        self._listeners = listeners
 
     def take(self, tenure: Tenure, records: Sequence[Record]) -> None:
         """Admit and route these records, then start what may start.
@@ -124,7 +124,8 @@ class Intake:
             self._route_invalid(tenure, record, decoded)
             return
         self._stats.tombstones += 1
-        self._steps.emit("filtered", record, None, reason=FilterReason.TOMBSTONE)
+        for listener in self._listeners:
+            listener.on_filtered(record, None, FilterReason.TOMBSTONE)
         self._ledger.settle(tenure, [record], Settlement.FILTERED)
 
     def reconfigure(self, policy: EnginePolicy, indexes: Sequence[int]) -> list[Tenure]:
@@ -176,7 +177,8 @@ class Intake:
             return
         self._stats.given_up += 1
         tenure.unrouted.discard(record.offset)
-        self._steps.emit("filtered", record, None, reason=FilterReason.GIVEN_UP)
+        for listener in self._listeners:
+            listener.on_filtered(record, None, FilterReason.GIVEN_UP)
         self._ledger.settle(tenure, [record], Settlement.FILTERED)
 
     def _hold(self, tenure: Tenure, record: Record, invalid: Invalid) -> None:
@@ -215,5 +217,6 @@ class Intake:
             place=str(record.place),
         )
         tenure.unrouted.discard(record.offset)
-        self._steps.emit("dead_lettered", record, None, reason=reason, **topic_id_field(letter.topic_id))
+        for listener in self._listeners:
+            listener.on_dead_lettered(record, None, reason, letter.topic_id)
         self._ledger.settle(tenure, [record], Settlement.DEAD_LETTERED)

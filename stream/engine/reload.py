@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from stream.core.commit_map import name_hash
 from stream.core.filter import WorkflowFilter
+from stream.core.listener import Spans
 from stream.core.model import EnginePolicy, Event, FilterReason, Record, WorkflowPolicy
-from stream.core.ports import Clock, Journal, Sender, Spans
+from stream.core.ports import Clock, Journal, Sender
 from stream.core.stats import EngineStats, WorkflowStats
 from stream.engine.deliverer import Deliverer
 from stream.engine.endings import Endings

@@ -6,11 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
 from stream.core.filter import EventFilter, Route
+from stream.core.listener import DeliveryListener
 from stream.core.model import NO_PAYLOAD, EnginePolicy, Event, Record, Settlement, type_label
 from stream.core.stats import EngineStats
 from stream.engine.deliverer import Deliverer
 from stream.engine.ledger import Ledger
-from stream.engine.listener import Steps
 from stream.engine.partition import OpenEvent, Tenure
 
 Routed = tuple[Event, Route]
@@ -21,7 +21,12 @@ class Routing:
     """Sends events the way that the filters and the commit's map say."""
 
     def __init__(
-        self, policy: EnginePolicy, ledger: Ledger, deliverer: Deliverer, stats: EngineStats, steps: Steps
+        self,
+        policy: EnginePolicy,
+        ledger: Ledger,
+        deliverer: Deliverer,
+        stats: EngineStats,
+        listeners: Sequence[DeliveryListener],
     ) -> None:
         self.route_of: Callable[[Event], Route]
         """Where an event goes by the filters; needs its payload."""
@@ -29,7 +34,7 @@ class Routing:
         self._ledger = ledger
         self._deliverer = deliverer
         self._stats = stats
-        self._steps = steps
+        self._listeners = listeners
 
     def reconfigure(self, policy: EnginePolicy, indexes: Sequence[int]) -> None:
         """Route by these filters; `indexes` of the policy's workflows, in its order."""
@@ -80,8 +85,8 @@ class Routing:
         for workflow, reason in route.unwanted:
             line = self._deliverer.lines[workflow]
             line.stats.filtered[reason] += 1
-            if self._steps.is_on:
-                self._steps.emit("filtered", record, line.policy.name, reason=reason)
+            for listener in self._listeners:
+                listener.on_filtered(record, line.policy.name, reason)
 
     def _not_done(self, tenure: Tenure, offset: int, wanted: tuple[int, ...]) -> tuple[int, ...]:
         """Those of the workflows that have not got it by the map that the tenure began with."""

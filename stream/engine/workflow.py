@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
+from stream.core.listener import Spans
 from stream.core.model import EnginePolicy, Event, WorkflowPolicy
-from stream.core.ports import Build, Cancel, Clock, Sender, Spans
+from stream.core.ports import Build, Cancel, Clock, Sender
 from stream.core.request import RequestBuilder
 from stream.core.stats import WorkflowStats
 from stream.engine.dispatcher import Dispatcher, lane_of

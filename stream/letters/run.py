@@ -9,10 +9,12 @@ from random import Random
 from stream.app.loop_clock import LoopClock
 from stream.app.policies import Layout, delivery_rules, engine_policy
 from stream.app.senders import open_senders
+from stream.core.listener import DeliveryListener
 from stream.core.model import (
     DeadLetterPolicy,
     EnginePolicy,
     Place,
+    Reason,
     Record,
     RecordBatch,
     StartedPartition,
@@ -56,7 +58,7 @@ class Parts:
     """How many there are: they share the process's limits."""
 
 
-class LetterRun:
+class LetterRun(DeliveryListener):
     """Feeds the engine until each of the workflow's letters has ended, or it is stopped. On the running event loop."""
 
     def __init__(self, workflow: Workflow, tasks: Tasks, parts: Parts) -> None:
@@ -87,7 +89,7 @@ class LetterRun:
             clock=LoopClock(asyncio.get_running_loop()),
             journal=parts.journal,
             rng=Random(),
-            trace=self,
+            listeners=(self,),
         )
         self._engine = Engine(policy, delivery_rules(parts.settings), edges, self.stats)
 
@@ -122,24 +124,23 @@ class LetterRun:
         self._engine.fail()
         self.stop()
 
-    # What the engine tells: the `Trace` protocol.
+    # What the engine tells its listeners.
 
-    def emit(self, event: str, /, **fields: object) -> None:
-        """An event ended at the workflow: its letters are done with, or newer ones are acknowledged."""
-        if event not in ("delivered", "dead_lettered"):
-            return
-        place = Place(str(fields["topic"]), int(str(fields["partition"])), int(str(fields["offset"])))
-        if event == "delivered":
-            self._failed_in_a_row = 0
-            self._parts.desk.delivered(self._tasks, place, self.name)
-        else:
-            self._parts.desk.failed(self._tasks, place, self.name)
+    def on_delivered(self, record: Record, workflow: str, attempts: int, status: int) -> None:
+        """The event's letters are done with."""
+        self._failed_in_a_row = 0
+        self._parts.desk.delivered(self._tasks, record.place, self.name)
+        self._note_end()
+
+    def on_dead_lettered(self, record: Record, workflow: str | None, reason: Reason, topic_id: str) -> None:
+        """Newer letters of the event are acknowledged."""
+        self._parts.desk.failed(self._tasks, record.place, self.name)
+        self._note_end()
+
+    def _note_end(self) -> None:
         self._open -= 1
         self.ended += 1
         self._changed.set()
-
-    def flush(self) -> None:
-        """Nothing is buffered."""
 
     def _count_failure(self) -> None:
         self._failed_in_a_row += 1

@@ -10,13 +10,14 @@ from typing import BinaryIO
 import orjson
 
 from stream.core.errors import ConfigError, Problem
+from stream.core.listener import TraceLines
 from stream.core.ports import Clock, Journal
 
 BUFFER_BYTES = 64 * 1024
 
 
-class TraceFile:
-    """`ports.Trace` of one consumer group, into a file; `for_group` gives another group's, into the same file.
+class TraceFile(TraceLines):
+    """The trace of one consumer group, into a file; `for_group` gives another group's, into the same file.
 
     Each line has `t` (Unix seconds), `group`, `event` (the step) and the step's own fields. Lines are buffered until
     the buffer is full or `flush` is called. A file that exists is added to, never overwritten.
@@ -70,8 +71,8 @@ class TraceFile:
             self._journal.error("The trace is incomplete.", error=_reason(error))
 
 
-class GroupTrace:
-    """`ports.Trace` of one more consumer group in a file that a `TraceFile` owns."""
+class GroupTrace(TraceLines):
+    """The trace of one more consumer group in a file that a `TraceFile` owns."""
 
     def __init__(self, file: TraceFile, group: str) -> None:
         self._file = file

@@ -9,9 +9,9 @@ from typing import Any
 
 import orjson
 
+from stream.core.listener import Spans
 from stream.core.model import EnginePolicy, TopicPartition, WorkflowPolicy
 from stream.core.outcome import OutcomeTable
-from stream.core.ports import Spans
 from stream.core.retry import RetryPolicy
 from stream.core.stats import EngineStats
 from stream.engine.deliverer import DeliveryRules
@@ -66,7 +66,7 @@ class EngineWorld:
             clock=self.clock,
             journal=self.journal,
             rng=self._rng,
-            trace=self.trace,
+            listeners=(self.trace,),
             spans=self._spans,
         )
         self.engine = Engine(self.policy, self.rules, edges, self.stats)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, repeat
 
+from stream.core.listener import TraceLines
 from stream.core.model import RESENT, Answer, DeadLetter, HttpRequest
 from stream.core.ports import Answered, Attempt, Cancel, Scheduler
 
@@ -123,8 +124,8 @@ class MemoryDeadLetters:
         on_written(error)
 
 
-class RecordingTrace:
-    """Fulfils `Trace`: keeps what it is told."""
+class RecordingTrace(TraceLines):
+    """Keeps each step."""
 
     def __init__(self) -> None:
         self.steps: list[dict[str, object]] = []
@@ -132,9 +133,6 @@ class RecordingTrace:
     def emit(self, event: str, /, **fields: object) -> None:
         """Keep one step."""
         self.steps.append({"event": event, **fields})
-
-    def flush(self) -> None:
-        """Nothing to do."""
 
 
 class SilentJournal:

@@ -286,7 +286,7 @@ class Simulation:
             clock=ProcessClock(self.clock, member),
             journal=SilentJournal(),
             rng=self.rng,
-            trace=trace,
+            listeners=(trace,),
         )
         engine = Engine(self.policy, _RULES, edges, stats)
         process.__init__(next(self._numbers), member, stats, trace, engine, senders)  # type: ignore[misc]  # they know it

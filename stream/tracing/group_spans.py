@@ -10,14 +10,13 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from stream.core.model import Event, HttpRequest, TopicPartition, type_label
+from stream.core.listener import Spans
+from stream.core.model import Event, FilterReason, HttpRequest, Reason, Record, TopicPartition, type_label
 from stream.core.ports import Build, Sender
 from stream.core.request import traceparent
 from stream.tracing.attempts import TracedRequest, TracedSender, with_traceparent
 
 _PROPAGATOR = TraceContextTextMapPropagator()
-_ENDINGS = {"delivered": "delivered", "dead_lettered": "dead_lettered", "filtered": "filtered"}
-"""Steps that end a delivery, and what its span then says of its outcome."""
 ABANDONED = "abandoned"
 """The partition went away first; its next owner delivers the event again."""
 
@@ -34,8 +33,8 @@ class OpenDelivery:
     attempts: int = 0
 
 
-class GroupSpans:
-    """`ports.Spans` of one consumer group; called on the event loop alone.
+class GroupSpans(Spans):
+    """The spans of one consumer group; called on the event loop alone.
 
     A delivery's span begins with its first attempt; how long the event had waited until then is `tray.age_ms`.
     """
@@ -58,21 +57,34 @@ class GroupSpans:
         """The same, which ends the spans of the requests it sends."""
         return TracedSender(sender)
 
-    def emit(self, event: str, /, **fields: object) -> None:
-        """A step of an engine; those that end deliveries end their spans. Never raises."""
-        topic, partition = fields.get("topic"), fields.get("partition")
-        if event == "stopped":
-            for tp in list(self._open):
-                self._abandon(tp)
-        elif isinstance(topic, str) and isinstance(partition, int):
-            tp = TopicPartition(topic, partition)
-            if event in _ENDINGS:
-                self._end(tp, fields, _ENDINGS[event])
-            elif event in ("assigned", "revoked", "lost"):
-                self._abandon(tp)
+    def on_delivered(self, record: Record, workflow: str, attempts: int, status: int) -> None:
+        """The delivery's span ends well."""
+        self._end(record, workflow, "delivered", attempts=attempts)
 
-    def flush(self) -> None:
-        """Nothing: spans are sent in batches by a thread of their own, and no commit waits for them."""
+    def on_filtered(self, record: Record, workflow: str | None, reason: FilterReason) -> None:
+        """It is not sent any more, as the settings have it."""
+        self._end(record, workflow, "filtered", reason)
+
+    def on_dead_lettered(self, record: Record, workflow: str | None, reason: Reason, topic_id: str) -> None:
+        """The delivery's span ends with an error."""
+        self._end(record, workflow, "dead_lettered", reason)
+
+    def on_assigned(self, tp: TopicPartition, start: int, topic_id: str) -> None:
+        """What was open of an earlier assignment ends."""
+        self._abandon(tp)
+
+    def on_revoked(self, tp: TopicPartition) -> None:
+        """What is open is the next owner's."""
+        self._abandon(tp)
+
+    def on_lost(self, tp: TopicPartition) -> None:
+        """What is open is the next owner's."""
+        self._abandon(tp)
+
+    def on_stopped(self) -> None:
+        """What is still open ends."""
+        for tp in list(self._open):
+            self._abandon(tp)
 
     def _build(self, workflow: str, build: Build, event: Event) -> HttpRequest:
         request = build(event)
@@ -115,20 +127,16 @@ class GroupSpans:
         span = self._tracer.start_span(f"process {record.topic}", context, SpanKind.CONSUMER, attributes)
         return OpenDelivery(span, set_span_in_context(span, context))
 
-    def _end(self, tp: TopicPartition, fields: dict[str, object], outcome: str) -> None:
-        offset, workflow = fields.get("offset"), fields.get("workflow")
-        if not isinstance(offset, int) or not (workflow is None or isinstance(workflow, str)):
-            return
-        of_partition = self._open.get(tp)
-        delivery = of_partition.pop((offset, workflow), None) if of_partition else None
+    def _end(self, record: Record, workflow: str | None, outcome: str, reason: str = "", attempts: int = 0) -> None:
+        of_partition = self._open.get(TopicPartition(record.topic, record.partition))
+        delivery = of_partition.pop((record.offset, workflow), None) if of_partition else None
         if delivery is None:
             return
-        if isinstance(attempts := fields.get("attempts"), int):  # with requests that a sender had to send again
-            delivery.attempts = max(delivery.attempts, attempts)
-        if reason := fields.get("reason"):
-            delivery.span.set_attribute("tray.reason", str(reason))
+        delivery.attempts = max(delivery.attempts, attempts)  # with requests that a sender had to send again
+        if reason:
+            delivery.span.set_attribute("tray.reason", reason)
         if outcome == "dead_lettered":
-            delivery.span.set_status(Status(StatusCode.ERROR, str(fields.get("reason", ""))))
+            delivery.span.set_status(Status(StatusCode.ERROR, reason))
         _finish(delivery, outcome)
 
     def _abandon(self, tp: TopicPartition) -> None:
