@@ -52,8 +52,7 @@ class EngineRun:
     def begin(self, on_joined: Callable[[], None]) -> None:
         """Join the group and go on until stopped, at the end of `ranges` if there are any, or broken."""
         engine, owner = self.world.engine, self.world.owner
-        engine.on_joined = on_joined
-        engine.start()
+        engine.start(on_joined)
         owner.begin(engine, self._end)
         self._tasks = [asyncio.create_task(self._watch.follow_ends()), asyncio.create_task(self._supervise())]
         for task in self._tasks:

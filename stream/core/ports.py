@@ -101,20 +101,20 @@ class Source(Protocol):
 
 Attempt = Any
 """Whatever the caller tells its attempts apart by; a sender compares it by identity, and gives it back."""
-Answered = tuple[Attempt, Answer, float]
+AttemptResult = tuple[Attempt, Answer, float]
 """(attempt, its answer, seconds that it took)."""
+OnResults = Callable[[Sequence[AttemptResult]], None]
+"""Called from the event loop with the results since the last call."""
 
 
 class Sender(Protocol):
     """Sends requests to one workflow. Retries, order and limits are not its business."""
 
-    on_answers: Callable[[Sequence[Answered]], None]
-    """Called from the event loop with what was answered since the last time; set by whoever uses the sender."""
+    def send(self, request: HttpRequest, attempt: Attempt, on_results: OnResults) -> None:
+        """Start one attempt; `on_results` gets its result exactly once, later, unless it is cancelled.
 
-    def send(self, request: HttpRequest, attempt: Attempt) -> None:
-        """Start one attempt; it is among `on_answers` exactly once, later, unless it is cancelled.
-
-        Before that it may be there once with `RESENT`: the request was sent a second time, the attempt continues.
+        Before that it may get `RESENT` once: the request was sent a second time, the attempt continues. Of all attempts
+        of one sender `on_results` is the same.
         """
 
     def cancel(self, attempt: Attempt) -> None:

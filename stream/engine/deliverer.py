@@ -11,7 +11,7 @@ from stream.core.listener import DeliveryListener
 from stream.core.model import RESENT, Answer, Reason, Settlement
 from stream.core.moments import format_time
 from stream.core.outcome import OutcomeTable, Verdict, retry_after_s
-from stream.core.ports import Answered, Journal, Scheduler
+from stream.core.ports import AttemptResult, Journal, Scheduler
 from stream.core.retry import RetryPolicy
 from stream.engine.endings import Endings
 from stream.engine.pacing import Turn
@@ -55,12 +55,6 @@ class Deliverer:
         self._journal = journal
         self._listeners = listeners
         endings.pump = self.pump
-        for line in lines:
-            self.listen(line)
-
-    def listen(self, line: Line) -> None:
-        """Hear of the answers to its requests."""
-        line.sender.on_answers = partial(self._on_answers, line)
 
     # Offering and starting.
 
@@ -114,7 +108,7 @@ class Deliverer:
 
     def _send(self, line: Line, deliveries: Sequence[Delivery], now: float, charge: int = 1) -> None:
         open_time, generation = line.pace.gate.open_time(now), line.pace.gate.generation
-        build, send = line.build, line.sender.send
+        build, send, on_results = line.build, line.sender.send, partial(self._on_results, line)
         may_give_up = bool(line.policy.give_up)
         for delivery in deliveries:
             if may_give_up and self._endings.gave_up(line, delivery):
@@ -125,7 +119,7 @@ class Deliverer:
                 delivery.clock_start = open_time
             open_event = delivery.open_event
             open_event.tenure.in_flight.add(delivery)
-            send(build(open_event.event), delivery)
+            send(build(open_event.event), delivery, on_results)
 
     def _wake_later(self, line: Line) -> None:
         if line.wake is not None:
@@ -166,14 +160,14 @@ class Deliverer:
 
     # Answers.
 
-    def _on_answers(self, line: Line, answered: Sequence[Answered]) -> None:
+    def _on_results(self, line: Line, results: Sequence[AttemptResult]) -> None:
         """What came since the last time. Deliveries are put on the books together, after what failed."""
         now, verdict_of = self._clock.monotonic(), self.rules.outcomes.verdict
         attempts, elapsed, pushed_back, probed = line.stats.attempts, list[float](), list[float](), list[float]()
         draining: set[Tenure] = set()
         delivered: list[Delivery] = []
         is_calm = line.is_calm
-        for delivery, answer, elapsed_s in answered:
+        for delivery, answer, elapsed_s in results:
             tenure = delivery.open_event.tenure
             if delivery not in tenure.in_flight:
                 continue  # given up while its answer was on the way to us

@@ -61,8 +61,7 @@ class Engine:
     def __init__(self, policy: EnginePolicy, rules: DeliveryRules, edges: Edges, stats: EngineStats) -> None:
         self.stats = stats
         self.is_failed = False
-        self.on_joined: Callable[[], None] = lambda: None
-        """Told at each assignment, an empty one included."""
+        self._on_joined: Callable[[], None] | None = None
         self._edges = edges
         clock, rng, journal = edges.clock, edges.rng, edges.journal
         self._listeners = listeners = (*edges.listeners, *([edges.spans] if edges.spans else []))
@@ -97,8 +96,9 @@ class Engine:
         )
         self._overview.tidy = self._reconfiguration.tidy
 
-    def start(self) -> None:
-        """Begin to commit on the interval."""
+    def start(self, on_joined: Callable[[], None] | None = None) -> None:
+        """Begin to commit on the interval. `on_joined` is called at each assignment, an empty one included."""
+        self._on_joined = on_joined
         for listener in self._listeners:
             listener.on_started(list(self.stats.workflows))
         self._commits.start()
@@ -167,7 +167,8 @@ class Engine:
         self._ledger.room.tell_source()
         self.stats.rebalances["assigned"] += 1
         self.stats.note_contact(Contact.answered(self._edges.clock.wall()))  # it is Kafka that assigns
-        self.on_joined()
+        if self._on_joined is not None:
+            self._on_joined()
         self._edges.journal.info("Partitions assigned.", partitions=_listed([one.tp for one in started]))
 
     def on_records(self, batch: RecordBatch) -> None:

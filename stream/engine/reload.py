@@ -74,7 +74,6 @@ class Reconfiguration:
             else:
                 self._put(index, workflow, policy, sender)
             self._hashes[index] = name_hash(workflow.name)
-            self._deliverer.listen(self._lines[index])
 
     def sweep(self, decode: Decode) -> None:
         """End what waits and is not wanted any more, or named to be given up; lay the lanes of the rest anew.

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
 
 from stream.core.model import HttpRequest
-from stream.core.ports import Answered, Attempt, Sender
+from stream.core.ports import Attempt, OnResults, Sender
 from stream.letters.marks import Marks
 
 
@@ -18,21 +17,12 @@ class MarkedSender:
         self._marks = marks
         self._workflow = workflow
         self._limit = limit
-        self._waiting: deque[tuple[HttpRequest, Attempt]] = deque()
+        self._waiting: deque[tuple[HttpRequest, Attempt, OnResults]] = deque()
         marks.listeners.append(self._go_on)
 
-    @property
-    def on_answers(self) -> Callable[[Sequence[Answered]], None]:
-        """Called with what was answered."""
-        return self._sender.on_answers
-
-    @on_answers.setter
-    def on_answers(self, on_answers: Callable[[Sequence[Answered]], None]) -> None:
-        self._sender.on_answers = on_answers
-
-    def send(self, request: HttpRequest, attempt: Attempt) -> None:
+    def send(self, request: HttpRequest, attempt: Attempt, on_results: OnResults) -> None:
         """Start one attempt now, or as soon as enough is marked; its time begins then."""
-        self._waiting.append((request, attempt))
+        self._waiting.append((request, attempt, on_results))
         self._go_on()
 
     def cancel(self, attempt: Attempt) -> None:

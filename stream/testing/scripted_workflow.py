@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, repeat
 
 from stream.core.listener import TraceLines
 from stream.core.model import RESENT, Answer, DeadLetter, HttpRequest
-from stream.core.ports import Answered, Attempt, Cancel, Scheduler
+from stream.core.ports import Attempt, Cancel, OnResults, Scheduler
 
 Script = Callable[[HttpRequest], Answer | None]
 """What a workflow answers to a request; None: it never answers."""
@@ -43,7 +43,6 @@ class ScriptedWorkflow:
     """Fulfils `Sender`: answers by its script after `latency_s`, and keeps a log of arrivals."""
 
     def __init__(self, clock: Scheduler, script: Script | Iterable[int] = (), *, latency_s: float = 0.02) -> None:
-        self.on_answers: Callable[[Sequence[Answered]], None] = lambda _answered: None
         self.script: Script = script if callable(script) else statuses(*script)
         self.latency_s = latency_s
         self.latency_of: Callable[[Arrival], float] = lambda _arrival: self.latency_s
@@ -55,20 +54,20 @@ class ScriptedWorkflow:
         self._clock = clock
         self._under_way: dict[int, Cancel] = {}
 
-    def send(self, request: HttpRequest, attempt: Attempt) -> None:
+    def send(self, request: HttpRequest, attempt: Attempt, on_results: OnResults) -> None:
         """Log the request; answer later."""
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        self._arrive(request, attempt)
+        self._arrive(request, attempt, on_results)
 
-    def _arrive(self, request: HttpRequest, attempt: Attempt) -> None:
+    def _arrive(self, request: HttpRequest, attempt: Attempt, on_results: OnResults) -> None:
         answer = self.script(request)
         key = dict(request.headers)["idempotency-key"]
         now = self._clock.monotonic()
         arrival = Arrival(now, key, request.body, answer.status if answer else 0)
         self.arrivals.append(arrival)
         latency_s = self.latency_of(arrival) if answer is not None else float("inf")
-        answered = partial(self._answer, request, attempt, answer, latency_s)
+        answered = partial(self._answer, request, attempt, on_results, answer, latency_s)
         self._under_way[id(attempt)] = self._clock.call_at(now + latency_s, answered)
 
     def cancel(self, attempt: Attempt) -> None:
@@ -86,15 +85,17 @@ class ScriptedWorkflow:
         """Idempotency keys answered with success, in order of arrival."""
         return [arrival.key for arrival in self.arrivals if 200 <= arrival.status < 300]
 
-    def _answer(self, request: HttpRequest, attempt: Attempt, answer: Answer | None, latency_s: float) -> None:
+    def _answer(
+        self, request: HttpRequest, attempt: Attempt, on_results: OnResults, answer: Answer | None, latency_s: float
+    ) -> None:
         if answer is RESENT:
-            self._arrive(request, attempt)
-            self.on_answers([(attempt, answer, latency_s)])
+            self._arrive(request, attempt, on_results)
+            on_results([(attempt, answer, latency_s)])
             return
         del self._under_way[id(attempt)]
         self.in_flight -= 1
         if answer is not None:
-            self.on_answers([(attempt, answer, latency_s)])
+            on_results([(attempt, answer, latency_s)])
 
 
 class MemoryDeadLetters:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from stream.core.model import HttpRequest, TopicPartition
-from stream.core.ports import Answered, Attempt
+from stream.core.ports import Attempt, AttemptResult, OnResults
 from stream.core.stats import EngineStats
 from stream.engine.engine import Engine
 from stream.testing.engine_world import TOPIC
@@ -27,13 +27,12 @@ class SimSender:
     """Fulfils `Sender`: one process's way to one workflow."""
 
     def __init__(self, simulation: Simulation, process: Process, workflow: SimWorkflow) -> None:
-        self.on_answers: Callable[[Sequence[Answered]], None] = lambda _answered: None
         self._simulation = simulation
         self._process = process
         self._workflow = workflow
         self._under_way: dict[int, ManualTimer] = {}
 
-    def send(self, request: HttpRequest, attempt: Attempt) -> None:
+    def send(self, request: HttpRequest, attempt: Attempt, on_results: OnResults) -> None:
         """The request arrives at once; its answer comes later, if the process still lives."""
         if self._process.is_dead:
             return
@@ -45,7 +44,7 @@ class SimSender:
         arrival.was_owned = self._process.owns(tp)
         arrival.gate_was_closed = not self._process.gate_is_open(self._workflow.name)
         self._workflow.arrivals.append(arrival)
-        told = partial(self._answer, arrival, (attempt, answer, latency_s))
+        told = partial(self._answer, arrival, on_results, (attempt, answer, latency_s))
         self._under_way[id(attempt)] = clock.call_at(clock.monotonic() + latency_s, told)
 
     def cancel(self, attempt: Attempt) -> None:
@@ -56,12 +55,12 @@ class SimSender:
     async def close(self) -> None:
         """Nothing to close."""
 
-    def _answer(self, arrival: SimArrival, answered: Answered) -> None:
+    def _answer(self, arrival: SimArrival, on_results: OnResults, result: AttemptResult) -> None:
         if self._process.is_dead:
             return
-        del self._under_way[id(answered[0])]
+        del self._under_way[id(result[0])]
         now = arrival.answered_at = self._simulation.clock.monotonic()
-        self.on_answers([answered])
+        on_results([result])
         self._process.note_gate(self._workflow.name, now)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from opentelemetry.trace import Span, Status, StatusCode
 
 from stream.core.model import RESENT, Answer, HttpRequest
-from stream.core.ports import Answered, Attempt, Sender
+from stream.core.ports import Attempt, AttemptResult, OnResults, Sender
 
 
 @dataclass(slots=True)
@@ -22,17 +22,17 @@ class TracedSender:
     """`ports.Sender` that ends the spans of the requests it sends."""
 
     def __init__(self, sender: Sender) -> None:
-        self.on_answers: Callable[[Sequence[Answered]], None] = lambda _answered: None
         self._sender = sender
+        self._on_results: OnResults | None = None
         self._spans: dict[int, Span] = {}
         """Of attempts under way, by their identity."""
-        sender.on_answers = self._answered
 
-    def send(self, request: HttpRequest, attempt: Attempt) -> None:
+    def send(self, request: HttpRequest, attempt: Attempt, on_results: OnResults) -> None:
         """Send as the inner sender does."""
         if isinstance(request, TracedRequest):
             self._spans[id(attempt)] = request.span
-        self._sender.send(request, attempt)
+        self._on_results = on_results
+        self._sender.send(request, attempt, self._answered)
 
     def cancel(self, attempt: Attempt) -> None:
         """Give the attempt up; its span says so."""
@@ -44,13 +44,14 @@ class TracedSender:
         """Close the inner sender."""
         await self._sender.close()
 
-    def _answered(self, answered: Sequence[Answered]) -> None:
+    def _answered(self, answered: Sequence[AttemptResult]) -> None:
         for attempt, answer, _ in answered:
             if answer is RESENT:
                 self._note_resent(attempt)
             elif (span := self._spans.pop(id(attempt), None)) is not None:
                 _end_with(span, answer)
-        self.on_answers(answered)
+        if self._on_results is not None:
+            self._on_results(answered)
 
     def _note_resent(self, attempt: Attempt) -> None:
         if (span := self._spans.get(id(attempt))) is not None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from random import uniform
 from time import monotonic
 
 from stream.core.model import RESENT, Answer, HttpRequest
-from stream.core.ports import Answered, Attempt
+from stream.core.ports import Attempt, AttemptResult, OnResults
 from stream.webhook.connection import Connection, failure
 from stream.webhook.deadlines import Deadlines
 from stream.webhook.dialer import Dialer
@@ -55,7 +55,7 @@ class WebhookSender:
         proxy: ProxyServer | None = None,
     ) -> None:
         target = parse_target(url)
-        self.on_answers: Callable[[Sequence[Answered]], None] = lambda _answered: None
+        self._on_results: OnResults = _nobody
         self.glance = Glance()
         self._excerpts = Excerpts(target.raw_path.decode("ascii"))
         self._heads = HeadWriter(target, proxy if target.scheme == "http" else None)
@@ -64,11 +64,12 @@ class WebhookSender:
         self._connections: set[Connection] = set()
         self._deadlines = Deadlines(timeout_s, self._connections, self._expire)
         self._idle = Idle(max_connections, min(keepalive_s, max_connection_age_s))
-        self._answered: list[Answered] = []
+        self._answered: list[AttemptResult] = []
         self._all_closed: asyncio.Future[None] | None = None
 
-    def send(self, request: HttpRequest, attempt: Attempt) -> None:
-        """Start one attempt; it is among `on_answers` exactly once, later, unless it is cancelled."""
+    def send(self, request: HttpRequest, attempt: Attempt, on_results: OnResults) -> None:
+        """Start one attempt; `on_results` gets its result exactly once, later, unless it is cancelled."""
+        self._on_results = on_results
         try:
             head = self._heads.write(request)
         except ValueError as error:
@@ -157,7 +158,11 @@ class WebhookSender:
         self._answered.append((attempt, answer, elapsed_s))
 
     def _tell(self) -> None:
-        """The last that is done for these attempts: `on_answers` may start the next ones, or raise."""
+        """The last that is done for these attempts: `on_results` may start the next ones, or raise."""
         answered, self._answered = self._answered, []
         if answered:
-            self.on_answers(answered)
+            self._on_results(answered)
+
+
+def _nobody(_results: Sequence[AttemptResult]) -> None:
+    """Before the first attempt there are no results."""

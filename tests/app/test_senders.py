@@ -12,7 +12,7 @@ from stream.app.check_workflows import probe_workflows
 from stream.app.senders import Way, ways_to
 from stream.core.errors import ConfigError
 from stream.core.model import Answer, HttpRequest
-from stream.core.ports import Answered
+from stream.core.ports import AttemptResult
 from stream.settings import load_settings
 from stream.settings.model import Settings
 from stream.testing.authority import Authority
@@ -75,7 +75,7 @@ def test_every_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     ]
 
 
-def tell(answered: Sequence[Answered]) -> None:
+def tell(answered: Sequence[AttemptResult]) -> None:
     """Give each answer to the future that its attempt is."""
     for attempt, answer, _ in answered:
         attempt.set_result(answer)
@@ -87,10 +87,9 @@ def test_a_refused_address_is_told_once(tmp_path: Path) -> None:
 
     async def main() -> None:
         sender = way(tmp_path, 'url = "http://169.254.169.254/latest"').open(journal)
-        sender.on_answers = tell
         for _ in range(3):
             answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-            sender.send(HttpRequest([], b"{}"), answered)
+            sender.send(HttpRequest([], b"{}"), answered, tell)
             assert (await answered).code == "connect"
         await sender.close()
 

@@ -16,7 +16,7 @@ from bench_topics import event, filler
 
 from stream.app.garbage import collect_now_and_then
 from stream.core.model import Event, Record, WorkflowPolicy
-from stream.core.ports import Answered
+from stream.core.ports import AttemptResult
 from stream.core.request import RequestBuilder
 from stream.webhook.sender import WebhookSender
 
@@ -37,16 +37,15 @@ async def post(url: str, count: int, in_flight: int, size: int, tls: ssl.SSLCont
         nonlocal left
         left -= requests
         for _ in range(requests):
-            sender.send(request, object())
+            sender.send(request, object(), on_results)
 
-    def on_answers(answers: Sequence[Answered]) -> None:
+    def on_results(answers: Sequence[AttemptResult]) -> None:
         nonlocal answered
         answered += sum(answer.status == 200 for _, answer, _ in answers)
         if answered >= count:
             done.set_result(None)
         start(min(left, len(answers)))
 
-    sender.on_answers = on_answers
     collecting = asyncio.create_task(collect_now_and_then())  # as the product does
     start(in_flight)
     await done

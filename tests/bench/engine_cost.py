@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from random import Random
 from typing import Literal
@@ -27,7 +27,7 @@ from stream.core.model import (
     WorkflowPolicy,
 )
 from stream.core.outcome import OutcomeTable
-from stream.core.ports import Answered, Attempt, Cancel, Offsets
+from stream.core.ports import Attempt, AttemptResult, Cancel, Offsets, OnResults
 from stream.core.retry import RetryPolicy
 from stream.core.stats import EngineStats
 from stream.engine.deliverer import DeliveryRules
@@ -95,11 +95,12 @@ class Answering(Nobody):
     """A workflow that answers when told to."""
 
     def __init__(self) -> None:
-        self.on_answers: Callable[[Sequence[Answered]], None] = lambda _answered: None
-        self.waiting: list[Answered] = []
+        self._on_results: OnResults | None = None
+        self.waiting: list[AttemptResult] = []
 
-    def send(self, _request: HttpRequest, attempt: Attempt) -> None:
+    def send(self, _request: HttpRequest, attempt: Attempt, on_results: OnResults) -> None:
         """Keep the attempt."""
+        self._on_results = on_results
         self.waiting.append((attempt, OK, 0.001))
 
     async def close(self) -> None:
@@ -109,7 +110,8 @@ class Answering(Nobody):
         """Answer 200 to everything."""
         waiting, self.waiting = self.waiting, []
         for first in range(0, len(waiting), AT_ONCE):
-            self.on_answers(waiting[first : first + AT_ONCE])
+            if self._on_results is not None:
+                self._on_results(waiting[first : first + AT_ONCE])
 
 
 def records() -> list[Record]:

@@ -8,7 +8,7 @@ from typing import cast
 
 from stream.core.letters import Identity, Letter
 from stream.core.model import DeadLetter, HttpRequest, Place, Reason, Record, TopicPartition
-from stream.core.ports import Answered, Attempt
+from stream.core.ports import Attempt, AttemptResult, OnResults
 from stream.kafka.dead_letters import DeadLetterTopic, Written
 from stream.letters.again import AgainLetters
 from stream.letters.desk import Desk
@@ -59,15 +59,18 @@ class RecordedEnds:
         self.calls.append((letter.identity.workflow, workflow, partly))
 
 
+def nobody(_results: Sequence[AttemptResult]) -> None:
+    """Nothing is answered."""
+
+
 class FakeSender:
     """Keeps what is sent."""
 
     def __init__(self) -> None:
-        self.on_answers: Callable[[Sequence[Answered]], None] = lambda _answered: None
         self.sent: list[Attempt] = []
         self.cancelled: list[Attempt] = []
 
-    def send(self, request: HttpRequest, attempt: Attempt) -> None:
+    def send(self, request: HttpRequest, attempt: Attempt, on_results: OnResults) -> None:
         self.sent.append(attempt)
 
     def cancel(self, attempt: Attempt) -> None:
@@ -211,10 +214,10 @@ def test_requests_wait_while_too_much_is_unmarked() -> None:
         sender = MarkedSender(inner, marks, "orders", limit=2)
         marks.end(letter(1), "redriven", "crm")
         for n in range(2):
-            sender.send(HttpRequest([], b""), n)
+            sender.send(HttpRequest([], b""), n, nobody)
             marks.end(letter(n), "redriven", "orders")
         for n in range(2, 5):
-            sender.send(HttpRequest([], b""), n)
+            sender.send(HttpRequest([], b""), n, nobody)
         sender.cancel(3)
         assert inner.sent == [0, 1]
         batched.answer()  # the other workflow's

@@ -16,7 +16,7 @@ from assertions import HANG_S
 from conformance_server import Script, ScriptedServer
 
 from stream.core.model import RESENT, Answer, HttpRequest
-from stream.core.ports import Answered
+from stream.core.ports import AttemptResult
 from stream.webhook.sender import WebhookSender
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
@@ -60,12 +60,11 @@ class Sent:
 def send(sender: WebhookSender, on_answer: Callable[[Answer], None], request: HttpRequest = REQUEST) -> Sent:
     """Send, and call back with the answer."""
     sent = Sent(sender, on_answer)
-    sender.on_answers = tell
-    sender.send(request, sent)
+    sender.send(request, sent, tell)
     return sent
 
 
-def tell(answered: Sequence[Answered]) -> None:
+def tell(answered: Sequence[AttemptResult]) -> None:
     """Hand each answer to who waits for it."""
     for sent, answer, elapsed_s in answered:
         assert elapsed_s >= 0
