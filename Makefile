@@ -7,7 +7,7 @@ BIN := .venv/bin
 STAMP := .venv/.synced
 
 .PHONY: help demo observe test check format faults simulate fuzz audit soak load bench bench-engine profile docs \
-  dashboards pictures schemas clean
+  docs-site docs-serve dashboards pictures schemas clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -67,8 +67,14 @@ bench-engine: $(STAMP)  ## what the engine alone costs an event, with many other
 profile: $(STAMP)  ## where the time goes on a bench run: top lists and a flame graph (py-spy)
 	@$(BIN)/python tests/bench/bench_profile.py $(if $(EVENTS),--events $(EVENTS)) $(SETTINGS)
 
-docs: $(STAMP)  ## write the generated parts of README and ARCHITECTURE
+docs: $(STAMP)  ## write the generated parts of docs/ and ARCHITECTURE
 	$(BIN)/python tests/documents/generated.py
+
+docs-site: $(STAMP)  ## build the site of docs/ into site/
+	$(BIN)/zensical build --strict
+
+docs-serve: $(STAMP)  ## show the site of docs/ while you write it
+	$(BIN)/zensical serve
 
 dashboards: $(STAMP)  ## write grafana/dashboards/*.json from their source
 	$(BIN)/python grafana/source/boards.py
@@ -89,4 +95,4 @@ $(STAMP): pyproject.toml uv.lock Makefile $(if $(filter .uv/bin/uv,$(UV)),.uv/bi
 	.uv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement .ci/uv.txt
 
 clean:  ## remove what the other targets made
-	rm -rf .venv .uv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis dist
+	rm -rf .venv .uv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis dist site

@@ -1,4 +1,4 @@
-"""Writes README's performance table from the bench's results: `python tests/bench/bench_readme.py [results.json]`."""
+"""Writes docs/about/performance.md from the bench's results: `python tests/bench/bench_readme.py [results.json]`."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def kept(path: Path = RESULTS) -> dict[str, Any] | None:
 
 
 def main() -> None:
-    """Write README.md anew."""
+    """Write the page anew."""
     results = kept(Path(sys.argv[1])) if len(sys.argv) > 1 else kept()
-    path = ROOT / "README.md"
+    path = ROOT / "docs/about/performance.md"
     path.write_text(with_table(path.read_text(), results))
 
 

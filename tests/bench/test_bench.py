@@ -113,9 +113,9 @@ def test_the_receiver_counts_and_remembers(receiver: OwnReceiver) -> None:
     assert arrivals["a"] < arrivals["b"]
 
 
-def test_readme_shows_the_results() -> None:
+def test_the_page_shows_the_results() -> None:
     """The table is what `tests/bench/bench_readme.py` makes of the results beside it."""
-    document = (ROOT / "README.md").read_text()
+    document = (ROOT / "docs/about/performance.md").read_text()
     assert with_table(document, kept()) == document
 
 

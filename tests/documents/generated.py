@@ -1,4 +1,4 @@
-"""The generated parts of README.md and stream/ARCHITECTURE.md: `python tests/documents/generated.py` writes them."""
+"""The generated parts of docs/ and stream/ARCHITECTURE.md: `python tests/documents/generated.py` writes them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from stream.telemetry.reference import reference as metrics_reference
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "stream"
+DOCS = ROOT / "docs" / "reference"
 
 
 def file_map() -> str:
@@ -30,7 +31,8 @@ def first_sentence(path: Path) -> str:
 
 
 PARTS: dict[Path, dict[str, Callable[[], str]]] = {
-    ROOT / "README.md": {"settings": settings_reference, "metrics": metrics_reference},
+    DOCS / "configuration.md": {"settings": settings_reference},
+    DOCS / "metrics.md": {"metrics": metrics_reference},
     PACKAGE / "ARCHITECTURE.md": {"files": file_map},
 }
 

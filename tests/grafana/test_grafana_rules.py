@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 from stream.cli.app import app
 
 RUNBOOKS = (GRAFANA / "RUNBOOKS.md").read_text()
-README = (GRAFANA.parent / "README.md").read_text()
+LIST = (GRAFANA.parent / "docs/reference/alerts.md").read_text()
 SECTIONS = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", RUNBOOKS, re.MULTILINE | re.DOTALL))
 PER_PROCESS = ("instance", "pod", "container", "endpoint", "service", "worker")
 """Labels of one process: an alert about a workflow or a partition must not be split by them."""
@@ -78,9 +78,9 @@ def test_every_alert_says_what_to_do(name: str) -> None:
     assert parts == ["It means", "Look here", "Do this"]
 
 
-def test_the_readme_lists_every_alert() -> None:
+def test_the_reference_lists_every_alert() -> None:
     """With its severity."""
-    rows = re.findall(r"^\| ((?:`Tray\w+`(?:, )?)+) \| ([a-z, ]+) \|", README, re.MULTILINE)
+    rows = re.findall(r"^\| ((?:`Tray\w+`(?:, )?)+) \| ([a-z, ]+) \|", LIST, re.MULTILINE)
     listed = {
         name.strip("`"): severity
         for names, severities in rows
