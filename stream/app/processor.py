@@ -16,6 +16,7 @@ from stream.app.endpoint import OpenEndpoint, serve_http
 from stream.app.engine_run import EngineRun
 from stream.app.engines import Engines
 from stream.app.garbage import collect_now_and_then
+from stream.app.held_now import HeldNow
 from stream.app.loop_faults import fail_on_loop_faults
 from stream.app.policies import Layout, kafka_policy, layouts
 from stream.app.reload import EnginePlan, Plan, changed_keys, in_force, plan_engines
@@ -164,7 +165,8 @@ class Processor:
             StreamError: what ended it, unless it was asked to stop or came to the end.
         """
         registry = build_registry(SteadyStats(asyncio.get_running_loop(), self.all_stats), __version__)
-        exposed = ExposedProcess(registry, self.health, SystemClock())
+        held = HeldNow(asyncio.get_running_loop(), lambda: self.runs, SystemClock())
+        exposed = ExposedProcess(registry, self.health, SystemClock(), held)
         endpoint = self.open_endpoint(self.settings.http.listen, exposed, self.journal)
         raise_descriptor_limit(self.settings, self.journal)
         tasks = [asyncio.create_task(one) for one in (self._beat(), collect_now_and_then(), self._contact.follow())]

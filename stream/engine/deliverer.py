@@ -227,6 +227,8 @@ class Deliverer:
         self._endings.finish(line, deliveries)
 
     def _not_delivered(self, line: Line, delivery: Delivery, answer: Answer, verdict: Verdict, now: float) -> None:
+        if (hold := line.held.get(delivery)) is not None:
+            hold.answer = answer.code
         if delivery.unwanted is not None:
             self._drop(line, delivery, answer, now)
         elif verdict is Verdict.REJECTED:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 
+from stream.core.held import Hold
 from stream.core.listener import DeliveryListener
 from stream.core.model import Answer, DeadLetter, DeadLetterPolicy, FilterReason, Reason, Record, Settlement
 from stream.core.ports import Journal, Scheduler
@@ -69,7 +70,7 @@ class Endings:
             record = open_event.event.record
             del delivery.share.pending[record.offset]
             if delivery.is_held:
-                line.held.discard(delivery)
+                line.held.pop(delivery, None)
             open_event.pending -= 1
             if not open_event.pending:
                 done[open_event.tenure, open_event.settlement].append(record)
@@ -169,7 +170,7 @@ class Endings:
         delivery.is_held = True
         if delivery in line.held:
             return
-        line.held.add(delivery)
+        line.held[delivery] = Hold(self._clock.wall(), reason, answer.code)
         record = delivery.open_event.event.record
         self._journal.error(
             "An event is held: it ends badly and is not given up. To give it up, name it in the workflow's give_up.",

@@ -11,6 +11,7 @@ from functools import partial
 from random import Random
 
 from stream.core.commit_map import name_hash
+from stream.core.held import GroupHeld
 from stream.core.listener import DeliveryListener, Spans
 from stream.core.model import (
     CommitOffset,
@@ -30,6 +31,7 @@ from stream.engine.dead_letters import LetterDesk
 from stream.engine.deliverer import Deliverer, DeliveryRules
 from stream.engine.drains import Drains
 from stream.engine.endings import Endings
+from stream.engine.held import group_held
 from stream.engine.housekeeping import Overview
 from stream.engine.intake import Intake
 from stream.engine.ledger import Ledger
@@ -87,7 +89,7 @@ class Engine:
         self._drains.on_ended = self._on_ended
         letters.on_idle = self._deliverer.on_idle = self._drains.on_idle
         self._intake = Intake(
-            policy, edges.validator, self._ledger, self._deliverer, letters, stats, journal, listeners
+            policy, edges.validator, self._ledger, self._deliverer, letters, stats, journal, listeners, clock
         )
         self._appetite = Appetite(self._deliverer, self._ledger.room, clock)
         self._overview = Overview(lines, self._ledger, self._intake, endings, clock, journal)
@@ -123,6 +125,10 @@ class Engine:
     def owned(self) -> set[TopicPartition]:
         """The partitions that are owned at present."""
         return set(self._ledger.tenures)
+
+    def held(self) -> GroupHeld:
+        """What is held, and how far the owned partitions are read."""
+        return group_held(self.stats.group, self._deliverer.lines, self._ledger.tenures.values())
 
     def settled_up_to(self) -> dict[TopicPartition, int]:
         """Per owned partition the position below which nothing is open and nothing is left to read so far."""

@@ -19,7 +19,7 @@ from stream.core.model import (
     Record,
     Settlement,
 )
-from stream.core.ports import Journal, Validator
+from stream.core.ports import Clock, Journal, Validator
 from stream.core.stats import EngineStats
 from stream.engine.dead_letters import LetterDesk
 from stream.engine.deliverer import Deliverer
@@ -41,6 +41,7 @@ class Intake:
         stats: EngineStats,
         journal: Journal,
         listeners: Sequence[DeliveryListener],
+        clock: Clock,
     ) -> None:
         self._policy = policy
         self._validator = validator
@@ -52,6 +53,7 @@ class Intake:
         self._stats = stats
         self._journal = journal
         self._listeners = listeners
+        self._clock = clock
 
     def take(self, tenure: Tenure, records: Sequence[Record]) -> None:
         """Admit and route these records, then start what may start.
@@ -151,7 +153,7 @@ class Intake:
         if isinstance(decoded, Event):
             self._routing.take_admitted(tenure, decoded)
         else:
-            self._route_invalid(tenure, record, decoded or Invalid(Reason.INVALID_EVENT, tenure.held_because))
+            self._route_invalid(tenure, record, decoded or tenure.held_because or Invalid(Reason.INVALID_EVENT, ""))
         return not tenure.is_held
 
     def _route_invalid(self, tenure: Tenure, record: Record, invalid: Invalid) -> None:
@@ -183,7 +185,7 @@ class Intake:
 
     def _hold(self, tenure: Tenure, record: Record, invalid: Invalid) -> None:
         """Nothing after this record is taken until the settings change: it is the wrong topic, or the wrong rules."""
-        tenure.held_record, tenure.held_because = record, invalid.detail
+        tenure.held_record, tenure.held_because, tenure.held_since = record, invalid, self._clock.wall()
         self._ledger.room.tell_source()
         self.tell_held(tenure)
 
@@ -194,7 +196,7 @@ class Intake:
             "record up in validation.give_up.",
             topic=tenure.tp.topic,
             partition=tenure.tp.partition,
-            fault=tenure.held_because,
+            fault=tenure.held_because.detail if tenure.held_because else "",
             give_up=str(tenure.held_record.place) if tenure.held_record else "",
         )
 

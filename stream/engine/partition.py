@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from stream.core.commit_map import CommitMap, Range, clip, common, covers, join, ranges_without
-from stream.core.model import Event, FilterReason, Record, Settlement, StartedPartition, TopicPartition
+from stream.core.model import Event, FilterReason, Invalid, Record, Settlement, StartedPartition, TopicPartition
 from stream.engine.tracker import PartitionTracker
 
 
@@ -74,7 +74,9 @@ class Tenure:
     """Not read for now: one of its limits is reached."""
     held_record: Record | None = None
     """The invalid record behind which nothing is admitted until the settings change; None: it is not held."""
-    held_because: str = ""
+    held_because: Invalid | None = None
+    held_since: float = 0.0
+    """Unix time in seconds."""
     behind: list[Record] = field(default_factory=list)
     """What was read behind it all the same, in offset order."""
     behind_end: int = -1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
+from stream.core.held import Hold
 from stream.core.listener import Spans
 from stream.core.model import EnginePolicy, Event, WorkflowPolicy
 from stream.core.ports import Build, Cancel, Clock, Sender
@@ -32,8 +33,8 @@ class Line:
     """Its workflow is configured no more; what is in flight is still answered."""
     former: list[Sender] = field(default_factory=list)
     """Senders of earlier settings; requests of theirs may be in flight."""
-    held: set[Delivery] = field(default_factory=set)
-    """Deliveries that ended badly and may not be given up."""
+    held: dict[Delivery, Hold] = field(default_factory=dict)
+    """Deliveries that ended badly and may not be given up, those held longest first."""
     letters_in_a_row: int = 0
     """Dead letters without a delivery between them."""
     wake: Cancel | None = None
@@ -109,7 +110,7 @@ class Line:
         """Drop what waits of a partition that stops."""
         self.dispatcher.forget(tenure)
         if self.held:
-            self.held = {delivery for delivery in self.held if delivery.open_event.tenure is not tenure}
+            self.held = {one: hold for one, hold in self.held.items() if one.open_event.tenure is not tenure}
         self.refresh_gauges()
 
 

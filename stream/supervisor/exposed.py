@@ -11,8 +11,11 @@ from prometheus_client import generate_latest
 
 from stream import __version__
 from stream.core.catalogue import WORKER_RESTARTS, WORKER_UP, Metric
+from stream.core.held import Json
+from stream.core.held import merged as merged_held
 from stream.core.stats import EngineStats
 from stream.supervisor.exposition import merged
+from stream.supervisor.messages import Ask
 from stream.supervisor.supervisor import FRESH_WITHIN_S, Supervisor
 from stream.supervisor.worker import Clock, Worker
 from stream.telemetry.health import HEARTBEAT_MAX_AGE_S
@@ -36,8 +39,7 @@ class ExposedWorkers:
 
     def metrics(self) -> bytes:
         """The metrics of every worker, with its number; one that does not answer shows what it said last."""
-        with contextlib.suppress(NoAnswerError, RuntimeError):  # RuntimeError: the loop is closed
-            asyncio.run_coroutine_threadsafe(self._supervisor.refresh(), self._loop).result(2 * FRESH_WITHIN_S)
+        self._refresh(Ask.METRICS)
         workers = self._supervisor.workers
         up = _text(WORKER_UP, {worker.number: int(worker.is_running) for worker in workers})
         restarts = _text(WORKER_RESTARTS, {worker.number: worker.restarts for worker in workers})
@@ -45,6 +47,18 @@ class ExposedWorkers:
         if not any(texts.values()):
             texts = dict.fromkeys(texts, generate_latest(self._waiting).decode())
         return (up + restarts + merged(texts)).encode()
+
+    def held(self) -> Json | None:
+        """What the workers hold, with their numbers; None while one that runs does not say."""
+        self._refresh(Ask.HELD)
+        running = [worker for worker in self._supervisor.workers if worker.is_running]
+        if not all(worker.held for worker in running):
+            return None
+        return merged_held({worker.number: worker.held for worker in running})
+
+    def _refresh(self, what: Ask) -> None:
+        with contextlib.suppress(NoAnswerError, RuntimeError):  # RuntimeError: the loop is closed
+            asyncio.run_coroutine_threadsafe(self._supervisor.refresh(what), self._loop).result(2 * FRESH_WITHIN_S)
 
     def health_fault(self) -> str:
         """The workers that gave no sign of life for too long, or said themselves that something is stuck."""

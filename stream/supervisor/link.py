@@ -69,4 +69,6 @@ class SupervisorLink:
     def _report(self, order: Ask) -> Report:
         exposed = self._exposed
         metrics = exposed.metrics().decode() if order is Ask.METRICS else None
-        return Report(exposed.health_fault(), exposed.readiness_fault(), metrics, self._controls.remaining())
+        held = exposed.held() or {} if order is Ask.HELD else None
+        remaining = self._controls.remaining()
+        return Report(exposed.health_fault(), exposed.readiness_fault(), metrics, remaining, held)

@@ -9,6 +9,7 @@ from stream.app.processor import RunOptions
 from stream.app.remaining import Remaining
 from stream.app.start import Start
 from stream.core.errors import Problem
+from stream.core.held import Json
 from stream.settings.load import Loaded
 
 
@@ -29,6 +30,8 @@ class Ask(Enum):
     """Its health alone."""
     METRICS = auto()
     """Its metrics, too, which takes it some milliseconds."""
+    HELD = auto()
+    """What it holds, too."""
 
 
 class Stop(Enum):
@@ -57,3 +60,5 @@ class Report:
     metrics: str | None = None
     """Only when it was asked for."""
     remaining: Remaining = Remaining.SOME
+    held: Json | None = None
+    """Only when it was asked for; empty: it cannot say now."""

@@ -15,7 +15,7 @@ from stream.app.remaining import Remaining
 from stream.core.ports import Journal
 from stream.supervisor.exits import AT_THE_END, IN_ORDER, RECORDS_LOST, Conclusion, told
 from stream.supervisor.life import Spawn
-from stream.supervisor.messages import Order, Reload, Stop, Task
+from stream.supervisor.messages import Ask, Order, Reload, Stop, Task
 from stream.supervisor.worker import Clock, End, Worker
 
 PULSE_EVERY_S = 1.0
@@ -81,11 +81,11 @@ class Supervisor:
         for worker in self.workers:
             worker.kill()
 
-    async def refresh(self) -> None:
-        """Ask every worker for its metrics; wait for the answers, but not for long."""
+    async def refresh(self, what: Ask = Ask.METRICS) -> None:
+        """Ask every worker for its metrics, or what it holds; wait for the answers, but not for long."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(FRESH_WITHIN_S):
-                await asyncio.gather(*(worker.ask_metrics() for worker in self.workers))
+                await asyncio.gather(*(worker.ask(what) for worker in self.workers))
 
     async def _keep(self, worker: Worker, task_of: Callable[[int], Task]) -> None:
         while not self._ending.is_set():

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from stream.core.held import Json
 from stream.supervisor.exits import KEPT_FROM_STARTING, Backoff
 from stream.supervisor.life import Life, Spawn
 from stream.supervisor.messages import Ask, Order, Report, Task
@@ -37,13 +38,16 @@ class Worker:
         """What it last said; None while it has no process, or one that has said nothing yet."""
         self.metrics = ""
         """What it last said of its metrics; likewise empty."""
+        self.held: Json = {}
+        """What it last said that it holds; likewise empty."""
         self.refused_with: int | None = None
         """Its first start ended with this code, before it had joined a group, and none since has come further."""
         self._spawn = spawn
         self._clock = clock
         self._life: Life | None = None
         self._ended: asyncio.Future[int] | None = None
-        self._fresh: asyncio.Future[None] | None = None
+        self._fresh: dict[Ask, asyncio.Future[None]] = {}
+        """Questions that are not answered yet."""
         self._pulse_asked = False
         self._has_joined = False
 
@@ -95,14 +99,14 @@ class Worker:
             self._pulse_asked = True
             self.tell(Ask.PULSE)
 
-    async def ask_metrics(self) -> None:
-        """Ask for its metrics and wait for them, or for the end of its process."""
+    async def ask(self, what: Ask) -> None:
+        """Ask for its metrics, or what it holds, and wait for the answer or for the end of its process."""
         if not self.is_running:
             return
-        fresh = self._fresh
+        fresh = self._fresh.get(what)
         if fresh is None:
-            fresh = self._fresh = asyncio.get_running_loop().create_future()
-            self.tell(Ask.METRICS)
+            fresh = self._fresh[what] = asyncio.get_running_loop().create_future()
+            self.tell(what)
         await asyncio.shield(fresh)
 
     def _on_report(self, report: Report) -> None:
@@ -111,20 +115,23 @@ class Worker:
         if not report.readiness_fault:
             self._has_joined = True
             self.refused_with = None
-        if report.metrics is None:
+        if report.metrics is not None:
+            self.metrics = report.metrics
+            self._set_fresh(Ask.METRICS)
+        elif report.held is not None:
+            self.held = report.held
+            self._set_fresh(Ask.HELD)
+        else:
             self._pulse_asked = False
-            return
-        self.metrics = report.metrics
-        self._set_fresh()
 
     def _forget(self) -> None:
         """What a process said is not true any more once it is gone."""
         self.report = None
-        self.metrics = ""
+        self.metrics, self.held = "", {}
         self._pulse_asked = False
-        self._set_fresh()
+        for what in list(self._fresh):
+            self._set_fresh(what)
 
-    def _set_fresh(self) -> None:
-        if self._fresh is not None:
-            self._fresh.set_result(None)
-            self._fresh = None
+    def _set_fresh(self, what: Ask) -> None:
+        if (asked := self._fresh.pop(what, None)) is not None:
+            asked.set_result(None)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from stream.core.held import Json
 from stream.core.ports import Clock
 from stream.telemetry.health import Health
 
@@ -15,6 +17,9 @@ class Exposed(Protocol):
 
     def metrics(self) -> bytes:
         """Every metric in Prometheus' text format."""
+
+    def held(self) -> Json | None:
+        """What is held, for /held.json; None: the process cannot say now."""
 
     def health_fault(self) -> str:
         """A sentence that tells what gives no sign of life; empty when all is well."""
@@ -26,14 +31,21 @@ class Exposed(Protocol):
 class ExposedProcess:
     """`Exposed` of this process."""
 
-    def __init__(self, registry: CollectorRegistry, health: Health, clock: Clock) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, health: Health, clock: Clock, held: Callable[[], Json | None]
+    ) -> None:
         self._registry = registry
         self._health = health
         self._clock = clock
+        self._held = held
 
     def metrics(self) -> bytes:
         """The registry, read now."""
         return generate_latest(self._registry)
+
+    def held(self) -> Json | None:
+        """What the engines hold, a second old at most."""
+        return self._held()
 
     def health_fault(self) -> str:
         """Which heartbeat is overdue."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import json
 import os
 import socket
 import socketserver
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from stream.core.errors import ConfigError, Problem
+from stream.core.held import Json
 from stream.core.ports import Clock, Journal
 from stream.telemetry.exposed import Exposed
 
@@ -31,6 +33,8 @@ CONNECTION_LIMIT_S = 15.0
 CHECK_INTERVAL_S = 0.1
 """How often old connections are looked for; a close takes at most this long, too."""
 TEXT = "text/plain; charset=utf-8"
+JSON = "application/json"
+HELD_SCHEMA_VERSION = 1
 
 
 class Reply(NamedTuple):
@@ -42,7 +46,7 @@ class Reply(NamedTuple):
 
 
 class TelemetryServer:
-    """Serves /metrics, /healthz and /readyz on `listen` ("host:port"; port 0 takes a free one).
+    """Serves /metrics, /held.json, /healthz and /readyz on `listen` ("host:port"; port 0 takes a free one).
 
     The port is bound at once, so that a start fails early.
     Raises ConfigError when the address cannot be listened on.
@@ -77,12 +81,20 @@ class TelemetryServer:
         match path:
             case "/metrics":
                 return Reply(200, CONTENT_TYPE_PLAIN_0_0_4, self._exposed.metrics())
+            case "/held.json":
+                return _held(self._exposed.held())
             case "/healthz":
                 return _verdict(self._exposed.health_fault())
             case "/readyz":
                 return _verdict(self._exposed.readiness_fault())
             case _:
-                return Reply(404, TEXT, b"Not here; there are /metrics, /healthz and /readyz.\n")
+                return Reply(404, TEXT, b"Not here; there are /metrics, /held.json, /healthz and /readyz.\n")
+
+
+def _held(held: Json | None) -> Reply:
+    if held is None:
+        return Reply(503, TEXT, b"The event loop does not answer.\n")
+    return Reply(200, JSON, json.dumps({"schema_version": HELD_SCHEMA_VERSION, **held}).encode())
 
 
 def _verdict(fault: str) -> Reply:

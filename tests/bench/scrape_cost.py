@@ -60,7 +60,7 @@ async def measure(name: str, engines: Sequence[EngineStats]) -> None:
     """Print the cost for these engines."""
     clock = SystemClock()
     registry = build_registry(SteadyStats(asyncio.get_running_loop(), engines), "bench")
-    exposed = ExposedProcess(registry, Health(clock), clock)
+    exposed = ExposedProcess(registry, Health(clock), clock, dict)
     server = TelemetryServer("127.0.0.1:0", exposed, clock, SilentJournal())
     server.start()
     try:

@@ -30,6 +30,9 @@ class Shown:
             raise LookupError
         return b"m 1.0\n"
 
+    def held(self) -> dict[str, object] | None:
+        return {"total": 1}
+
     def health_fault(self) -> str:
         return "Stuck."
 
@@ -74,9 +77,10 @@ def line() -> Iterator[Line]:
 
 
 def test_it_reports_when_asked(line: Line) -> None:
-    """Metrics only when they are asked for, since they cost."""
+    """Metrics and what is held only when they are asked for, since they cost."""
     assert line.answer(Ask.PULSE) == Report("Stuck.", "Stopping.", None, Remaining.ONLY_HALTED)
     assert line.answer(Ask.METRICS) == Report("Stuck.", "Stopping.", "m 1.0\n", Remaining.ONLY_HALTED)
+    assert line.answer(Ask.HELD) == Report("Stuck.", "Stopping.", None, Remaining.ONLY_HALTED, {"total": 1})
 
 
 def test_orders_lead_to_the_controls(line: Line) -> None:

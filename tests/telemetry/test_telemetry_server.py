@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from assertions import HANG_S
 from prometheus_client import CollectorRegistry, Gauge
 
 from stream.core.errors import ConfigError
+from stream.core.held import Json
 from stream.telemetry.exposed import Exposed, ExposedProcess
 from stream.telemetry.health import Health
 from stream.telemetry.server import MAX_CONNECTIONS, MAX_REQUEST_BYTES, TelemetryServer
@@ -57,6 +59,8 @@ class Endpoint:
     registry: CollectorRegistry
     exposed: Exposed
     server: TelemetryServer
+    held: list[Json | None]
+    """What the process holds; its only entry may be replaced."""
 
     def ask(self, path: str, method: str = "GET") -> tuple[int, str, http.client.HTTPResponse]:
         """Status, body and the response itself."""
@@ -83,10 +87,11 @@ def endpoint() -> Iterator[Endpoint]:
     clock, lines, registry = FixedClock(), Lines(), CollectorRegistry()
     Gauge("tray_answer", "The answer.", registry=registry).set(42)
     health = Health(clock)
-    exposed = ExposedProcess(registry, health, clock)
+    held: list[Json | None] = [{"total": 0}]
+    exposed = ExposedProcess(registry, health, clock, lambda: held[0])
     server = TelemetryServer("127.0.0.1:0", exposed, clock, lines)
     server.start()
-    yield Endpoint(clock, lines, health, registry, exposed, server)
+    yield Endpoint(clock, lines, health, registry, exposed, server, held)
     server.close()
 
 
@@ -97,6 +102,15 @@ def test_metrics_are_served_as_text(endpoint: Endpoint) -> None:
     assert "tray_answer 42.0" in body
     assert response.getheader("Content-Type") == "text/plain; version=0.0.4; charset=utf-8"
     assert int(response.getheader("Content-Length") or 0) == len(body)
+
+
+def test_what_is_held_is_served_as_json(endpoint: Endpoint) -> None:
+    """With the version of its form; 503 while the process cannot say."""
+    status, body, response = endpoint.ask("/held.json")
+    assert (status, json.loads(body)) == (200, {"schema_version": 1, "total": 0})
+    assert response.getheader("Content-Type") == "application/json"
+    endpoint.held[0] = None
+    assert endpoint.ask("/held.json")[:2] == (503, "The event loop does not answer.\n")
 
 
 def test_head_is_get_without_the_body(endpoint: Endpoint) -> None:
