@@ -26,7 +26,7 @@ from stream.core import catalogue
 
 NONE_IS_GOOD: Steps = [(None, GREEN), (1, RED)]
 AGE: Steps = [(None, GREEN), (300, YELLOW), (900, RED)]
-FAILED = 'code!~"2.."'
+FAILED = 'code!~"2..|stale"'
 OF_EACH = ("group", "workflow")
 ALERTS = 'ALERTS{alertname=~"Tray.*", alertstate="firing"}'
 

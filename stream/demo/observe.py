@@ -129,7 +129,7 @@ def _numbers(workflow: str) -> list[str]:
         f"sum(tray_events_settled_total{{{of_group}}})",
         f"sum(tray_open_events{{{of_group}}})",
         f'sum(tray_deliveries_total{{{of_workflow}, outcome="delivered"}})',
-        f'sum(tray_attempts_total{{{of_workflow}, code!~"2.."}})',
+        f'sum(tray_attempts_total{{{of_workflow}, code!~"2..|stale"}})',
         f"sum(tray_dead_letters_total{{{of_group}}})",
         f"sum(tray_consumer_lag{{{of_group}}})",
     ]
