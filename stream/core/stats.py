@@ -15,7 +15,6 @@ from stream.core.model import (
     SEGMENT_TYPES,
     CommitOutcome,
     Contact,
-    DataLoss,
     FilterReason,
     Reason,
     Settlement,
@@ -136,8 +135,6 @@ class EngineStats:
         self.ends: dict[TopicPartition, int] = {}
         """End offset (read committed) of each owned partition, as last asked for."""
         self.records_lost: Counter[TopicPartition] = Counter()
-        self.halted: dict[TopicPartition, DataLoss] = {}
-        """Owned partitions that are not consumed, since records of theirs were lost: why, and which."""
         self.partitions_paused = 0
         self.partitions_assigned = 0
         self.partitions_halted = 0

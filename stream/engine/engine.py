@@ -233,7 +233,6 @@ class Engine:
         self.stats.records_lost[loss.tp] += end - start - sum(high - low for low, high in done)
         if not loss.skipped:
             tenure.is_halted = True
-            self.stats.halted[loss.tp] = loss
             self._ledger.refresh_gauges()
 
     def on_topic_ids(self, topic_ids: Mapping[TopicPartition, str]) -> None:

@@ -80,7 +80,6 @@ class Ledger:
             self._stats.records_lost.pop(tenure.tp, None)
             self._stats.partitions_assigned = len(self.tenures)
             self._stats.partitions_halted -= tenure.is_halted
-            self._stats.halted.pop(tenure.tp, None)
         self.room.after_settling(tenure)
 
     def _count_open(self, tenure: Tenure, records: int, size: int) -> None:
