@@ -56,6 +56,8 @@ def _text_fault(url: str) -> Fault | None:
     if not url:
         return Fault("is empty.", "Copy the webhook URL from the workflow's trigger.")
     if _OUTSIDE_ASCII_GRAPHIC.search(url):
+        if fault := _international_host_fault(url):
+            return fault
         what = "holds whitespace, a control character or a character outside ASCII."
         return Fault(what, "Remove it, or percent-encode it.")
     if "://" not in url:
@@ -63,6 +65,28 @@ def _text_fault(url: str) -> Fault | None:
     if "#" in url:
         return Fault("has a fragment (#…).", "Remove it: a fragment is never sent.")
     return None
+
+
+def _international_host_fault(url: str) -> Fault | None:
+    """Of a host that has letters outside ASCII; None: it is something else that cannot be sent."""
+    try:
+        host = _host(urlsplit(url)).rpartition("@")[2]
+    except ValueError:
+        return None
+    if host.isascii() or not host.isprintable():
+        return None
+    what = "has a host with letters outside ASCII."
+    example = f": {shown_host(encoded)}" if (encoded := _punycode(host)) else ", which starts with xn--"
+    return Fault(what, f"Write the host in its ASCII form (punycode){example}.")
+
+
+def _punycode(host: str) -> str:
+    """The ASCII form of a host; empty where the standards differ on it, such as on sharp s."""
+    try:
+        encoded = host.encode("idna").decode("ascii")
+        return encoded if encoded.encode().decode("idna") == host.lower() else ""
+    except UnicodeError:
+        return ""
 
 
 def _parts_fault(url: str) -> Fault | None:

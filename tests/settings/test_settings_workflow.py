@@ -54,7 +54,8 @@ def test_a_full_url_is_taken(url: str) -> None:
         ("https://[::1/x", "has no valid host."),
         ("https://hooks.example.com/a b", "holds whitespace, a control character or a character outside ASCII."),
         ("https://hooks.example.com/a\n", "holds whitespace, a control character or a character outside ASCII."),
-        ("https://hööks.example.com/a", "holds whitespace, a control character or a character outside ASCII."),
+        ("https://hooks.example.com/ä", "holds whitespace, a control character or a character outside ASCII."),
+        ("https://hööks.example.com/a", "has a host with letters outside ASCII."),
     ],
 )
 def test_a_url_that_cannot_be_used_is_refused(url: str, what: str) -> None:
@@ -63,6 +64,21 @@ def test_a_url_that_cannot_be_used_is_refused(url: str, what: str) -> None:
     assert fault is not None
     assert fault.what == what
     assert fault.fix
+
+
+@pytest.mark.parametrize(
+    ("url", "fix"),
+    [
+        ("https://bücher.example/s3cret", "Write the host in its ASCII form (punycode): xn--bcher-kva.example."),
+        ("https://BÜCHER.example:8443/a", "Write the host in its ASCII form (punycode): xn--bcher-kva.example."),
+        ("https://例え.テスト/a?b=ä", "Write the host in its ASCII form (punycode): xn--r8jz45g.xn--zckzah."),
+        ("https://schlüssel.trayapp.io/a", "Write the host in its ASCII form (punycode): ***.trayapp.io."),
+        ("https://faß.example/a", "Write the host in its ASCII form (punycode), which starts with xn--."),
+    ],
+)
+def test_an_international_host_is_shown_as_it_is_to_be_written(url: str, fix: str) -> None:
+    """Its ASCII form, without what is secret of it; where the standards differ on that form it is not guessed."""
+    assert url_fault(url) == ("has a host with letters outside ASCII.", fix, None)
 
 
 @given(url=st.text(max_size=30).map(lambda text: f"https://{text}"))
