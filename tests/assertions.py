@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from typing import TypeVar
 
@@ -24,3 +25,15 @@ def filled(items: Iterable[T]) -> Collection[T]:
     known = list(items)
     assert known, "there is nothing to look at, so nothing is tested"
     return known
+
+
+_CODE = re.compile(
+    r"Input should|Value error|pydantic|unable to parse|raw data"  # a library's own sentences
+    r"|\b[A-Za-z]+(?:Error|Exception)\b|\bgaierror\b|\bNoneType\b|<class|\bobject at 0x"  # classes and their text
+    r"|(?<![\w-])_[A-Z][A-Z_]+\b|\bKafkaError\{|\bErrno\b|Traceback"  # names of librdkafka, numbers of the system
+)
+
+
+def names_of_code(text: str) -> list[str]:
+    """What is in a text for users that only somebody who knows the code could read."""
+    return _CODE.findall(text)

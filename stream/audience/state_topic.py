@@ -16,7 +16,7 @@ from stream.core.errors import MissingTopicError, RefusedError, SourceError
 from stream.core.model import Record, TopicPartition
 from stream.kafka.batches import sort_polled
 from stream.kafka.client_config import KafkaPolicy, Options, common_config, open_client, reader_config
-from stream.kafka.codes import as_source_error, is_refused, is_transient, kafka_error
+from stream.kafka.codes import as_source_error, error_word, is_refused, is_transient, kafka_error
 from stream.kafka.topics import Topics
 
 SUFFIX = ".audiences"
@@ -163,6 +163,6 @@ def _not_created(error: KafkaError, topic: str, partitions: int) -> SourceError:
     kind = RefusedError if is_refused(error) else SourceError if is_transient(error) else MissingTopicError
     return kind(
         f"The topic {topic}, which keeps the last state, is missing and Kafka did not let us create it "
-        f"({error.name()}). Create it: kafka-topics.sh --bootstrap-server … --create --topic {topic} "
+        f"({error_word(error)}). Create it: kafka-topics.sh --bootstrap-server … --create --topic {topic} "
         f"--partitions {partitions} --config cleanup.policy=compact"
     )

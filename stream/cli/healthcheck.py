@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from stream.core.errors import ConfigError, Problem
+from stream.core.errors import ConfigError, Problem, system_text
 from stream.core.printable import printable
 
 DEFAULT_LISTEN = "127.0.0.1:9464"
@@ -43,7 +43,7 @@ def _from_file(config: Path | None) -> str:
     try:
         section = tomllib.loads(path.read_text("utf-8-sig")).get("http", {})
     except (OSError, ValueError) as error:
-        what = f"cannot be read ({type(error).__name__})."
+        what = f"cannot be read: {system_text(error, 'it is not TOML')}."
         raise ConfigError([Problem(str(path), what, "tray-stream check says more.")]) from error
     found = section.get("listen", "") if isinstance(section, dict) else ""
     return found if isinstance(found, str) else ""
@@ -70,7 +70,8 @@ def health_fault(host: str, port: int) -> str:
         answer = connection.getresponse()
         text = answer.read(1000).decode("utf-8", "replace").strip()
     except (OSError, http.client.HTTPException) as error:
-        return f"nothing answers at {host}:{port} ({type(error).__name__})."
+        otherwise = "no answer in time" if isinstance(error, TimeoutError) else "its answer is not HTTP"
+        return f"nothing answers at {host}:{port} ({system_text(error, otherwise)})."
     finally:
         connection.close()
     return "" if answer.status == 200 else text or f"/healthz answers {answer.status}."

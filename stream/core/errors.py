@@ -85,6 +85,12 @@ class EngineInvariantError(StreamError):
     """A promise of the engine was broken. Raised before anything is committed on the strength of it."""
 
 
+def system_text(error: BaseException, otherwise: str) -> str:
+    """The system's own words for an error of files or the network, to continue a sentence; `otherwise`: without any."""
+    text = (isinstance(error, OSError) and error.strerror) or ""
+    return text[:1].lower() + text[1:] or otherwise
+
+
 def told(error: BaseException) -> str:
     """What may be said of any error: ours speak for themselves, of others the class and the place.
 

@@ -99,15 +99,29 @@ def as_source_error(error: KafkaException | KafkaError, doing: str) -> SourceErr
     """Our error for Kafka's, with what we were doing when it came."""
     inner = kafka_error(error)
     if _names(inner, KafkaError.UNRELEASED_INSTANCE_ID):
-        return InstanceIdTakenError(f"Kafka, {doing}: {_text(inner)}.")
+        return InstanceIdTakenError(f"Kafka, {doing}: {error_text(inner)}.")
     if is_refused(inner):
         fix = _UNKNOWN_AUTHORITY_FIX if _UNVERIFIED in inner.str() else ""
-        return RefusedError(f"Kafka, {doing}: {_text(inner)}.{fix}")
+        return RefusedError(f"Kafka, {doing}: {error_text(inner)}.{fix}")
     if inner.code() in UNREACHABLE:
         return UnreachableError(doing)
-    return SourceError(f"Kafka, {doing}: {_text(inner)}.")
+    return SourceError(f"Kafka, {doing}: {error_text(inner)}.")
 
 
-def _text(error: KafkaError) -> str:
-    """The error's text, with the name under which Kafka documents it; names of the client's own say nothing more."""
-    return error.str() if error.name().startswith("_") else f"{error.str()} ({error.name()})"
+def error_text(error: KafkaError | KafkaException) -> str:
+    """The error's text, with the name under which Kafka documents it; names of the client's own are left out."""
+    inner = kafka_error(error)
+    return _client_text(inner) or f"{inner.str()} ({inner.name()})"
+
+
+def error_word(error: KafkaError) -> str:
+    """Kafka's documented name of the error; of an error of the client's own, its text."""
+    return _client_text(error) or error.name()
+
+
+def _client_text(error: KafkaError) -> str:
+    """The text of an error that the client made, whose name is documented nowhere; empty for one of Kafka's."""
+    if not error.name().startswith("_"):
+        return ""
+    text = error.str().replace("Local: ", "")
+    return text[:1].lower() + text[1:]

@@ -10,7 +10,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 
 from stream.core.model import CommitOffset, CommitOutcome, CommitResult, TopicPartition
 from stream.core.ports import Offsets
-from stream.kafka.codes import NEVER_STORED, as_source_error, commit_outcome, kafka_error
+from stream.kafka.codes import NEVER_STORED, as_source_error, commit_outcome, error_word, kafka_error
 
 REQUEST_BYTES = 400_000
 """Most that one request asks Kafka to store. It writes them as one batch, and refuses all of one beyond 1 MB."""
@@ -106,5 +106,5 @@ def _parts(asked: Sequence[KafkaPartition]) -> Iterator[list[KafkaPartition]]:
 
 def _result(tp: TopicPartition, epoch: int, offset: int, error: KafkaError | None) -> CommitResult:
     outcome = commit_outcome(error)
-    word = "" if error is None or outcome is CommitOutcome.OK else error.name()
+    word = "" if error is None or outcome is CommitOutcome.OK else error_word(error)
     return CommitResult(tp, epoch, offset, outcome, word)

@@ -17,7 +17,7 @@ from stream.core.model import DeadLetter, Headers
 from stream.core.moments import format_wall
 from stream.core.ports import Journal
 from stream.kafka.client_config import Options, open_client
-from stream.kafka.codes import kafka_error
+from stream.kafka.codes import error_text, error_word, kafka_error
 from stream.kafka.rebalance import Post
 
 POLL_S = 0.1
@@ -157,7 +157,7 @@ class DeadLetterTopic:
             self._post(self._produce, written, on_written, True)
         else:
             self._is_changed = self._is_changed or error.code() in _CHANGED
-            self._post(on_written, error.name())
+            self._post(on_written, error_word(error))
 
     def _serve(self) -> None:
         while not self._is_closed:
@@ -180,14 +180,14 @@ class DeadLetterTopic:
             self._partitions = self._look()
             self._is_changed = False
         except (StreamError, KafkaException) as error:
-            self._complain(now, str(error))
+            self._complain(now, str(error) if isinstance(error, StreamError) else error_text(error))
         self._look_at = time.monotonic() + LOOK_EVERY_S
 
     def _count(self) -> int:
         """Partitions of the topic, where nobody creates it."""
         found = self._producer.list_topics(self._topic, timeout=COUNT_TIMEOUT_S).topics[self._topic]
         if found.error is not None:
-            raise MissingTopicError(f"The dead-letter topic {self._topic} is missing ({found.error.name()}).")
+            raise MissingTopicError(f"The dead-letter topic {self._topic} is missing ({error_word(found.error)}).")
         return len(found.partitions)
 
     def _complain(self, now: float, why: str) -> None:

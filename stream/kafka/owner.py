@@ -23,7 +23,7 @@ from stream.kafka.arrivals import Arrivals
 from stream.kafka.assignment import Assignment
 from stream.kafka.batches import Polled, sort_polled
 from stream.kafka.client_config import KafkaPolicy, Options, common_config, open_client, subscription
-from stream.kafka.codes import UNREACHABLE, as_source_error, is_refused, kafka_error
+from stream.kafka.codes import UNREACHABLE, as_source_error, error_text, is_refused, kafka_error
 from stream.kafka.committer import Committer
 from stream.kafka.data_loss import DataLossWatch
 from stream.kafka.instance_id import until_released
@@ -344,7 +344,7 @@ class ConsumerOwner(threading.Thread):
         try:
             self._consumer.close()
         except KafkaException as error:
-            self._journal.warning("The consumer did not close in order.", error=str(error))
+            self._journal.warning("The consumer did not close in order.", error=error_text(error))
 
     # Callbacks of librdkafka: within poll, consume and close, on this thread.
 
@@ -382,7 +382,7 @@ class ConsumerOwner(threading.Thread):
             raise RefusedError(as_source_error(error, "at start").args[0])
         if error.code() in UNREACHABLE:  # the client's own log has the cause, ContactWatch the consequence
             return
-        self._journal.warning("Kafka cannot be used for now; trying on.", error=error.str())
+        self._journal.warning("Kafka cannot be used for now; trying on.", error=error_text(error))
 
     def _on_message_error(self, message: Message, error: KafkaError) -> None:
         topic, partition, offset = message.topic(), message.partition(), message.offset()

@@ -18,7 +18,7 @@ from stream.core.errors import RefusedError, SourceError, StreamError, told
 from stream.core.model import CommitOffset, CommitOutcome, CommitResult, TopicPartition
 from stream.core.ports import Offsets
 from stream.kafka.client_config import Options, open_client
-from stream.kafka.codes import NEVER_STORED, as_source_error, commit_outcome, kafka_error
+from stream.kafka.codes import NEVER_STORED, as_source_error, commit_outcome, error_word, kafka_error
 from stream.kafka.reader import committed
 
 LOOK_EVERY_S = 1.0
@@ -161,5 +161,5 @@ class ProgressKeeper(threading.Thread):
 
 def _result(tp: TopicPartition, due: CommitOffset, error: KafkaError | None) -> CommitResult:
     outcome = commit_outcome(error)
-    word = "" if error is None or outcome is CommitOutcome.OK else error.name()
+    word = "" if error is None or outcome is CommitOutcome.OK else error_word(error)
     return CommitResult(tp, due.epoch, due.offset, outcome, word)

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 
 from stream.core.errors import MissingTopicError, RefusedError, SourceError
 from stream.kafka.client_config import Options, open_client, served
-from stream.kafka.codes import as_source_error, is_refused, is_transient, kafka_error
+from stream.kafka.codes import as_source_error, error_word, is_refused, is_transient, kafka_error
 
 TIMEOUT_S = 10.0
 SOON_S = 1.0
@@ -135,7 +135,7 @@ class Topics:
             if inner.code() == KafkaError.TOPIC_ALREADY_EXISTS:
                 return
             kind = RefusedError if is_refused(inner) else SourceError if is_transient(inner) else MissingTopicError
-            raise kind(_missing(topic, f"and Kafka did not let us create it ({inner.name()})")) from error
+            raise kind(_missing(topic, f"and Kafka did not let us create it ({error_word(inner)})")) from error
 
     def _on_error(self, error: KafkaError) -> None:
         if is_refused(error):

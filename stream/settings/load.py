@@ -58,7 +58,7 @@ def load_settings(
     folder = (file or default_path).parent
     References(environ, folder, needs).resolve(draft)
     resolve_paths(draft, folder)
-    settings = _validate(draft)
+    settings = validate(draft)
     report_workflows(draft)
     report_missing(draft, file is not None, workflows_required, topics_required)
     if settings is not None:
@@ -79,7 +79,7 @@ def load_http(path: Path | None, environ: Mapping[str, str], *, default_path: Pa
     read_environment(environ, whole)
     draft = Draft(tree={"http": whole.tree.get("http", {})}, origins=whole.origins)
     References(environ, (file or default_path).parent).resolve(draft)
-    settings = _validate(draft)
+    settings = validate(draft)
     if settings is None or draft.problems:
         raise ConfigError(draft.problems)
     return settings.http
@@ -95,7 +95,8 @@ def _read_flags(flags: Mapping[str, object], draft: Draft) -> None:
         draft.put((section, key), read, "command line")
 
 
-def _validate(draft: Draft) -> Settings | None:
+def validate(draft: Draft) -> Settings | None:
+    """The settings of a draft; None, with each problem added to it, when they cannot be used."""
     try:
         return Settings.model_validate(draft.tree)
     except ValidationError as error:

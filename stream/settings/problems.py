@@ -47,7 +47,7 @@ def _report(details: ErrorDetails, at: Location, draft: Draft) -> None:
         what, fix = _TEXTS[details["type"]](context, at)
         draft.report(at, what, fix)
     else:
-        draft.report(at, f"{details['msg']}.")
+        draft.report(at, "cannot be used.", "The reference of the settings says what it may be.")
 
 
 def _report_faults(faults: Iterable[Fault], at: Location, draft: Draft) -> None:
@@ -108,6 +108,9 @@ _TEXTS: dict[str, Callable[[Mapping[str, Any], Location], _Text]] = {
     "string_type": _always("must be text.", "Put it in quotes."),
     "string_too_short": _always("is empty.", "Write it, or leave the setting out."),
     "too_short": _always("is empty.", "Write it, or leave the setting out."),
+    "string_unicode": _always("must be text.", "Write it in UTF-8."),
+    "float_type": _always("must be a number."),
+    "float_parsing": _always("must be a number."),
     "int_type": _always("must be a whole number."),
     "bool_type": _always("must be true or false."),
 }

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import orjson
 
-from stream.core.errors import ConfigError, Problem
+from stream.core.errors import ConfigError, Problem, system_text
 from stream.core.listener import TraceLines
 from stream.core.ports import Clock, Journal
 
@@ -68,7 +68,9 @@ class TraceFile(TraceLines):
     def _report(self, error: Exception) -> None:
         if not self._is_faulty:
             self._is_faulty = True
-            self._journal.error("The trace is incomplete.", error=_reason(error))
+            self._journal.error(
+                "The trace is incomplete.", error=system_text(error, "a line cannot be written as JSON")
+            )
 
 
 class GroupTrace(TraceLines):
@@ -94,7 +96,7 @@ def _open(path: Path) -> BinaryIO:
             file.write(b"\n")
         return file
     except OSError as error:
-        what = f"cannot write to {path} ({_reason(error)})."
+        what = f"cannot write to {path} ({system_text(error, 'no reason is known')})."
         raise ConfigError([Problem("--trace", what, "Name a file in a directory that can be written to.")]) from error
 
 
@@ -105,10 +107,6 @@ def _is_torn(path: Path) -> bool:
     with path.open("rb") as written:
         written.seek(-1, os.SEEK_END)
         return written.read() != b"\n"
-
-
-def _reason(error: Exception) -> str:
-    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__
 
 
 def _plain(value: object) -> object:

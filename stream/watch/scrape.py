@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from stream.core.errors import ConfigError, Problem, StreamError
+from stream.core.errors import ConfigError, Problem, StreamError, system_text
 from stream.watch.snapshot import Snapshot, read_snapshot
 
 TIMEOUT_S = 5.0
@@ -77,6 +77,6 @@ def _why(error: Exception) -> str:
         return f"no answer within {TIMEOUT_S:.0f} s"
     if isinstance(reason, socket.gaierror):
         return "its host name is not known"
-    if isinstance(reason, OSError) and reason.strerror:
-        return reason.strerror.lower()
-    return type(reason).__name__
+    if isinstance(reason, str):
+        return reason
+    return system_text(reason, "its answer is not HTTP")

@@ -52,30 +52,46 @@ def failure_word(error: BaseException) -> str:
 
 
 def failure_text(error: BaseException) -> str:
-    """A short reason for a person. Made of classes and the system's own words: never of text that holds a URL."""
+    """A short reason for a person, in plain words: the system's own where there are some, never text with a URL."""
     if isinstance(error, TimeoutError):
-        return "TimeoutError: no complete answer in time"
-    return next(filter(None, map(_system_text, _chain(error))), type(error).__name__)
+        return "no complete answer in time"
+    return next(filter(None, map(_system_text, _chain(error))), "") or _own_text(error)
 
 
 def _system_text(error: BaseException) -> str:
     match error:
         case ssl.SSLCertVerificationError():
             # Behind the comma the text goes on with the host.
-            reason = error.verify_message.partition(",")[0]
+            return f"the certificate is not accepted: {_lowered(error.verify_message.partition(',')[0])}"
         case ssl.SSLError():
-            reason = error.reason or ""
+            return f"TLS failed: {error.reason.replace('_', ' ').lower()}" if error.reason else ""
         case socket.gaierror():
-            reason = error.strerror or ""
+            return _lowered(error.strerror or "")
         case EgressError():
-            reason = str(error)
+            return _lowered(str(error))
         case ProxyError():
-            reason = f"the proxy answered {error.status}" if error.status else "the proxy gave no answer"
+            return f"the proxy answered {error.status}" if error.status else "the proxy gave no answer"
         case OSError(errno=int(number)):
-            reason = os.strerror(number)
+            return _lowered(os.strerror(number))
         case _:
             return ""
-    return f"{type(error).__name__}: {reason}"
+
+
+def _own_text(error: BaseException) -> str:
+    return next((text for kind, text in _OWN_TEXTS.items() if isinstance(error, kind)), "the request could not be sent")
+
+
+def _lowered(text: str) -> str:
+    """The system's words as part of a sentence; an abbreviation such as `IP` stays as it is."""
+    return text if text[1:2].isupper() else text[:1].lower() + text[1:]
+
+
+_OWN_TEXTS: dict[type[BaseException], str] = {
+    UnreachableError: "no connection could be made",
+    HandshakeError: "the TLS handshake failed",
+    UnreadableError: "the answer is not HTTP, or its head is too large",
+    ClosedError: "the connection was closed before the answer was complete",
+}
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, KafkaError
+from assertions import names_of_code
+from confluent_kafka import Consumer, KafkaError, KafkaException
 from kafka_support import QUIET, Member, committed, fill, policy_for, until
 
 from stream.core.errors import RefusedError, SourceError
 from stream.core.model import CommitOffset, CommitOutcome, CommitResult, TopicPartition
-from stream.kafka.codes import commit_outcome
+from stream.kafka.codes import commit_outcome, error_text, error_word
 from stream.kafka.committer import Committer
 from stream.testing.mock_cluster import OFFSET_COMMIT, MockCluster
 from stream.testing.topics import Broker
@@ -110,6 +111,15 @@ def test_every_code_of_the_table_has_its_outcome() -> None:
     assert {commit_outcome(KafkaError(getattr(KafkaError, name))) for name in gone} == {DROPPED}
     assert commit_outcome(KafkaError(KafkaError._NO_OFFSET)) is OK
     assert commit_outcome(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)) is FAILED
+
+
+@pytest.mark.parametrize("name", [name for name in vars(KafkaError) if name.isupper()])
+def test_an_error_is_named_as_kafka_documents_it_or_told_in_words(name: str) -> None:
+    """Names of the client's own, such as _TRANSPORT, are documented nowhere and shown to nobody."""
+    error = KafkaError(getattr(KafkaError, name))
+    assert (error_word(error) == name) is not name.startswith("_")
+    for text in (error_word(error), error_text(error), error_text(KafkaException(error))):
+        assert names_of_code(text) == []
 
 
 def test_a_commit_of_an_epoch_that_is_over_is_not_sent(broker: Broker, topic_name: str) -> None:

@@ -98,7 +98,7 @@ def test_a_full_disk_is_told_once(tmp_path: Path) -> None:
         trace.emit("started")
         trace.flush()
     trace.close()
-    assert lines.errors == [("The trace is incomplete.", {"error": "No space left on device"})]
+    assert lines.errors == [("The trace is incomplete.", {"error": "no space left on device"})]
 
 
 def test_what_cannot_be_written_is_told_and_nothing_raises(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_what_cannot_be_written_is_told_and_nothing_raises(tmp_path: Path) -> No
 
 def test_a_file_that_cannot_be_opened_is_a_settings_error(tmp_path: Path) -> None:
     """It names the file and the reason."""
-    with pytest.raises(ConfigError, match=r"--trace: cannot write to .*No such file or directory"):
+    with pytest.raises(ConfigError, match=r"--trace: cannot write to .*no such file or directory"):
         TraceFile(tmp_path / "missing" / "trace.jsonl", "tray", FixedClock(), Lines())
 
 

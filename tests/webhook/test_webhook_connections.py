@@ -158,7 +158,7 @@ def test_addresses_that_all_refuse_are_a_connect_failure(run: Run) -> None:
         sender = WebhookSender(f"http://workflow.test:{closed_port()}/", timeout_s=HANG_S, lookup=names.lookup)
         answer = await ask(sender)
         await sender.close()
-        assert (answer.failure, answer.excerpt) == ("connect", "ConnectionRefusedError: Connection refused")
+        assert (answer.failure, answer.excerpt) == ("connect", "connection refused")
 
     run(main())
 
@@ -193,11 +193,11 @@ def test_an_address_that_is_not_allowed_is_not_connected_to(run: Run) -> None:
             sender = WebhookSender(
                 f"http://workflow.test:{server.port}/", timeout_s=HANG_S, lookup=names.lookup, check=check
             )
-            assert (await ask(sender)).excerpt == "ConnectionRefusedError: Connection refused"
+            assert (await ask(sender)).excerpt == "connection refused"
             names.hosts = ["127.0.0.7", "127.0.0.1"]
             answer = await ask(sender)
             await sender.close()
-        assert (answer.failure, answer.excerpt) == ("connect", "EgressError: not an address for workflows")
+        assert (answer.failure, answer.excerpt) == ("connect", "not an address for workflows")
         assert seen == ["127.0.0.1", "127.0.0.7", "127.0.0.7", "127.0.0.1"]
         assert server.accepts == 0
 

@@ -156,7 +156,7 @@ def test_no_spelling_of_a_url_gets_past_the_guard(host: str, run: Run) -> None:
         sender = WebhookSender(f"http://{host}/latest/meta-data", timeout_s=HANG_S, check=guard)
         answer = await ask(sender)
         await sender.close()
-        assert (answer.code, answer.excerpt) == ("connect", f"EgressError: {LINK_LOCAL}")
+        assert (answer.code, answer.excerpt) == ("connect", LINK_LOCAL.replace("The", "the"))
         assert len(refused) == 1
 
     run(main())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 import ssl
 import threading
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assertions import HANG_S, every
+from assertions import HANG_S, every, names_of_code
 from conformance_server import OK, SECRET_PATH, ScriptedServer, Step
 from webhook_support import (
     Run,
@@ -117,7 +116,7 @@ def test_nothing_of_garbage_is_quoted(run: Run) -> None:
     async def main() -> None:
         answers, _ = await answers_of([b"garbage " + SECRET_PATH.encode() + b"\r\n\r\n"])
         assert answers[0].failure == "unreadable"
-        assert re.fullmatch(r"[A-Za-z]+Error", answers[0].excerpt)
+        assert answers[0].excerpt == "the answer is not HTTP, or its head is too large"
 
     run(main())
 
@@ -127,7 +126,7 @@ def test_a_reset_has_the_systems_word(run: Run) -> None:
 
     async def main() -> None:
         answers, _ = await answers_of([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", Step.RESET])
-        assert (answers[0].failure, answers[0].excerpt) == ("reset", "ConnectionResetError: Connection reset by peer")
+        assert (answers[0].failure, answers[0].excerpt) == ("reset", "connection reset by peer")
 
     run(main())
 
@@ -140,7 +139,7 @@ def test_the_deadline_is_for_the_whole_attempt(run: Run) -> None:
         began = asyncio.get_running_loop().time()
         answers, _ = await answers_of([head, b"z", Step.DRIP], timeout_s=0.2)
         assert (answers[0].status, answers[0].failure, answers[0].code) == (0, "timeout", "timeout")
-        assert answers[0].excerpt == "TimeoutError: no complete answer in time"
+        assert answers[0].excerpt == "no complete answer in time"
         assert asyncio.get_running_loop().time() - began >= 0.19  # uvloop's clock counts whole milliseconds
 
     run(main())
@@ -184,7 +183,7 @@ def test_a_refused_connection_says_so(run: Run) -> None:
         sender = WebhookSender(f"http://127.0.0.1:{closed_port()}{SECRET_PATH}", timeout_s=HANG_S)
         answer = await ask(sender)
         await sender.close()
-        assert (answer.failure, answer.excerpt) == ("connect", "ConnectionRefusedError: Connection refused")
+        assert (answer.failure, answer.excerpt) == ("connect", "connection refused")
 
     run(main())
 
@@ -197,7 +196,7 @@ def test_an_unknown_host_is_a_dns_failure(run: Run) -> None:
         answer = await ask(sender)
         await sender.close()
         assert answer.failure == "dns"
-        assert answer.excerpt.startswith("gaierror: ")
+        assert names_of_code(answer.excerpt) == []
         assert "x.invalid" not in answer.excerpt
 
     run(main())
@@ -591,7 +590,7 @@ def test_a_certificate_that_nobody_vouches_for_is_a_tls_failure(run: Run, certif
         async with ScriptedServer(answering([OK]), server_tls(certificate)) as server:
             answers = await ask_over_tls(server, "localhost")
         assert [a.failure for a in answers] == ["tls", "tls"]
-        assert answers[0].excerpt == "SSLCertVerificationError: self-signed certificate"
+        assert answers[0].excerpt == "the certificate is not accepted: self-signed certificate"
         assert server.requests == []
 
     run(main())
@@ -605,7 +604,7 @@ def test_a_certificate_of_another_host_is_a_tls_failure(run: Run, certificate: P
         async with ScriptedServer(answering([OK]), server_tls(certificate)) as server:
             answers = await ask_over_tls(server, "127.0.0.1", tls)
         assert [a.failure for a in answers] == ["tls", "tls"]
-        assert answers[0].excerpt == "SSLCertVerificationError: IP address mismatch"
+        assert answers[0].excerpt == "the certificate is not accepted: IP address mismatch"
 
     run(main())
 
