@@ -7,7 +7,10 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from stream.settings.reference import reference as settings_reference
+from reference_cli import reference as cli_reference
+from reference_logs import reference as logs_reference
+from reference_settings import reference as settings_reference
+
 from stream.telemetry.reference import reference as metrics_reference
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +35,8 @@ def first_sentence(path: Path) -> str:
 
 PARTS: dict[Path, dict[str, Callable[[], str]]] = {
     DOCS / "configuration.md": {"settings": settings_reference},
+    DOCS / "command-line.md": {"commands": cli_reference},
+    DOCS / "log-messages.md": {"messages": logs_reference},
     DOCS / "metrics.md": {"metrics": metrics_reference},
     PACKAGE / "ARCHITECTURE.md": {"files": file_map},
 }

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from assertions import filled
 from generated import PACKAGE, PARTS, first_sentence, with_parts
+from reference_logs import messages
+from reference_settings import EXAMPLES, examples, paths
+
+from stream.settings import load_settings
 
 
 @pytest.mark.parametrize("path", PARTS, ids=lambda path: path.name)
@@ -19,3 +25,27 @@ def test_every_file_says_its_duty() -> None:
     sentences = {path: first_sentence(path) for path in PACKAGE.rglob("*.py")}
     assert len(sentences) > 100
     assert [path for path, sentence in sentences.items() if not sentence] == []
+
+
+def test_every_setting_has_an_example() -> None:
+    """In every-setting.toml, which the reference quotes; nothing else is in it."""
+    assert [path for path, _ in paths() if path not in examples()] == []
+    known = {path for path, _ in paths()}
+    assert [path for path in filled(examples()) if path not in known] == []
+
+
+def test_the_examples_of_every_setting_can_be_loaded(tmp_path: Path) -> None:
+    """As one file; the two that exclude others of it, instead of those."""
+    secret = tmp_path / "kafka_password"
+    secret.write_text("s")
+    text = EXAMPLES.read_text().replace("/run/secrets/kafka_password", str(secret))
+    environ = {name: f"https://hooks.example.com/{name}" for name in re.findall(r"env:(\w+)", text)}
+    path = tmp_path / "stream.toml"
+    path.write_text(text)
+    assert [workflow.name for workflow in load_settings(path, environ, {}).settings.workflows] == ["orders"]
+
+
+def test_the_log_has_messages() -> None:
+    """The reference finds the sentences that matter most."""
+    found = {message.text for message in messages()}
+    assert {"Partitions assigned.", "An event became a dead letter."} <= found
