@@ -1,8 +1,7 @@
-"""The generated parts of docs/ and stream/ARCHITECTURE.md: `python tests/documents/generated.py` writes them."""
+"""The generated parts of docs/: `python tests/documents/generated.py` writes them."""
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,23 +13,7 @@ from reference_settings import reference as settings_reference
 from stream.telemetry.reference import reference as metrics_reference
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGE = ROOT / "stream"
 DOCS = ROOT / "docs" / "reference"
-
-
-def file_map() -> str:
-    """Every file of the package and the first sentence of its docstring."""
-    rows = ["| file | duty |", "|---|---|"]
-    for path in sorted(PACKAGE.rglob("*.py"), key=lambda path: (path.parent.as_posix(), path.name)):
-        name = path.relative_to(PACKAGE).as_posix()
-        rows.append(f"| `{name}` | {first_sentence(path)} |")
-    return "\n".join(rows) + "\n"
-
-
-def first_sentence(path: Path) -> str:
-    """The first paragraph of a module's docstring on one line, up to its first full stop."""
-    text = (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n\n")[0].replace("\n", " ")
-    return re.split(r"(?<=[.:]) ", text)[0].rstrip(":").replace("|", "\\|")
 
 
 PARTS: dict[Path, dict[str, Callable[[], str]]] = {
@@ -38,7 +21,6 @@ PARTS: dict[Path, dict[str, Callable[[], str]]] = {
     DOCS / "command-line.md": {"commands": cli_reference},
     DOCS / "log-messages.md": {"messages": logs_reference},
     DOCS / "metrics.md": {"metrics": metrics_reference},
-    PACKAGE / "ARCHITECTURE.md": {"files": file_map},
 }
 
 
