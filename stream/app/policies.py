@@ -93,6 +93,7 @@ def workflow_policy(settings: Settings, workflow: Workflow) -> WorkflowPolicy:
     """What the engine needs to know of one workflow."""
     return WorkflowPolicy(
         name=workflow.name,
+        shown_host=workflow.url.redacted(),
         types=workflow.wanted_types,
         exclude_types=frozenset(workflow.exclude_types),
         ordering=workflow.ordering,

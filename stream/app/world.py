@@ -14,7 +14,7 @@ from stream.app.policies import Layout, dead_letter_plan, delivery_rules, engine
 from stream.app.senders import Way
 from stream.app.start import count_dead_letters
 from stream.core.errors import EngineInvariantError
-from stream.core.listener import Spans
+from stream.core.listener import DeliveryListener, Spans
 from stream.core.model import DeadLetter
 from stream.core.ports import Journal
 from stream.core.stats import EngineStats
@@ -25,6 +25,7 @@ from stream.kafka.dead_letters import DeadLetterTopic
 from stream.kafka.owner import ConsumerOwner
 from stream.kafka.rebalance import Post
 from stream.settings.model import Settings
+from stream.telemetry.attempt_log import AttemptLog
 from stream.telemetry.logs import StructlogJournal
 from stream.telemetry.trace import GroupTrace
 from stream.validation.schemas import SchemaValidator
@@ -119,11 +120,16 @@ def build_world(
         clock=LoopClock(loop),
         journal=journal,
         rng=Random(),
-        listeners=() if trace is None else (trace,),
+        listeners=_listeners(settings, journal, trace),
         spans=spans,
     )
     engine = Engine(engine_policy(settings, layout), delivery_rules(settings), edges, stats)
     return World(engine, owner, letters, ways, senders, trace, journal)
+
+
+def _listeners(settings: Settings, journal: StructlogJournal, trace: GroupTrace | None) -> list[DeliveryListener]:
+    listeners: list[DeliveryListener] = [] if trace is None else [trace]
+    return [*listeners, AttemptLog(journal)] if settings.log.level == "debug" else listeners
 
 
 def poster(loop: asyncio.AbstractEventLoop) -> Post:

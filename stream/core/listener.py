@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from stream.core.model import FilterReason, Reason, Record, TopicPartition
+from stream.core.model import Answer, FilterReason, Reason, Record, TopicPartition
 
 if TYPE_CHECKING:
     from stream.core.ports import Build, Sender
@@ -26,6 +26,9 @@ class DeliveryListener:
 
     def on_lost(self, tp: TopicPartition) -> None:
         """A partition is gone without a drain."""
+
+    def on_attempt(self, record: Record, workflow: str, number: int, answer: Answer, elapsed_s: float) -> None:
+        """An attempt to deliver an event was answered, or has failed; `number` counts from 1."""
 
     def on_delivered(self, record: Record, workflow: str, attempts: int, status: int) -> None:
         """A workflow has taken an event."""

@@ -368,6 +368,8 @@ class WorkflowPolicy:
     on_failure: Literal["dead-letter", "hold"] = "dead-letter"
     give_up: frozenset[Place] = frozenset()
     """Events that are delivered no more."""
+    shown_host: str = ""
+    """Where it is, as far as that may be shown: `https://***.trayapp.io`."""
 
 
 @dataclass(frozen=True)

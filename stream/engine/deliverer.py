@@ -171,6 +171,9 @@ class Deliverer:
             tenure = delivery.open_event.tenure
             if delivery not in tenure.in_flight:
                 continue  # given up while its answer was on the way to us
+            for listener in self._listeners:
+                number = delivery.attempts + delivery.is_probe  # which is charged later, if it succeeds
+                listener.on_attempt(delivery.open_event.event.record, line.policy.name, number, answer, elapsed_s)
             if answer is RESENT:
                 self._resent(line, delivery)
                 continue
@@ -314,6 +317,8 @@ class Deliverer:
         self._journal.warning(
             "The workflow is failing: its gate is closed and only probes are sent.",
             workflow=line.policy.name,
+            host=line.policy.shown_host,
             answer=answer.code,
-            for_s=round(line.pace.gate.closed_until - now, 1),
+            **({"reason": answer.excerpt} if answer.failure else {}),  # in our words; a body is never quoted
+            next_probe_in_s=round(line.pace.gate.closed_until - now, 1),
         )

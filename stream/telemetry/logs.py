@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
 import sys
 from collections.abc import Hashable, Mapping
@@ -16,7 +17,7 @@ import structlog
 from stream.core.ports import Clock
 from stream.telemetry.clock import SystemClock
 from stream.telemetry.limiter import LineLimiter
-from stream.telemetry.lines import RESERVED, json_line, text_line
+from stream.telemetry.lines import RESERVED, coloured_line, json_line, text_line
 from stream.telemetry.mask import HIDDEN
 from stream.telemetry.outage import KafkaOutage
 
@@ -222,10 +223,12 @@ def configure_logs(
         # Masked before quoting: what is escaped reads otherwise than the secret.
         return {key: HIDDEN.mask_all(value) for key, value in {**fields, **line}.items()}
 
+    out = stream or sys.stderr
+    renderer = json_line if format == "json" else coloured_line if _takes_colours(out) else text_line
     structlog.configure(
-        processors=[structlog.processors.add_log_level, with_fields, text_line if format == "text" else json_line],
+        processors=[structlog.processors.add_log_level, with_fields, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=_one_writer(LineWriter(stream or sys.stderr)),
+        logger_factory=_one_writer(LineWriter(out)),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
@@ -250,6 +253,11 @@ def librdkafka_logger(journal: StructlogJournal, outage: KafkaOutage | None = No
     logger = logging.Logger("librdkafka", logging.DEBUG)
     logger.addHandler(JournalBridge(journal, outage))
     return logger
+
+
+def _takes_colours(stream: TextIO) -> bool:
+    """Whether a person reads the stream on a terminal, and has not asked for plain text (no-color.org)."""
+    return not stream.closed and stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _one_writer(writer: LineWriter) -> Any:

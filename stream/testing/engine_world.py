@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from stream.core.listener import Spans
+from stream.core.listener import DeliveryListener, Spans
 from stream.core.model import EnginePolicy, TopicPartition, WorkflowPolicy
 from stream.core.outcome import OutcomeTable
 from stream.core.retry import RetryPolicy
@@ -38,6 +38,7 @@ class EngineWorld:
         retry: RetryPolicy | None = None,
         seed: int = 0,
         spans: Spans | None = None,
+        listeners: Sequence[DeliveryListener] = (),
     ) -> None:
         chosen = tuple(workflows) or tuple(WorkflowPolicy(name) for name in names or ("orders",))
         self.policy = replace(policy or EnginePolicy(GROUP), workflows=chosen)
@@ -49,6 +50,7 @@ class EngineWorld:
         self.dead_letters = MemoryDeadLetters(self.clock)
         self.trace = RecordingTrace()
         self._spans = spans
+        self._listeners = listeners
         self.journal = SilentJournal()
         self._rng = Random(seed)
         self.start()
@@ -66,7 +68,7 @@ class EngineWorld:
             clock=self.clock,
             journal=self.journal,
             rng=self._rng,
-            listeners=(self.trace,),
+            listeners=(self.trace, *self._listeners),
             spans=self._spans,
         )
         self.engine = Engine(self.policy, self.rules, edges, self.stats)

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 from assertions import every
 
-from stream.core.model import Answer, DeadLetterPolicy, EnginePolicy, WorkflowPolicy
+from stream.core.listener import DeliveryListener
+from stream.core.model import Answer, DeadLetterPolicy, EnginePolicy, Record, WorkflowPolicy
 from stream.core.retry import RetryPolicy
 from stream.testing.engine_world import EngineWorld
 from stream.testing.scripted_workflow import statuses
 
-FREE = WorkflowPolicy("orders", concurrency=64)
+FREE = WorkflowPolicy("orders", shown_host="https://***.trayapp.io", concurrency=64)
 
 
 def test_a_gate_that_closes_and_opens() -> None:
@@ -23,7 +24,11 @@ def test_a_gate_that_closes_and_opens() -> None:
     world.assign_all()
     world.clock.jump(100)
     closed = world.journal.fields_of("its gate is closed")
-    assert [(line["workflow"], line["answer"]) for line in closed] == [("orders", "503")]
+    (line,) = closed
+    wait = line.pop("next_probe_in_s")
+    assert isinstance(wait, float)
+    assert 0 < wait <= 1
+    assert line == {"workflow": "orders", "host": "https://***.trayapp.io", "answer": "503"}
     world.workflows["orders"].script = statuses()
     world.run()
     (opened,) = world.journal.fields_of("its gate is open")
@@ -31,6 +36,41 @@ def test_a_gate_that_closes_and_opens() -> None:
     assert isinstance(opened["closed_for_s"], float)
     assert opened["closed_for_s"] > 90
     assert str(opened["closed_since"]).endswith("Z")
+
+
+def test_a_gate_that_closes_without_an_answer_says_why() -> None:
+    """In words, with the host that cannot be reached; of an answer that came nothing is quoted."""
+    world = EngineWorld(workflows=[FREE])
+    for n in range(20):
+        world.put(f"u{n}")
+    refused = Answer(0, failure="connect", excerpt="connection refused")
+    world.workflows["orders"].script = lambda _request: refused
+    world.assign_all()
+    world.clock.jump(100)
+    (line,) = world.journal.fields_of("its gate is closed")
+    assert (line["host"], line["answer"], line["reason"]) == ("https://***.trayapp.io", "connect", "connection refused")
+
+
+class Attempts(DeliveryListener):
+    """Keeps what it hears of attempts."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, str, int, str]] = []
+
+    def on_attempt(self, record: Record, workflow: str, number: int, answer: Answer, elapsed_s: float) -> None:
+        assert elapsed_s >= 0
+        self.heard.append((str(record.place), workflow, number, answer.code))
+
+
+def test_a_listener_hears_of_each_attempt() -> None:
+    """With its number, whether it is a first one, a repeated one or a probe."""
+    attempts = Attempts()
+    world = EngineWorld(workflows=[FREE], listeners=[attempts])
+    world.put("ann")
+    world.workflows["orders"].script = statuses(500, 503, then=200)
+    world.assign_all()
+    world.run()
+    assert attempts.heard == [("events:0:0", "orders", n, code) for n, code in ((1, "500"), (2, "503"), (3, "200"))]
 
 
 def test_a_gate_that_stays_closed_is_reminded_of_each_minute() -> None:

@@ -7,10 +7,13 @@ import json
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 import structlog
 
+from stream.core.model import Answer, Record
+from stream.telemetry.attempt_log import AttemptLog
 from stream.telemetry.limiter import LineLimiter
 from stream.telemetry.logs import JournalBridge, StructlogJournal, configure_logs, journal, librdkafka_logger
 
@@ -69,6 +72,77 @@ def test_a_line_is_a_time_a_level_a_sentence_and_fields(out: io.StringIO, log: S
         "2026-11-24T05:30:17.123Z warning Delivery rejected. "
         'workflow=orders status=400 detail="no such hook" user="" ok=None\n'
     )
+
+
+class Terminal(io.StringIO):
+    """A stream that a person reads."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("level", "shown"),
+    [
+        ("info", "info"),
+        ("warning", "\x1b[33mwarning\x1b[0m"),
+        ("error", "\x1b[1;31merror\x1b[0m"),
+        ("debug", "\x1b[2mdebug\x1b[0m"),
+    ],
+)
+def test_the_level_has_a_colour_on_a_terminal(
+    level: str, shown: str, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It alone, so that what is searched for and what is masked stays in one piece."""
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    out = Terminal()
+    configure_logs("debug", "text", out, clock)
+    own = StructlogJournal(structlog.get_logger(), {}, clock, LineLimiter())
+    getattr(own, level)(f"A {level} sentence.", level_of=level)
+    assert out.getvalue() == f"2026-11-24T05:30:17.123Z {shown} A {level} sentence. level_of={level}\n"
+
+
+@pytest.mark.parametrize(
+    ("variables", "format", "is_terminal"),
+    [
+        ({"NO_COLOR": "1", "TERM": "xterm"}, "text", True),
+        ({"NO_COLOR": "", "TERM": "dumb"}, "text", True),
+        ({"NO_COLOR": "", "TERM": "xterm"}, "json", True),
+        ({"NO_COLOR": "", "TERM": "xterm"}, "text", False),
+    ],
+)
+def test_nobody_else_gets_colours(
+    variables: dict[str, str],
+    format: Literal["text", "json"],  # noqa: A002 - the setting's name
+    is_terminal: bool,
+    clock: FixedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """NO_COLOR, a terminal without colours, JSON, files and pipes."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    out = Terminal() if is_terminal else io.StringIO()
+    configure_logs("info", format, out, clock)
+    StructlogJournal(structlog.get_logger(), {}, clock, LineLimiter()).error("Lost.")
+    assert "Lost." in out.getvalue()
+    assert "\x1b" not in out.getvalue()
+
+
+def test_attempts_are_lines_of_the_level_debug(clock: FixedClock) -> None:
+    """Where the event lies and what was answered; nothing of the event, nothing of an answer's body."""
+    out = io.StringIO()
+    configure_logs("debug", "text", out, clock)
+    record = Record("events", 3, 41, -1, b"ann", b'{"userId":"ann"}')
+    attempts = AttemptLog(journal(clock))
+    attempts.on_attempt(record, "orders", 1, Answer(0, failure="connect", excerpt="connection refused"), 0.0123)
+    attempts.on_attempt(record, "orders", 2, Answer(422, excerpt="no ann here"), 1.5)
+    assert out.getvalue().splitlines() == [
+        "2026-11-24T05:30:17.123Z debug Attempt answered. workflow=orders place=events:3:41 attempt=1 answer=connect "
+        'ms=12.3 reason="connection refused"',
+        "2026-11-24T05:30:17.123Z debug Attempt answered. workflow=orders place=events:3:41 attempt=2 answer=422 "
+        "ms=1500.0",
+    ]
 
 
 def test_json_is_one_object_a_line(clock: FixedClock) -> None:

@@ -1,0 +1,25 @@
+"""What becomes of each attempt, as lines of the log's level debug."""
+
+from __future__ import annotations
+
+from stream.core.listener import DeliveryListener
+from stream.core.model import Answer, Record
+from stream.telemetry.logs import StructlogJournal
+
+
+class AttemptLog(DeliveryListener):
+    """One line for each attempt; nothing of the event but where it lies, nothing of an answer's body."""
+
+    def __init__(self, journal: StructlogJournal) -> None:
+        self._journal = journal
+
+    def on_attempt(self, record: Record, workflow: str, number: int, answer: Answer, elapsed_s: float) -> None:
+        self._journal.debug(
+            "Attempt answered.",
+            workflow=workflow,
+            place=str(record.place),
+            attempt=number,
+            answer=answer.code,
+            ms=round(elapsed_s * 1000, 1),
+            **({"reason": answer.excerpt} if answer.failure else {}),
+        )
