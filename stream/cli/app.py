@@ -11,6 +11,7 @@ import typer
 from stream.cli import options
 from stream.cli.audience import audience_app, trait_app
 from stream.cli.dead_letters import dead_letters_app
+from stream.cli.held import held_app
 from stream.cli.offsets import offsets_app
 from stream.cli.replay_command import REPLAY_HELP, replay
 from stream.cli.views import EXPLAIN_HELP, TOP_HELP, explain, top
@@ -196,5 +197,6 @@ def healthcheck(config: options.Config = None) -> None:
 
 app.add_typer(offsets_app, name="offsets")
 app.add_typer(dead_letters_app, name="dead-letters")
+app.add_typer(held_app, name="held")
 app.add_typer(audience_app, name="audience")
 app.add_typer(trait_app, name="trait")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from stream.cli.own_endpoint import own_endpoint
 from stream.core.errors import ConfigError, StreamError
 from stream.settings.model import Settings
+from stream.watch.fetch import endpoint
 from stream.watch.history import History
 from stream.watch.reading import GroupReading
-from stream.watch.scrape import Scraper, endpoint
+from stream.watch.scrape import Scraper
 from stream.watch.snapshot import Snapshot
-
-EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - where a processor listens
 
 
 class Held(NamedTuple):
@@ -34,11 +34,8 @@ RunningGroups = Mapping[str, GroupReading]
 
 def look_at_processor(settings: Settings) -> Snapshot | None:
     """None where no processor answers: offsets are Kafka's to tell, this is an extra."""
-    if not settings.http.port:
-        return None
-    host = EVERYWHERE.get(settings.http.host, settings.http.host)
     try:
-        return Scraper(endpoint(f"{host}:{settings.http.port}")).look()
+        return Scraper(endpoint(own_endpoint(settings.http))).look()
     except (StreamError, ConfigError):
         return None
 

@@ -12,14 +12,16 @@ import typer
 from rich.live import Live
 
 from stream.cli.console import print_json, standard_output
+from stream.cli.own_endpoint import own_endpoint
 from stream.core.durations import parse_duration
 from stream.core.errors import ConfigError, Problem, StreamError
 from stream.core.moments import format_time
 from stream.settings.load import load_http
 from stream.settings.units import format_duration
+from stream.watch.fetch import NoAnswerError, endpoint
 from stream.watch.history import History
 from stream.watch.reading import Reading
-from stream.watch.scrape import NoAnswerError, Scraper, endpoint
+from stream.watch.scrape import Scraper
 from stream.watch.screen import Screen
 
 LEAST_INTERVAL_S, MOST_INTERVAL_S = 0.1, 3600.0
@@ -35,7 +37,7 @@ def run_top(config: Path | None, url: str | None, interval: str, once: bool, as_
         StreamError: with `once`, there is no answer; ConfigError: what was asked for makes no sense.
     """
     interval_s = _seconds(interval)
-    watch = _Watch(Scraper(endpoint(url or _own_endpoint(config))), interval_s)
+    watch = _Watch(Scraper(endpoint(url or own_endpoint(load_http(config, os.environ)))), interval_s)
     if once:
         watch.look_twice()
         watch.print_view(as_json)
@@ -121,15 +123,6 @@ class _Watch:
     def _told(self) -> str:
         url = self._scraper.url
         return f"{url} gives no metrics: {self._screen.fault}. Is tray-stream running there? --url names another."
-
-
-def _own_endpoint(config: Path | None) -> str:
-    """Where the processor of the same settings listens; an address for all interfaces is reached on this machine."""
-    http = load_http(config, os.environ)
-    if http.port == 0:
-        raise ConfigError([Problem("http.listen", "takes any free port.", "Name it: --url host:port")])
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(http.host, http.host)  # noqa: S104 - where it listens
-    return f"http://[{host}]:{http.port}" if ":" in host else f"http://{host}:{http.port}"
 
 
 def _seconds(interval: str) -> float:

@@ -11,7 +11,8 @@ import pytest
 from watch_support import stats_of, text_of
 
 from stream.core.errors import ConfigError
-from stream.watch.scrape import NoAnswerError, Scraper, endpoint
+from stream.watch.fetch import NoAnswerError, endpoint
+from stream.watch.scrape import Scraper
 
 
 @pytest.fixture
