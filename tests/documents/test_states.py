@@ -30,6 +30,7 @@ STATE_OF_FLAG = {
     "stopped": "a partition is halted",
     "_stopped": "a partition is halted",
     "is_held": "a partition is held",
+    "held_since": "a partition is held",
     "held_record": "a partition is held",
     "held_records": "a partition is held",
     "held_because": "a partition is held",
