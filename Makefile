@@ -33,39 +33,39 @@ format: $(STAMP)  ## rewrite the files in the project's format
 	$(BIN)/ruff check --fix .
 
 faults: $(STAMP)  ## the fault matrix on real Kafka; ROW=n, SEED=n, SEEDS=n, WRITE=1 writes MATRIX.md
-	@PYTHONPATH=tests/acceptance $(BIN)/python tests/faults/faults.py $(if $(ROW),--row $(ROW)) $(if $(SEED),--seed $(SEED)) \
+	@PYTHONPATH=tests:tests/acceptance $(BIN)/python tests/faults/faults.py $(if $(ROW),--row $(ROW)) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WRITE),--write) $(if $(KEEP),--keep $(KEEP))
 
 simulate: $(STAMP)  ## the engine in thousands of broken worlds: make simulate SEEDS=10000
-	$(BIN)/python -m stream.testing.simulate --seeds $(or $(SEEDS),10000)
+	PYTHONPATH=tests $(BIN)/python -m support.simulate --seeds $(or $(SEEDS),10000)
 
 audit: $(STAMP)  ## known vulnerabilities of the locked packages (asks pypi.org; AUDIT="-s osv" asks OSV)
 	@$(BIN)/python .ci/audit.py "$(UV)" $(BIN)/pip-audit $(AUDIT)
 
 soak: $(STAMP)  ## hours on real Kafka with faults by random seed, and a checker: make soak HOURS=1 (SEED, RATE)
-	@$(BIN)/python tests/soak/soak.py --hours $(or $(HOURS),1) $(if $(SEED),--seed $(SEED)) \
+	@PYTHONPATH=tests $(BIN)/python tests/soak/soak.py --hours $(or $(HOURS),1) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(RATE),--rate $(RATE)) $(if $(DIRECTORY),--directory $(DIRECTORY))
 
 load: $(STAMP)  ## the rate at which lag stays flat, and twice as much: make load MINUTES=10 (WORKFLOWS=1,10, JSON)
-	@$(BIN)/python tests/bench/sustained_load.py $(if $(MINUTES),--minutes $(MINUTES)) \
+	@PYTHONPATH=tests $(BIN)/python tests/bench/sustained_load.py $(if $(MINUTES),--minutes $(MINUTES)) \
 	  $(if $(WORKFLOWS),--workflows $(WORKFLOWS)) $(if $(JSON),--json $(JSON))
 
 fuzz: $(STAMP)  ## 100,000 generated inputs for each of what reads from outside; FUZZ=1000 for fewer
 	FUZZ=$(or $(FUZZ),100000) $(BIN)/pytest -m fuzz --numprocesses $(or $(PROCESSES),4) --durations=0 --durations-min=1
 
 bench: $(STAMP)  ## speed on real Kafka in one sitting; ALL=1, ONLY=name, EVENTS=n, ROUNDS=n, JSON=file
-	@UV=$(UV) $(BIN)/python tests/bench/bench.py $(if $(ALL),--all) $(if $(ONLY),--only $(ONLY)) \
+	@UV=$(UV) PYTHONPATH=tests $(BIN)/python tests/bench/bench.py $(if $(ALL),--all) $(if $(ONLY),--only $(ONLY)) \
 	  $(if $(EVENTS),--events $(EVENTS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(JSON),--json $(JSON))
 
 bench-engine: $(STAMP)  ## what the engine alone costs an event, with many others waiting too, a commit and a scrape
-	$(BIN)/python tests/bench/engine_cost.py
-	$(BIN)/python tests/bench/waiting_events.py
-	$(BIN)/python tests/bench/commit_cost.py
-	$(BIN)/python tests/bench/scrape_cost.py
-	$(BIN)/python tests/bench/worst_event.py
+	PYTHONPATH=tests $(BIN)/python tests/bench/engine_cost.py
+	PYTHONPATH=tests $(BIN)/python tests/bench/waiting_events.py
+	PYTHONPATH=tests $(BIN)/python tests/bench/commit_cost.py
+	PYTHONPATH=tests $(BIN)/python tests/bench/scrape_cost.py
+	PYTHONPATH=tests $(BIN)/python tests/bench/worst_event.py
 
 profile: $(STAMP)  ## where the time goes on a bench run: top lists and a flame graph (py-spy)
-	@$(BIN)/python tests/bench/bench_profile.py $(if $(EVENTS),--events $(EVENTS)) $(SETTINGS)
+	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_profile.py $(if $(EVENTS),--events $(EVENTS)) $(SETTINGS)
 
 docs: $(STAMP)  ## write the generated parts of docs/ and ARCHITECTURE
 	$(BIN)/python tests/documents/generated.py

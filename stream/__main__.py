@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from stream.start_signals import catch_signals
 
 if TYPE_CHECKING:
-    from stream.core.errors import StreamError
+    from stream.model.errors import StreamError
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -19,11 +19,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     catch_signals(given)
-    from stream.core.errors import StreamError
+    from stream.model.errors import StreamError
 
     try:
         if given == ["healthcheck"]:
-            from stream.cli.healthcheck import run_healthcheck
+            from stream.run.healthcheck import run_healthcheck
 
             run_healthcheck()  # without the command line's libraries: a container asks every few seconds
             return
@@ -44,14 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _print_masked(text: str) -> None:
-    from stream.core.printable import printable_lines
+    from stream.model.printable import printable_lines
     from stream.telemetry.mask import HIDDEN
 
     print(printable_lines(HIDDEN.mask(text)), file=sys.stderr)
 
 
 def _described(error: StreamError) -> str:
-    from stream.core.errors import ConfigError
+    from stream.model.errors import ConfigError
 
     if isinstance(error, ConfigError) and len(error.problems) > 1:
         return f"{len(error.problems)} problems with the settings:\n" + "\n".join(f"  {p}" for p in error.problems)

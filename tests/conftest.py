@@ -13,15 +13,15 @@ from typing import TypeVar
 
 import hypothesis
 import pytest
+from support.kafka_proxy import SlowedKafka
+from support.secured_kafka import SecuredKafka
 
-from stream.testing import topics
-from stream.testing.apache_kafka import ApacheKafka
-from stream.testing.kafka_jars import KAFKA_VERSION, KafkaUnavailable
-from stream.testing.kafka_proxy import SlowedKafka
-from stream.testing.mock_cluster import MockCluster
-from stream.testing.receiver import FaultReceiver
-from stream.testing.secured_kafka import SecuredKafka
-from stream.testing.topics import Broker
+from stream.demo import topics
+from stream.demo.apache_kafka import ApacheKafka
+from stream.demo.kafka_jars import KAFKA_VERSION, KafkaUnavailable
+from stream.demo.mock_cluster import MockCluster
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker
 
 # No example is judged by its speed; `make fuzz`: as many inputs for every test that does not say a number itself.
 hypothesis.settings.register_profile(

@@ -6,7 +6,7 @@ from board_parts import GREEN, RED, YES_OR_NO, Column, PanelBuilder, Query, Step
 from board_queries import OF_TARGET, least, most, rate, series, since, total
 from grafana_foundation_sdk.builders import dashboard
 
-from stream.core import catalogue
+from stream.telemetry import catalogue
 
 OF_PARTITION = ("topic", "partition")
 OF_PROCESS = ("instance", "worker")

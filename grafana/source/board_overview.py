@@ -22,7 +22,7 @@ from board_parts import (
 from board_queries import OF_WORKFLOW_OR_NONE, increase, least, most, rate, ratio, series, since, total
 from grafana_foundation_sdk.builders import dashboard
 
-from stream.core import catalogue
+from stream.telemetry import catalogue
 
 NONE_IS_GOOD: Steps = [(None, GREEN), (1, RED)]
 AGE: Steps = [(None, GREEN), (300, YELLOW), (900, RED)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stream.core.catalogue import Metric
+from stream.telemetry.catalogue import Metric
 
 OF_TARGET = 'job=~"$job", instance=~"$instance"'
 """On every selector, so that one can look at one process alone."""

@@ -17,8 +17,8 @@ from board_parts import (
 from board_queries import OF_WORKFLOW_OR_NONE, least, most, quantile, rate, series, since, total
 from grafana_foundation_sdk.builders import dashboard
 
-from stream.core import catalogue
-from stream.core.catalogue import Metric
+from stream.telemetry import catalogue
+from stream.telemetry.catalogue import Metric
 
 QUANTILES = (0.5, 0.95, 0.99)
 

@@ -15,10 +15,10 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from stream.demo.apache_kafka import ApacheKafka
+from stream.demo.behaviours import Outage, slow
 from stream.demo.observation import Observation, Plan
-from stream.testing.apache_kafka import ApacheKafka
-from stream.testing.behaviours import Outage, slow
-from stream.testing.prometheus import Series
+from stream.demo.prometheus import Series
 
 PICTURE = Path(__file__).resolve().parents[1] / "pictures" / "outage.svg"
 TOPIC = "events"

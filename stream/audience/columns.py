@@ -10,7 +10,7 @@ from typing import Literal
 
 from stream.audience.names import snake_case
 from stream.audience.refusal import refusal
-from stream.core.errors import ConfigError
+from stream.model.errors import ConfigError
 
 Form = Literal["csv", "jsonl", "list"]
 

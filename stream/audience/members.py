@@ -11,7 +11,7 @@ import orjson
 from stream.audience.columns import DELIMITERS, Layout
 from stream.audience.refusal import refusal
 from stream.audience.values import read_cell, scalar_json
-from stream.core.errors import ConfigError
+from stream.model.errors import ConfigError
 
 MAX_LINE_BYTES = 1024 * 1024
 MEMBER = b"true"

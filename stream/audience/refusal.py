@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stream.core.errors import ConfigError, Problem
+from stream.model.errors import ConfigError, Problem
 
 
 def refusal(option: str, what: str, fix: str = "") -> ConfigError:

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from stream.audience.state_topic import SUFFIX
 from stream.audience.sync import Outcome, Progress, SyncPlan
-from stream.core.printable import printable
+from stream.model.printable import printable
 
 Counts = dict[str, int | float]
 

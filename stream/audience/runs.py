@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, NamedTuple, Self
 
-from stream.core.errors import StreamError
+from stream.model.errors import StreamError
 
 RUN_BYTES = 16 * 1024 * 1024
 """Memory that lines may take before they are written as a run."""

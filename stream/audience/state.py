@@ -16,7 +16,7 @@ import orjson
 
 from stream.audience.names import Computation, Kind
 from stream.audience.refusal import refusal
-from stream.core.errors import SourceError
+from stream.model.errors import SourceError
 
 
 @dataclass(frozen=True)

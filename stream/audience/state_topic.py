@@ -12,12 +12,12 @@ from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 from stream.audience.refusal import refusal
 from stream.audience.runs import Row, SortedLines, as_line
 from stream.audience.state import Head, head_key, user_key_prefix, user_of_key
-from stream.core.errors import MissingTopicError, RefusedError, SourceError
-from stream.core.model import Record, TopicPartition
 from stream.kafka.batches import sort_polled
 from stream.kafka.client_config import KafkaPolicy, Options, common_config, open_client, reader_config
 from stream.kafka.codes import as_source_error, error_word, is_refused, is_transient, kafka_error
 from stream.kafka.topics import Topics
+from stream.model.errors import MissingTopicError, RefusedError, SourceError
+from stream.model.records import Record, TopicPartition
 
 SUFFIX = ".audiences"
 TIMEOUT_S = 30.0

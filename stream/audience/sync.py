@@ -22,8 +22,8 @@ from stream.audience.source import Source
 from stream.audience.state import Head, head_key, user_key, user_key_prefix
 from stream.audience.state_topic import StateTopic
 from stream.audience.writer import TransactionWriter, Write
-from stream.core.moments import format_wall
 from stream.kafka.client_config import KafkaPolicy
+from stream.model.timeparse import format_wall
 
 MAX_USERS = 1000
 """Of one transaction."""

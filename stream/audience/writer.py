@@ -10,9 +10,9 @@ from typing import NamedTuple, Self
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from stream.core.errors import RefusedError, SourceError
 from stream.kafka.client_config import KafkaPolicy, Options, open_client, producer_config
 from stream.kafka.codes import as_source_error, is_refused, kafka_error
+from stream.model.errors import RefusedError, SourceError
 
 TRANSACTION_TIMEOUT_MS = 20_000
 """How long the transaction of a sync that was killed may hold up read-committed readers."""

@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from stream.cli import options
-from stream.cli.audience import audience_app, trait_app
-from stream.cli.dead_letters import dead_letters_app
+from stream.audience.command import audience_app, trait_app
 from stream.cli.held import held_app
-from stream.cli.offsets import offsets_app
-from stream.cli.replay_command import REPLAY_HELP, replay
 from stream.cli.views import EXPLAIN_HELP, TOP_HELP, explain, top
+from stream.console import options
+from stream.dead_letters.command import dead_letters_app
+from stream.offsets.command import offsets_app
+from stream.replay.command import REPLAY_HELP, replay
 from stream.settings.needs import Needs
 
 RUN_HELP = """Read events from Kafka, deliver them to the workflows, commit what is done.
@@ -123,9 +123,9 @@ def run(
     worker: Annotated[str | None, typer.Option("--worker", hidden=True)] = None,
 ) -> None:
     """The processor."""
-    from stream.app.processor import RunOptions
-    from stream.cli.run import run_processor
-    from stream.cli.workers import run_supervised, run_worker
+    from stream.run.command import run_processor
+    from stream.run.workers import run_supervised, run_worker
+    from stream.runtime.processor import RunOptions
 
     if worker is not None:
         run_worker(worker)
@@ -147,7 +147,7 @@ def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Stay up with a trickle of events until Ctrl-C.")] = False,
 ) -> None:
     """The main job on this machine alone."""
-    from stream.cli.demo import run_demo
+    from stream.demo.command import run_demo
 
     run_demo(keep)
 
@@ -171,7 +171,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """Every finding at once."""
-    from stream.cli.check import print_settings, run_check
+    from stream.check.command import print_settings, run_check
 
     given = options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=topic, group_id=group_id)
     options.require_one("--offline", offline, "--probe", probe)
@@ -190,7 +190,7 @@ app.command(help=TOP_HELP)(top)
 @app.command(help=HEALTHCHECK_HELP)
 def healthcheck(config: options.Config = None) -> None:
     """Whether the process on this machine lives."""
-    from stream.cli.healthcheck import run_healthcheck
+    from stream.run.healthcheck import run_healthcheck
 
     run_healthcheck(config)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stream.cli import options
+from stream.console import options
 
 LIST_HELP = """List what a running processor holds: events that ended badly and are not given up, and invalid records.
 

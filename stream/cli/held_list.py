@@ -10,16 +10,16 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from stream.cli import options
-from stream.cli.console import cell, print_json, print_table, standard_output
 from stream.cli.own_endpoint import own_endpoint
-from stream.core.errors import ConfigError, Problem, StreamError
-from stream.core.model import Place
+from stream.console import options
+from stream.console.output import cell, print_json, print_table, standard_output
+from stream.model.errors import ConfigError, Problem, StreamError
+from stream.model.records import Place
 from stream.settings.keys import nearest
 from stream.settings.model import Settings
 from stream.settings.needs import Needs
-from stream.watch.fetch import NoAnswerError, endpoint
-from stream.watch.held import Held, HeldEntry, ask_held, together
+from stream.top.fetch import NoAnswerError, endpoint
+from stream.top.held import Held, HeldEntry, ask_held, together
 
 NONE = "-"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from stream.core.errors import ConfigError, Problem
+from stream.model.errors import ConfigError, Problem
 
 if TYPE_CHECKING:  # the settings' library takes long to load
     from stream.settings.model import Http

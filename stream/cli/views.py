@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stream.cli import options
+from stream.console import options
 
 EXPLAIN_HELP = """Say of one event what would become of it, step by step; nothing is sent.
 
@@ -64,7 +64,7 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """One event, explained."""
-    from stream.cli.explain import Source, run_explain
+    from stream.explain.command import Source, run_explain
 
     given = options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=None, group_id=group_id)
     run_explain(given, Source(file, line, topic, partition, offset), body, as_json)
@@ -83,6 +83,6 @@ def top(
     ] = False,
 ) -> None:
     """A running processor, watched."""
-    from stream.cli.top import run_top
+    from stream.top.command import run_top
 
     run_top(config, url, interval, once, as_json)

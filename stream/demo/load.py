@@ -12,8 +12,8 @@ from signal import SIGINT, SIGTERM, signal
 import orjson
 from confluent_kafka import Producer
 
-from stream.core.moments import format_wall
-from stream.testing.samples import event_key, sample_events
+from stream.demo.samples import event_key, sample_events
+from stream.model.timeparse import format_wall
 
 STEP_S = 0.1
 EVENTS_OF_A_SEED = 1_000

@@ -14,12 +14,12 @@ from typing import Self
 
 from confluent_kafka import Producer
 
+from stream.demo.child import Child, free_port, wait_until_it
 from stream.demo.load import produce_steadily
+from stream.demo.prometheus import Prometheus
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import create_topic
 from stream.demo.workflows import WORKFLOWS
-from stream.testing.child import Child, free_port, wait_until_it
-from stream.testing.prometheus import Prometheus
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import create_topic
 
 SHIPPED = Path(__file__).resolve().parents[2] / "grafana"
 """Dashboards and rules; there in a checkout, not in an installed package."""

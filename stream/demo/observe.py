@@ -16,15 +16,15 @@ from urllib.parse import quote
 from rich.console import Console
 from rich.table import Table
 
-from stream.core.errors import StreamError
+from stream.demo.apache_kafka import ApacheKafka
+from stream.demo.child import ChildError
+from stream.demo.grafana import Grafana, grafana_program
 from stream.demo.observation import SHIPPED, Observation, Plan
 from stream.demo.outage import Outage
+from stream.demo.samples import poison_values
+from stream.demo.topics import produce_events
 from stream.demo.workflows import WORKFLOWS, script_workflows
-from stream.testing.apache_kafka import ApacheKafka
-from stream.testing.child import ChildError
-from stream.testing.grafana import Grafana, grafana_program
-from stream.testing.samples import poison_values
-from stream.testing.topics import produce_events
+from stream.model.errors import StreamError
 
 TOPIC = "segment-events"
 UP_S, DOWN_S = 40.0, 20.0

@@ -6,8 +6,8 @@ import time
 
 from rich.console import Console
 
-from stream.testing.apache_kafka import ApacheKafka
-from stream.testing.prometheus import Prometheus
+from stream.demo.apache_kafka import ApacheKafka
+from stream.demo.prometheus import Prometheus
 
 FIRING = 'ALERTS{alertname=~"Tray.*", alertstate="firing"}'
 BEGINS_AFTER_S = 30.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
-from stream.core.stats import EngineStats, WorkflowStats
+from stream.model.statistics import EngineStats, WorkflowStats
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import orjson
 
+from stream.demo.behaviours import flaky, when
+from stream.demo.mock_cluster import MockCluster
+from stream.demo.receiver import FaultReceiver
+from stream.demo.samples import event_key, sample_events
+from stream.demo.topics import produce_events
 from stream.settings.model import Settings
-from stream.testing.behaviours import flaky, when
-from stream.testing.mock_cluster import MockCluster
-from stream.testing.receiver import FaultReceiver
-from stream.testing.samples import event_key, sample_events
-from stream.testing.topics import produce_events
 
 TOPIC = "segment-events"
 DEAD_LETTERS = "tray.dead-letters"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import signal
 
-from stream.testing.behaviours import failing_at_times, flaky, slow, when
-from stream.testing.receiver import FaultReceiver
+from stream.demo.behaviours import failing_at_times, flaky, slow, when
+from stream.demo.receiver import FaultReceiver
 
 REJECTED = b'"event":"Order Refunded"'
 ANSWER_S = 0.02

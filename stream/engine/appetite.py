@@ -7,10 +7,10 @@ what is read would hardly reach another one.
 
 from __future__ import annotations
 
-from stream.core.ports import Cancel, Scheduler
 from stream.engine.deliverer import Deliverer
 from stream.engine.room import Room
 from stream.engine.workflow import Line
+from stream.model.ports import Cancel, Scheduler
 
 LEAST = 256
 """A workflow has plenty when as many deliveries are ready as it may have requests in flight, and at least so many."""

@@ -6,13 +6,13 @@ from collections import deque
 from collections.abc import Sequence
 from functools import partial
 
-from stream.core.commit_map import CommitMap, encode
-from stream.core.listener import DeliveryListener
-from stream.core.model import CommitOffset, CommitOutcome, CommitResult
-from stream.core.ports import Cancel, Journal, Scheduler, Source
-from stream.core.stats import EngineStats
 from stream.engine.ledger import Ledger
 from stream.engine.partition import Phase, Tenure
+from stream.model.commit_map import CommitMap, encode
+from stream.model.ports import Cancel, Journal, Scheduler, Source
+from stream.model.source import CommitOffset, CommitOutcome, CommitResult
+from stream.model.statistics import EngineStats
+from stream.rules.listener import DeliveryListener
 
 A_TURN = 2_000
 """Deliveries that are looked at in one turn of the event loop, about: their maps take a few milliseconds to make."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from stream.core.model import DeadLetter
-from stream.core.ports import DeadLetters, Journal, Scheduler
-from stream.core.stats import EngineStats
 from stream.engine.partition import Phase, Tenure
+from stream.model.events import DeadLetter
+from stream.model.ports import DeadLetters, Journal, Scheduler
+from stream.model.statistics import EngineStats
 
 REWRITE_AFTER_S = 1.0
 

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
-from stream.core.listener import DeliveryListener
-from stream.core.model import RESENT, Answer, Reason, Settlement
-from stream.core.moments import format_time
-from stream.core.outcome import OutcomeTable, Verdict, retry_after_s
-from stream.core.ports import AttemptResult, Journal, Scheduler
-from stream.core.retry import RetryPolicy
 from stream.engine.endings import Endings
 from stream.engine.pacing import Turn
 from stream.engine.partition import Delivery, OpenEvent, Phase, Tenure
 from stream.engine.workflow import Line
+from stream.model.attempts import RESENT, Answer
+from stream.model.events import Reason, Settlement
+from stream.model.ports import AttemptResult, Journal, Scheduler
+from stream.model.timeparse import format_time
+from stream.rules.listener import DeliveryListener
+from stream.rules.outcome import OutcomeTable, Verdict, retry_after_s
+from stream.rules.retry import RetryPolicy
 
 _PUSH_BACK = (429, 503)
 """Statuses whose Retry-After closes the gate."""

@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence, Set
 from operator import attrgetter
 
-from stream.core.model import Event
 from stream.engine.partition import Delivery, Tenure, WorkflowShare
+from stream.model.events import Event
 
 _WHOLE_PARTITION = "partition"
 LaneRule = Callable[[Event], Hashable | None]

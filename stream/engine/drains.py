@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from stream.core.model import TopicPartition
-from stream.core.ports import Cancel, OnDrained, Scheduler
 from stream.engine.commits import Commits
 from stream.engine.deliverer import Deliverer
 from stream.engine.ledger import Ledger
 from stream.engine.partition import Phase, Tenure
+from stream.model.ports import Cancel, OnDrained, Scheduler
+from stream.model.records import TopicPartition
 
 LAST_COMMIT_WAIT_S = 5.0
 

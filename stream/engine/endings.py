@@ -7,15 +7,18 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from random import Random
 
-from stream.core.held import Hold
-from stream.core.listener import DeliveryListener
-from stream.core.model import Answer, DeadLetter, DeadLetterPolicy, FilterReason, Reason, Record, Settlement
-from stream.core.ports import Journal, Scheduler
-from stream.core.quoted import without_quotes
 from stream.engine.dead_letters import LetterDesk
 from stream.engine.ledger import Ledger
 from stream.engine.partition import Delivery, Phase, Tenure
 from stream.engine.workflow import Line
+from stream.model.attempts import Answer
+from stream.model.events import DeadLetter, FilterReason, Reason, Settlement
+from stream.model.policies import DeadLetterPolicy
+from stream.model.ports import Journal, Scheduler
+from stream.model.records import Record
+from stream.rules.held import Hold
+from stream.rules.listener import DeliveryListener
+from stream.rules.quoted import without_quotes
 
 
 class Endings:

@@ -10,21 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 
-from stream.core.commit_map import name_hash
-from stream.core.held import GroupHeld
-from stream.core.listener import DeliveryListener, Spans
-from stream.core.model import (
-    CommitOffset,
-    CommitResult,
-    Contact,
-    DataLoss,
-    EnginePolicy,
-    RecordBatch,
-    StartedPartition,
-    TopicPartition,
-)
-from stream.core.ports import DeadLetters, Journal, OnDrained, Scheduler, Sender, Source, Validator
-from stream.core.stats import EngineStats
 from stream.engine.appetite import Appetite
 from stream.engine.commits import Commits
 from stream.engine.dead_letters import LetterDesk
@@ -39,6 +24,14 @@ from stream.engine.partition import Phase, Tenure
 from stream.engine.reload import Reconfiguration
 from stream.engine.restored import restore
 from stream.engine.workflow import Line
+from stream.model.commit_map import name_hash
+from stream.model.policies import EnginePolicy
+from stream.model.ports import DeadLetters, Journal, OnDrained, Scheduler, Sender, Source, Validator
+from stream.model.records import RecordBatch, TopicPartition
+from stream.model.source import CommitOffset, CommitResult, Contact, DataLoss, StartedPartition
+from stream.model.statistics import EngineStats
+from stream.rules.held import GroupHeld
+from stream.rules.listener import DeliveryListener, Spans
 
 
 @dataclass(frozen=True)

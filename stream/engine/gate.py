@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
-from stream.core.model import GatePolicy
+from stream.model.policies import GatePolicy
 
 _MAX_DOUBLINGS = 30
 JITTER_SHARE = 0.25

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 
-from stream.core.held import MOST_LISTED, GroupHeld, HeldEvent
 from stream.engine.partition import Tenure
 from stream.engine.workflow import Line
+from stream.rules.held import MOST_LISTED, GroupHeld, HeldEvent
 
 
 def group_held(group: str, lines: Sequence[Line], tenures: Collection[Tenure]) -> GroupHeld:

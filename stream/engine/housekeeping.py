@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from stream.core.moments import format_wall
-from stream.core.ports import Cancel, Journal, Scheduler
-from stream.core.stats import WorkflowStats
 from stream.engine.endings import Endings
 from stream.engine.intake import Intake
 from stream.engine.ledger import Ledger
 from stream.engine.workflow import Line
+from stream.model.ports import Cancel, Journal, Scheduler
+from stream.model.statistics import WorkflowStats
+from stream.model.timeparse import format_wall
 
 EVERY_S = 1.0
 REMIND_EVERY_S = 60.0

@@ -5,27 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from stream.core.decode import Decoder
-from stream.core.listener import DeliveryListener
-from stream.core.model import (
-    CUSTOM_TYPE,
-    NO_PAYLOAD,
-    DeadLetter,
-    EnginePolicy,
-    Event,
-    FilterReason,
-    Invalid,
-    Reason,
-    Record,
-    Settlement,
-)
-from stream.core.ports import Clock, Journal, Validator
-from stream.core.stats import EngineStats
 from stream.engine.dead_letters import LetterDesk
 from stream.engine.deliverer import Deliverer
 from stream.engine.ledger import Ledger
 from stream.engine.partition import Phase, Tenure
 from stream.engine.routing import Routed, Routing
+from stream.model.events import CUSTOM_TYPE, NO_PAYLOAD, DeadLetter, Event, FilterReason, Invalid, Reason, Settlement
+from stream.model.policies import EnginePolicy
+from stream.model.ports import Clock, Journal, Validator
+from stream.model.records import Record
+from stream.model.statistics import EngineStats
+from stream.rules.decode import Decoder
+from stream.rules.listener import DeliveryListener
 
 
 class Intake:

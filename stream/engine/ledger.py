@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from stream.core.commit_map import Range
-from stream.core.model import Limits, Record, Settlement, StartedPartition, TopicPartition, hold
-from stream.core.ports import Source
-from stream.core.stats import EngineStats
 from stream.engine.partition import Phase, Tenure
 from stream.engine.room import Room
+from stream.model.commit_map import Range
+from stream.model.events import Settlement
+from stream.model.policies import Limits
+from stream.model.ports import Source
+from stream.model.records import Record, TopicPartition, hold
+from stream.model.source import StartedPartition
+from stream.model.statistics import EngineStats
 
 
 class Ledger:

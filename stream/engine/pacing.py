@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Protocol
 
-from stream.core.model import GatePolicy, WorkflowPolicy
 from stream.engine.concurrency import AdaptiveLimit, FixedLimit
 from stream.engine.gate import Gate
 from stream.engine.rate import RateLimit
+from stream.model.policies import GatePolicy, WorkflowPolicy
 
 
 class Turn(Enum):

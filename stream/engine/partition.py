@@ -6,9 +6,11 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from stream.core.commit_map import CommitMap, Range, clip, common, covers, join, ranges_without
-from stream.core.model import Event, FilterReason, Invalid, Record, Settlement, StartedPartition, TopicPartition
 from stream.engine.tracker import PartitionTracker
+from stream.model.commit_map import CommitMap, Range, clip, common, covers, join, ranges_without
+from stream.model.events import Event, FilterReason, Invalid, Settlement
+from stream.model.records import Record, TopicPartition
+from stream.model.source import StartedPartition
 
 
 class Phase(Enum):

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from stream.core.commit_map import name_hash
-from stream.core.filter import WorkflowFilter
-from stream.core.listener import Spans
-from stream.core.model import EnginePolicy, Event, FilterReason, Record, WorkflowPolicy
-from stream.core.ports import Clock, Journal, Sender
-from stream.core.stats import EngineStats, WorkflowStats
 from stream.engine.deliverer import Deliverer
 from stream.engine.endings import Endings
 from stream.engine.ledger import Ledger
 from stream.engine.partition import Delivery, Phase, Tenure, WorkflowShare
 from stream.engine.workflow import Line
+from stream.model.commit_map import name_hash
+from stream.model.events import Event, FilterReason
+from stream.model.policies import EnginePolicy, WorkflowPolicy
+from stream.model.ports import Clock, Journal, Sender
+from stream.model.records import Record
+from stream.model.statistics import EngineStats, WorkflowStats
+from stream.rules.filter import WorkflowFilter
+from stream.rules.listener import Spans
 
 Decode = Callable[[Record], object]
 

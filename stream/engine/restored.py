@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from stream.core.commit_map import BadMapError, CommitMap, Range, decode
-from stream.core.model import StartedPartition
-from stream.core.ports import Journal
-from stream.core.stats import EngineStats
+from stream.model.commit_map import BadMapError, CommitMap, Range, decode
+from stream.model.ports import Journal
+from stream.model.source import StartedPartition
+from stream.model.statistics import EngineStats
 
 
 def restore(

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from stream.core.model import Limits, TopicPartition
-from stream.core.ports import Source
-from stream.core.stats import EngineStats
 from stream.engine.partition import Tenure
+from stream.model.policies import Limits
+from stream.model.ports import Source
+from stream.model.records import TopicPartition
+from stream.model.statistics import EngineStats
 
 MAP_SHARE = 0.75
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
-from stream.core.filter import EventFilter, Route
-from stream.core.listener import DeliveryListener
-from stream.core.model import NO_PAYLOAD, EnginePolicy, Event, Record, Settlement, type_label
-from stream.core.stats import EngineStats
 from stream.engine.deliverer import Deliverer
 from stream.engine.ledger import Ledger
 from stream.engine.partition import OpenEvent, Tenure
+from stream.model.events import NO_PAYLOAD, Event, Settlement, type_label
+from stream.model.policies import EnginePolicy
+from stream.model.records import Record
+from stream.model.statistics import EngineStats
+from stream.rules.filter import EventFilter, Route
+from stream.rules.listener import DeliveryListener
 
 Routed = tuple[Event, Route]
 """An event and where it goes."""

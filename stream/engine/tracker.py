@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from stream.core.errors import EngineInvariantError
+from stream.model.errors import EngineInvariantError
 
 
 class PartitionTracker:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
-from stream.core.held import Hold
-from stream.core.listener import Spans
-from stream.core.model import EnginePolicy, Event, WorkflowPolicy
-from stream.core.ports import Build, Cancel, Clock, Sender
-from stream.core.request import RequestBuilder
-from stream.core.stats import WorkflowStats
 from stream.engine.dispatcher import Dispatcher, lane_of
 from stream.engine.pacing import Pace
 from stream.engine.partition import Delivery, Tenure
+from stream.model.events import Event
+from stream.model.policies import EnginePolicy, WorkflowPolicy
+from stream.model.ports import Build, Cancel, Clock, Sender
+from stream.model.statistics import WorkflowStats
+from stream.rules.held import Hold
+from stream.rules.listener import Spans
+from stream.rules.request import RequestBuilder
 
 
 @dataclass(slots=True, eq=False)

@@ -10,14 +10,15 @@ from dataclasses import replace
 
 from confluent_kafka import Consumer
 
-from stream.core.errors import RefusedError, SourceError, StreamError
-from stream.core.model import CommitOffset, CommitOutcome, CommitResult, TopicPartition
-from stream.core.ports import Journal
-from stream.core.start_offsets import FirstLook, Grants, Start, StartAnswer, StartOffsets, TopicStart
 from stream.kafka.assignment import Assignment
 from stream.kafka.committer import Committer
+from stream.kafka.start_offsets import FirstLook, Grants, Start, StartAnswer, StartOffsets, TopicStart
 from stream.kafka.starts import StartReader
 from stream.kafka.topic_ids import WAIT_S, TopicIds
+from stream.model.errors import RefusedError, SourceError, StreamError
+from stream.model.ports import Journal
+from stream.model.records import TopicPartition
+from stream.model.source import CommitOffset, CommitOutcome, CommitResult
 
 LISTED = 20
 """Partitions whose starts a line names one by one."""

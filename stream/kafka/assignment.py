@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from stream.core.model import TopicPartition
-from stream.core.start_offsets import Grants, Start
 from stream.kafka.batches import Polled
+from stream.kafka.start_offsets import Grants, Start
+from stream.model.records import TopicPartition
 
 ANYWHERE = 0
 """Where a parked partition stands. It must be an offset: asked for the end of a partition, librdkafka takes an answer

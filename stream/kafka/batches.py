@@ -8,7 +8,7 @@ from operator import methodcaller
 
 from confluent_kafka import KafkaError, Message
 
-from stream.core.model import Headers, Record, RecordBatch, TopicPartition
+from stream.model.records import Headers, Record, RecordBatch, TopicPartition
 
 _END = KafkaError._PARTITION_EOF
 _headers: Callable[[Message], Headers | None] = methodcaller("headers")

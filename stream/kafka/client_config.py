@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from confluent_kafka import KafkaException
 
-from stream.core.errors import ConfigError, Problem
+from stream.model.errors import ConfigError, Problem
 
 Option = str | int | float | bool
 Options = dict[str, Any]

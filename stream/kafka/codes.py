@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from confluent_kafka import KafkaError, KafkaException
 
-from stream.core.errors import InstanceIdTakenError, RefusedError, SourceError, UnreachableError
-from stream.core.model import CommitOutcome
+from stream.model.errors import InstanceIdTakenError, RefusedError, SourceError, UnreachableError
+from stream.model.source import CommitOutcome
 
 NO_COORDINATOR_YET = frozenset(
     {KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE}

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from stream.core.model import CommitOffset, CommitOutcome, CommitResult, TopicPartition
-from stream.core.ports import Offsets
 from stream.kafka.codes import NEVER_STORED, as_source_error, commit_outcome, error_word, kafka_error
+from stream.model.ports import Offsets
+from stream.model.records import TopicPartition
+from stream.model.source import CommitOffset, CommitOutcome, CommitResult
 
 REQUEST_BYTES = 400_000
 """Most that one request asks Kafka to store. It writes them as one batch, and refuses all of one beyond 1 MB."""

@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
-from stream.core.errors import told
-from stream.core.model import SILENT_AFTER_S, Contact
-from stream.core.ports import Journal
 from stream.kafka.client_config import Options
+from stream.model.errors import told
+from stream.model.ports import Journal
+from stream.model.source import SILENT_AFTER_S, Contact
 
 REPORT_EVERY_MS = 2000
 

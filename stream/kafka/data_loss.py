@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from confluent_kafka import Consumer
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from stream.core.errors import SourceError
-from stream.core.model import DataLoss, TopicPartition
-from stream.core.ports import Journal, SourceEvents
-from stream.core.start_offsets import Start
 from stream.kafka.assignment import Assignment
 from stream.kafka.reader import watermarks
 from stream.kafka.rebalance import Begun, Post
+from stream.kafka.start_offsets import Start
 from stream.kafka.topic_watch import Replaced, TopicWatch
+from stream.model.errors import SourceError
+from stream.model.ports import Journal, SourceEvents
+from stream.model.records import TopicPartition
+from stream.model.source import DataLoss
 
 REMIND_EVERY_S = 60.0
 AGAIN_AFTER_S = 1.0

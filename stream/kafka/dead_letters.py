@@ -11,14 +11,15 @@ from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from stream.core.errors import MissingTopicError, StreamError
-from stream.core.letters import OMITTED, TOPIC_ID
-from stream.core.model import DeadLetter, Headers
-from stream.core.moments import format_wall
-from stream.core.ports import Journal
 from stream.kafka.client_config import Options, open_client
 from stream.kafka.codes import error_text, error_word, kafka_error
 from stream.kafka.rebalance import Post
+from stream.model.errors import MissingTopicError, StreamError
+from stream.model.events import DeadLetter
+from stream.model.letters import OMITTED, TOPIC_ID
+from stream.model.ports import Journal
+from stream.model.records import Headers
+from stream.model.timeparse import format_wall
 
 POLL_S = 0.1
 MAX_DETAIL_BYTES = 1024

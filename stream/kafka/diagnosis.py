@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from stream.core.errors import UnreachableError
 from stream.kafka.client_config import Options
+from stream.model.errors import UnreachableError
 
 TIMEOUT_S = 2.0
 DEFAULT_PORT = 9092

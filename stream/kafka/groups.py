@@ -14,12 +14,12 @@ from confluent_kafka import Consumer, ConsumerGroupState, KafkaError, KafkaExcep
 from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
 
-from stream.core.errors import SourceError
-from stream.core.migrate import Committed
-from stream.core.model import TopicPartition
 from stream.kafka.client_config import Options
 from stream.kafka.codes import NO_COORDINATOR_YET, as_source_error, kafka_error
 from stream.kafka.reader import committed
+from stream.model.committed import Committed
+from stream.model.errors import SourceError
+from stream.model.records import TopicPartition
 
 TIMEOUT_S = 10.0
 AGAIN_AFTER_S = 0.2

@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from stream.core.errors import InstanceIdTakenError
-from stream.core.ports import Journal
+from stream.model.errors import InstanceIdTakenError
+from stream.model.ports import Journal
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 5.0

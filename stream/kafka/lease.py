@@ -17,10 +17,10 @@ from typing import Any, Self
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from stream.core.errors import SourceError
 from stream.kafka.client_config import KafkaPolicy, common_config, open_client
 from stream.kafka.codes import as_source_error, is_refused
 from stream.kafka.groups import Groups
+from stream.model.errors import SourceError
 
 SESSION_MS = 10_000
 """What a restart waits for after a kill, and the longest outage of the group's coordinator that is endured."""

@@ -16,9 +16,6 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from stream.core.errors import InstanceIdTakenError, RefusedError, SourceError, StreamError, told
-from stream.core.model import CommitOutcome, CommitResult, TopicPartition
-from stream.core.ports import Journal, Offsets, SourceEvents
 from stream.kafka.arrivals import Arrivals
 from stream.kafka.assignment import Assignment
 from stream.kafka.batches import Polled, sort_polled
@@ -32,6 +29,10 @@ from stream.kafka.shelf import Shelf
 from stream.kafka.starts import StartReader
 from stream.kafka.topic_ids import TopicIds
 from stream.kafka.topic_watch import TopicWatch
+from stream.model.errors import InstanceIdTakenError, RefusedError, SourceError, StreamError, told
+from stream.model.ports import Journal, Offsets, SourceEvents
+from stream.model.records import TopicPartition
+from stream.model.source import CommitOutcome, CommitResult
 
 POLL_S = 0.1
 WAITING_POLL_S = 0.01

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from stream.core.errors import RefusedError, SourceError, StreamError, told
-from stream.core.model import CommitOffset, CommitOutcome, CommitResult, TopicPartition
-from stream.core.ports import Offsets
 from stream.kafka.client_config import Options, open_client
 from stream.kafka.codes import NEVER_STORED, as_source_error, commit_outcome, error_word, kafka_error
 from stream.kafka.reader import committed
+from stream.model.errors import RefusedError, SourceError, StreamError, told
+from stream.model.ports import Offsets
+from stream.model.records import TopicPartition
+from stream.model.source import CommitOffset, CommitOutcome, CommitResult
 
 LOOK_EVERY_S = 1.0
 LOOK_TIMEOUT_S = 2.0

@@ -9,17 +9,18 @@ from dataclasses import replace
 
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from stream.core.commit_map import topic_id_in
-from stream.core.errors import StreamError
-from stream.core.model import CommitOutcome, CommitResult, TopicPartition
-from stream.core.ports import Journal, Offsets, SourceEvents
-from stream.core.start_offsets import Start
 from stream.kafka.batches import Polled
 from stream.kafka.client_config import KafkaPolicy, Options
 from stream.kafka.owner import ConsumerOwner
 from stream.kafka.progress import Kept, NothingKept, ProgressKeeper
 from stream.kafka.rebalance import Post
+from stream.kafka.start_offsets import Start
 from stream.kafka.topic_ids import WAIT_S
+from stream.model.commit_map import topic_id_in
+from stream.model.errors import StreamError
+from stream.model.ports import Journal, Offsets, SourceEvents
+from stream.model.records import TopicPartition
+from stream.model.source import CommitOutcome, CommitResult
 
 LOOK_AGAIN_S = 0.005
 """Between two looks whether there is room."""

@@ -10,10 +10,10 @@ from types import TracebackType
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from stream.core.errors import SourceError
-from stream.core.model import TopicPartition
 from stream.kafka.client_config import Options, open_client, served
 from stream.kafka.codes import as_source_error, is_refused
+from stream.model.errors import SourceError
+from stream.model.records import TopicPartition
 
 TIMEOUT_S = 10.0
 

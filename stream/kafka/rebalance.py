@@ -10,12 +10,13 @@ from collections.abc import Callable, Sequence
 from confluent_kafka import Consumer
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from stream.core.model import StartedPartition, TopicPartition
-from stream.core.ports import Offsets, SourceEvents
-from stream.core.start_offsets import Start
 from stream.kafka.arrivals import Arrivals
 from stream.kafka.assignment import Assignment
 from stream.kafka.committer import Committer
+from stream.kafka.start_offsets import Start
+from stream.model.ports import Offsets, SourceEvents
+from stream.model.records import TopicPartition
+from stream.model.source import StartedPartition
 
 BEAT_S = 0.2
 DRAIN_SLACK_S = 5.0

@@ -11,12 +11,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import TopicMetadata
 
-from stream.core.errors import SourceError
-from stream.core.model import Place, Record, TopicPartition
 from stream.kafka.batches import sort_polled
 from stream.kafka.client_config import Options, open_client
 from stream.kafka.codes import as_source_error
 from stream.kafka.reader import TIMEOUT_S, watermarks
+from stream.model.errors import SourceError
+from stream.model.records import Place, Record, TopicPartition
 
 PATIENCE_S = 60.0
 """Without a record or an end for so long, reading has failed: no leader, or an open transaction in the way."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from stream.core.model import Record, RecordBatch, TopicPartition, size_of
 from stream.kafka.batches import Polled
+from stream.model.records import Record, RecordBatch, TopicPartition, size_of
 
 FULL_BYTES = 2 * 1024 * 1024
 """A partition of which as much lies here is to be paused. Not at once: pausing drops what was fetched of it, and once

@@ -6,11 +6,11 @@ import queue
 import threading
 from collections.abc import Callable, Collection, Sequence
 
-from stream.core.errors import SourceError, StreamError, told
-from stream.core.model import TopicPartition
-from stream.core.start_offsets import FirstLook, StartAnswer, has_progressed, topic_start
 from stream.kafka.client_config import KafkaPolicy, Options, reader_config
 from stream.kafka.reader import OffsetReader
+from stream.kafka.start_offsets import FirstLook, StartAnswer, has_progressed, topic_start
+from stream.model.errors import SourceError, StreamError, told
+from stream.model.records import TopicPartition
 
 Answer = FirstLook | StartAnswer | StreamError
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from stream.core.model import TopicPartition
 from stream.kafka.assignment import Assignment
 from stream.kafka.topic_ids import TopicIds
+from stream.model.records import TopicPartition
 
 EVERY_S = 5.0
 SOON_S = 1.0

@@ -9,9 +9,9 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
-from stream.core.errors import MissingTopicError, RefusedError, SourceError
 from stream.kafka.client_config import Options, open_client, served
 from stream.kafka.codes import as_source_error, error_word, is_refused, is_transient, kafka_error
+from stream.model.errors import MissingTopicError, RefusedError, SourceError
 
 TIMEOUT_S = 10.0
 SOON_S = 1.0

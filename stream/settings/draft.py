@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from stream.core.errors import Problem
+from stream.model.errors import Problem
 
 Location = tuple[str | int, ...]
 """Keys and positions that lead to a value, from the top of the file."""

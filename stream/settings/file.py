@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from stream.core.errors import ConfigError, Problem
+from stream.model.errors import ConfigError, Problem
 
 DEFAULT_PATH = Path("stream.toml")
 

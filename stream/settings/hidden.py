@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import unquote, urlsplit
 
-from stream.core.secret_text import secret_host, secret_parts
+from stream.rules.secret_text import secret_host, secret_parts
 from stream.settings.model import Settings
 from stream.settings.needs import unresolved_text
 from stream.settings.options import is_secret_option

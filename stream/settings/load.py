@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from stream.core.errors import ConfigError
+from stream.model.errors import ConfigError
 from stream.settings.draft import Draft, Location
 from stream.settings.environment import read_environment
 from stream.settings.file import DEFAULT_PATH, find_file, read_file

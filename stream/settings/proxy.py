@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Self
 from urllib.parse import urlsplit
 
-from stream.core.secret_text import shown_host
+from stream.rules.secret_text import shown_host
 from stream.settings.faults import Fault, refusal
 from stream.settings.secret import Secret
 from stream.settings.url import url_fault

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from stream.core.commit_map import short_hash
-from stream.core.model import SEGMENT_TYPES
-from stream.core.patterns import doubt
+from stream.model.commit_map import short_hash
+from stream.model.events import SEGMENT_TYPES
+from stream.rules.patterns import doubt
 from stream.settings.draft import Draft
 from stream.settings.keys import nearest
 from stream.settings.model import Settings

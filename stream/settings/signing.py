@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stream.core.signing import SECRET_PREFIX, webhook_key
+from stream.rules.signing import SECRET_PREFIX, webhook_key
 from stream.settings.draft import Draft, Location
 from stream.settings.model import Settings
 from stream.settings.workflow import Workflow

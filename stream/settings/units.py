@@ -11,8 +11,8 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from stream.core.durations import CALENDAR, parse_duration
-from stream.core.durations import PATTERN as DURATION_PATTERN
+from stream.model.durations import CALENDAR, parse_duration
+from stream.model.durations import PATTERN as DURATION_PATTERN
 from stream.settings.faults import Fault, refusal
 from stream.settings.references import REFERENCE_PATTERN
 

@@ -10,7 +10,7 @@ from pydantic import GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from stream.core.secret_text import shown_host
+from stream.rules.secret_text import shown_host
 from stream.settings.faults import Fault, refusal
 from stream.settings.needs import unresolved_text
 from stream.settings.references import REFERENCE_PATTERN

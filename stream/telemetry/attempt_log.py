@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from stream.core.listener import DeliveryListener
-from stream.core.model import Answer, Record
+from stream.model.attempts import Answer
+from stream.model.records import Record
+from stream.rules.listener import DeliveryListener
 from stream.telemetry.logs import StructlogJournal
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stream.core.ports import Clock
+from stream.model.ports import Clock
 
 HEARTBEAT_MAX_AGE_S = 30.0
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from stream.core.moments import format_wall
-from stream.core.printable import printable
+from stream.model.printable import printable
+from stream.model.timeparse import format_wall
 
 RESERVED = ("event", "level", "at")
 """Keys of the line itself; a field of that name gets an underscore."""

@@ -14,7 +14,7 @@ from typing import Any, Literal, TextIO
 
 import structlog
 
-from stream.core.ports import Clock
+from stream.model.ports import Clock
 from stream.telemetry.clock import SystemClock
 from stream.telemetry.limiter import LineLimiter
 from stream.telemetry.lines import RESERVED, coloured_line, json_line, text_line

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from stream.core.secret_text import folded, replaced, spellings
+from stream.rules.secret_text import folded, replaced, spellings
 
 MASK = "**********"
 LEAST_CHARS = 8

@@ -10,10 +10,10 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from stream.core import catalogue
-from stream.core.catalogue import Metric
-from stream.core.model import FilterReason
-from stream.core.stats import EngineStats, Histogram, WorkflowStats
+from stream.model.events import FilterReason
+from stream.model.statistics import EngineStats, Histogram, WorkflowStats
+from stream.telemetry import catalogue
+from stream.telemetry.catalogue import Metric
 
 Numbers = Mapping[Any, float]
 """Values by what follows the fixed labels: a word, a tuple of words, or () for nothing."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stream.core.model import SILENT_AFTER_S, Contact
-from stream.core.moments import format_time
-from stream.core.ports import Clock, Journal
+from stream.model.ports import Clock, Journal
+from stream.model.source import SILENT_AFTER_S, Contact
+from stream.model.timeparse import format_time
 
 REMIND_EVERY_S = 60.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stream.core.catalogue import CATALOGUE, OF_SUPERVISOR
+from stream.telemetry.catalogue import CATALOGUE, OF_SUPERVISOR
 
 
 def reference() -> str:

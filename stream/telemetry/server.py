@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from stream.core.errors import ConfigError, Problem
-from stream.core.held import Json
-from stream.core.ports import Clock, Journal
+from stream.model.errors import ConfigError, Problem
+from stream.model.ports import Clock, Journal
+from stream.rules.held import Json
 from stream.telemetry.exposed import Exposed
 
 MAX_CONNECTIONS = 32

@@ -9,9 +9,9 @@ from typing import BinaryIO
 
 import orjson
 
-from stream.core.errors import ConfigError, Problem, system_text
-from stream.core.listener import TraceLines
-from stream.core.ports import Clock, Journal
+from stream.model.errors import ConfigError, Problem, system_text
+from stream.model.ports import Clock, Journal
+from stream.rules.listener import TraceLines
 
 BUFFER_BYTES = 64 * 1024
 

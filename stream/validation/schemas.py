@@ -10,8 +10,8 @@ from typing import Any
 
 from jsonschema_rs import ReferencingError, Registry, ValidationError, ValidationErrorKind, validator_for
 
-from stream.core.errors import StreamError
-from stream.core.model import SEGMENT_TYPES
+from stream.model.errors import StreamError
+from stream.model.events import SEGMENT_TYPES
 
 COMMON = "common"
 _PHRASES = {"type": "is not a string or a number", "pattern": "is blank", "minLength": "is empty"}

@@ -21,14 +21,14 @@ from typing import Any, Self, TextIO
 
 import orjson
 from prometheus_client.parser import text_string_to_metric_families
+from support.checker import check_commits, first_deliveries_in_order, id_of
+from support.trace import Trace, count
 
 from stream.__main__ import main
-from stream.testing import topics
-from stream.testing.arrival import Arrival
-from stream.testing.checker import check_commits, first_deliveries_in_order, id_of
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker, Given
-from stream.testing.trace import Trace, count
+from stream.demo import topics
+from stream.demo.arrival import Arrival
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker, Given
 
 ENTRY = (sys.executable, "-m", "stream")
 WAIT_S = 60.0

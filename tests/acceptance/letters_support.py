@@ -13,11 +13,12 @@ from acceptance_support import Event, Scene, call_here, wait_until
 from confluent_kafka import OFFSET_END, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from stream.core.letter_book import LetterBook
-from stream.core.letters import Letter
-from stream.core.model import DeadLetter, Headers, Reason, Record
+from stream.dead_letters.index import LetterBook
+from stream.demo.topics import Given, produce_events, read_topic
 from stream.kafka.dead_letters import letter_headers
-from stream.testing.topics import Given, produce_events, read_topic
+from stream.model.events import DeadLetter, Reason
+from stream.model.letters import Letter
+from stream.model.records import Headers, Record
 
 PARTITIONS = 2
 

@@ -9,13 +9,13 @@ from itertools import product
 from pathlib import Path
 
 from acceptance_support import Event, Program, Scene, ids_of, tracks, wait_until
+from support.checker import check_commits, missing
+from support.kafka_proxy import KafkaProxy
+from support.offset_history import commit_history, went_back
+from support.trace import merge_traces, read_trace
 
-from stream.core.commit_map import START_MARK
-from stream.testing.checker import check_commits, missing
-from stream.testing.kafka_proxy import KafkaProxy
-from stream.testing.offset_history import commit_history, went_back
-from stream.testing.topics import committed_offsets
-from stream.testing.trace import merge_traces, read_trace
+from stream.demo.topics import committed_offsets
+from stream.model.commit_map import START_MARK
 
 SLOW_S = 1.0
 PARTITIONS = 4

@@ -23,13 +23,13 @@ import pytest
 import typer.main
 from acceptance_support import Event, Program, Scene, as_toml, call, header_texts, wait_until
 from assertions import every
+from support.authority import Authority
+from support.secured_kafka import SecuredKafka
 
 from stream.cli.app import app
-from stream.testing.authority import Authority
-from stream.testing.behaviours import Reply, first
-from stream.testing.receiver import FaultReceiver
-from stream.testing.secured_kafka import SecuredKafka
-from stream.testing.topics import Given, produce_events, read_topic
+from stream.demo.behaviours import Reply, first
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Given, produce_events, read_topic
 
 SECRETS = ("shared", "older", "own", "host", "path", "query", "moved", "header", "proxy", "password", "environ")
 """What the settings hold and nobody may see."""

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from acceptance_support import Metrics, Program, Scene, call, make_event, wait_until
 
-from stream.testing.behaviours import slow
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker
+from stream.demo.behaviours import slow
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker
 
 pytestmark = pytest.mark.acceptance
 

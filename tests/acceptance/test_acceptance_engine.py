@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 from acceptance_support import Program, Scene, call, ids_of, make_event, tracks, wait_until
+from support.checker import duplicates, id_of, missing
+from support.trace import read_trace
 
-from stream.testing.apache_kafka import ApacheKafka
-from stream.testing.arrival import Arrival
-from stream.testing.behaviours import Behaviour, Outage, flaky, retry_after, slow, when
-from stream.testing.checker import duplicates, id_of, missing
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import committed_offsets, create_topic
-from stream.testing.trace import read_trace
+from stream.demo.apache_kafka import ApacheKafka
+from stream.demo.arrival import Arrival
+from stream.demo.behaviours import Behaviour, Outage, flaky, retry_after, slow, when
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import committed_offsets, create_topic
 
 HEALTHY = [f"well-{n}" for n in range(6)]
 ISOLATED = {"TRAY_ISOLATION": "workflow"}

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from acceptance_support import ENTRY, Event, Scene, call, environment, make_event, wait_until
 
-from stream.app.explain_place import PlaceReader
-from stream.app.policies import kafka_policy
-from stream.core.model import Place
+from stream.demo.behaviours import when
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker
+from stream.explain.place import PlaceReader
+from stream.model.records import Place
+from stream.runtime.policies import kafka_policy
 from stream.settings import load_settings
-from stream.testing.behaviours import when
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker
 
 pytestmark = pytest.mark.acceptance
 

@@ -13,9 +13,9 @@ import pytest
 from acceptance_support import Event, Program, Scene, call, make_event, wait_until
 from assertions import every
 
-from stream.testing.behaviours import when
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker, Given, produce_events
+from stream.demo.behaviours import when
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker, Given, produce_events
 
 pytestmark = pytest.mark.acceptance
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from acceptance_support import Scene, ids_of, tracks, wait_until
+from support.checker import missing
 from test_acceptance_workers import workers_of
 
-from stream.testing.behaviours import slow
-from stream.testing.checker import missing
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker
+from stream.demo.behaviours import slow
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.kafka]
 

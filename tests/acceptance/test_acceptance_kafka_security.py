@@ -10,12 +10,12 @@ import pytest
 from acceptance_support import Event, Program, Scene, call, header_texts, ids_of, make_event, tracks, wait_until
 from assertions import every
 from confluent_kafka.admin import AclOperation, ResourceType
+from support.checker import id_of
+from support.secured_kafka import SecuredKafka
 
-from stream.testing.behaviours import slow, when
-from stream.testing.checker import id_of
-from stream.testing.receiver import FaultReceiver
-from stream.testing.secured_kafka import SecuredKafka
-from stream.testing.topics import read_topic
+from stream.demo.behaviours import slow, when
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import read_topic
 
 READ, WRITE, DESCRIBE = AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE
 TOPIC, GROUP = ResourceType.TOPIC, ResourceType.GROUP

@@ -10,13 +10,13 @@ import orjson
 import pytest
 from acceptance_support import header_texts, ids_of, make_event, tracks
 from letters_support import PARTITIONS, LetterScene
+from support.checker import duplicates
 
-from stream.core.model import DeadLetter, Reason
-from stream.letters.plan import SOURCE_GONE
-from stream.testing.behaviours import when
-from stream.testing.checker import duplicates
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker, produce_events, read_topic
+from stream.dead_letters.plan import SOURCE_GONE
+from stream.demo.behaviours import when
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker, produce_events, read_topic
+from stream.model.events import DeadLetter, Reason
 
 pytestmark = pytest.mark.acceptance
 

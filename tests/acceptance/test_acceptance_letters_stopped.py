@@ -11,10 +11,10 @@ import pytest
 from acceptance_support import Program, ids_of, make_event, tracks, wait_until
 from letters_support import LetterScene
 
-from stream.core.model import Reason
-from stream.testing.behaviours import Outage, slow
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker
+from stream.demo.behaviours import Outage, slow
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker
+from stream.model.events import Reason
 
 pytestmark = pytest.mark.acceptance
 

@@ -9,8 +9,8 @@ import pytest
 from acceptance_support import Scene, call, make_event
 from assertions import every
 
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker
 
 pytestmark = pytest.mark.acceptance
 

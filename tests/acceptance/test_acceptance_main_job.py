@@ -8,12 +8,12 @@ from pathlib import Path
 import orjson
 import pytest
 from acceptance_support import Event, Scene, header_texts, ids_of, make_event
+from support.checker import duplicates, missing, unexpected
+from support.trace import read_trace
 
-from stream.testing.behaviours import always, when
-from stream.testing.checker import duplicates, missing, unexpected
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker, read_topic
-from stream.testing.trace import read_trace
+from stream.demo.behaviours import always, when
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker, read_topic
 
 pytestmark = pytest.mark.acceptance
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from acceptance_support import Scene, ids_of, make_event, wait_until
+from support.checker import duplicates, missing, unexpected, unstable_keys
+from support.trace import Trace, merge_traces, read_trace
 
-from stream.testing.behaviours import slow
-from stream.testing.checker import duplicates, missing, unexpected, unstable_keys
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker
-from stream.testing.trace import Trace, merge_traces, read_trace
+from stream.demo.behaviours import slow
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker
 
 pytestmark = pytest.mark.acceptance
 

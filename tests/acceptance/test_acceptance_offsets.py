@@ -13,18 +13,18 @@ import pytest
 from acceptance_support import Event, Scene, call_here, make_event, tracks, wait_until
 from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
+from support.group_tool import exported_offsets
 
-from stream.core.commit_map import CommitMap, encode, name_hash
-from stream.core.migrate import Committed
-from stream.core.model import TopicPartition
+from stream.demo.apache_kafka import ApacheKafka
+from stream.demo.behaviours import Outage, always, when
+from stream.demo.child import free_port
+from stream.demo.kafka_jars import KafkaUnavailable
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Given, produce_timed_events
 from stream.kafka.groups import Groups
-from stream.testing.apache_kafka import ApacheKafka
-from stream.testing.behaviours import Outage, always, when
-from stream.testing.child import free_port
-from stream.testing.group_tool import exported_offsets
-from stream.testing.kafka_jars import KafkaUnavailable
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Given, produce_timed_events
+from stream.model.commit_map import CommitMap, encode, name_hash
+from stream.model.committed import Committed
+from stream.model.records import TopicPartition
 
 pytestmark = pytest.mark.acceptance
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from acceptance_support import Scene, ids_of, tracks, wait_until
+from support.checker import duplicates, missing
+from support.trace import read_trace
 
-from stream.testing.behaviours import Outage
-from stream.testing.checker import duplicates, missing
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker
-from stream.testing.trace import read_trace
+from stream.demo.behaviours import Outage
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker
 
 pytestmark = pytest.mark.acceptance
 

@@ -6,13 +6,13 @@ import asyncio
 
 import pytest
 
-from stream.app.processor import Processor, RunOptions
-from stream.app.steady_stats import SteadyStats
-from stream.core.errors import StreamError
-from stream.core.stats import EngineStats
 from stream.demo.stage import GROUP, TOPIC, open_stage
+from stream.demo.topics import committed_offsets
+from stream.model.errors import StreamError
+from stream.model.statistics import EngineStats
+from stream.runtime.processor import Processor, RunOptions
+from stream.runtime.steady_stats import SteadyStats
 from stream.telemetry.logs import journal
-from stream.testing.topics import committed_offsets
 
 
 def break_at_once(processor: Processor) -> None:

@@ -9,8 +9,8 @@ import pytest
 from acceptance_support import ids_of, tracks
 from letters_support import LetterScene
 
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker
 
 pytestmark = pytest.mark.acceptance
 

@@ -18,13 +18,13 @@ import pytest
 from acceptance_support import Event, Program, Scene, ids_of, make_event, tracks, wait_until
 from assertions import every
 from standardwebhooks import Webhook
+from support.checker import id_of
+from support.trace import read_trace
 
-from stream.testing.arrival import Arrival
-from stream.testing.behaviours import slow
-from stream.testing.checker import id_of
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker
-from stream.testing.trace import read_trace
+from stream.demo.arrival import Arrival
+from stream.demo.behaviours import slow
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker
 
 RELOADS = 20
 

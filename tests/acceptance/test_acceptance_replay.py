@@ -15,16 +15,16 @@ import orjson
 import pytest
 from acceptance_support import Event, Program, Scene, call, header_texts, make_event, wait_until
 from assertions import filled
+from support.checker import id_of
 
-from stream.core.migrate import Committed
-from stream.core.model import TopicPartition
-from stream.core.moments import format_time
+from stream.demo import behaviours, topics
+from stream.demo.arrival import Arrival
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker, Given, read_topic
 from stream.kafka.groups import Groups
-from stream.testing import behaviours, topics
-from stream.testing.arrival import Arrival
-from stream.testing.checker import id_of
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker, Given, read_topic
+from stream.model.committed import Committed
+from stream.model.records import TopicPartition
+from stream.model.timeparse import format_time
 
 pytestmark = pytest.mark.acceptance
 

@@ -12,11 +12,11 @@ import orjson
 import pytest
 from acceptance_support import Scene
 
-from stream.testing import topics
-from stream.testing.apache_kafka import ApacheKafka
-from stream.testing.arrival import Arrival
-from stream.testing.receiver import FaultReceiver
-from stream.testing.samples import sample_events
+from stream.demo import topics
+from stream.demo.apache_kafka import ApacheKafka
+from stream.demo.arrival import Arrival
+from stream.demo.receiver import FaultReceiver
+from stream.demo.samples import sample_events
 
 SECRET = "a shared secret, ünïcode included"
 DELETIONS = [

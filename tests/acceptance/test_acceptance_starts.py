@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from acceptance_support import Event, Program, Scene, call_here, ids_of, tracks, wait_until
 from slow_members import Case, play_slow_member
+from support.checker import missing
+from support.kafka_proxy import SlowedKafka
 
-from stream.testing.arrival import Arrival
-from stream.testing.behaviours import Outage
-from stream.testing.checker import missing
-from stream.testing.kafka_proxy import SlowedKafka
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker
+from stream.demo.arrival import Arrival
+from stream.demo.behaviours import Outage
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker
 
 pytestmark = pytest.mark.acceptance
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from acceptance_support import Program, Scene, ids_of, tracks, wait_until
 from assertions import every
+from support.checker import id_of, missing, unexpected, unstable_keys
+from support.trace import read_trace
 
-from stream.testing.behaviours import Outage, hanging, slow, when
-from stream.testing.checker import id_of, missing, unexpected, unstable_keys
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker
-from stream.testing.trace import read_trace
+from stream.demo.behaviours import Outage, hanging, slow, when
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker
 
 pytestmark = pytest.mark.acceptance
 

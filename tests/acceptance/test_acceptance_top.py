@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from acceptance_support import ENTRY, Program, Scene, call, environment, make_event, wait_until
 
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker
 
 pytestmark = pytest.mark.acceptance
 

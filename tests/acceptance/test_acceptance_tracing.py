@@ -12,9 +12,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from stream.testing.behaviours import first, hanging
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker, produce_events
+from stream.demo.behaviours import first, hanging
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker, produce_events
 
 pytestmark = pytest.mark.acceptance
 

@@ -12,14 +12,14 @@ from acceptance_support import Program, Scene, call, ids_of, tracks, wait_until
 from assertions import every
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
+from support.authority import Authority
+from support.checker import missing, unexpected, unstable_keys
+from support.trace import merge_traces, read_trace
 from test_acceptance_endpoint import check_with_promtool
 
-from stream.testing.authority import Authority
-from stream.testing.behaviours import slow
-from stream.testing.checker import missing, unexpected, unstable_keys
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker
-from stream.testing.trace import merge_traces, read_trace
+from stream.demo.behaviours import slow
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker
 
 pytestmark = pytest.mark.acceptance
 

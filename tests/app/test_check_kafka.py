@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from stream.app.check_kafka import check_kafka
-from stream.core.migrate import Committed
-from stream.core.model import TopicPartition
+from stream.check.kafka import check_kafka
+from stream.demo.topics import Broker, produce_events
 from stream.kafka.groups import Groups
 from stream.kafka.topics import HEADER_ROOM_BYTES
+from stream.model.committed import Committed
+from stream.model.records import TopicPartition
 from stream.settings.model import Settings
-from stream.testing.topics import Broker, produce_events
 
 URL = "https://hooks.example.com/wf/1"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from stream.app.check_settings import check_listen, check_settings
-from stream.app.finding import Finding
+from stream.check.finding import Finding
+from stream.check.settings import check_listen, check_settings
 from stream.settings.model import Http, Settings
 
 URL = "https://hooks.example.com/wf/1"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from stream.app.explain import Explainer, Explanation, Setting
-from stream.app.explain_place import CLOCKS_APART_MS, letters_from_ms
-from stream.core.model import Record
+from stream.explain.explainer import Explainer, Explanation, Setting
+from stream.explain.place import CLOCKS_APART_MS, letters_from_ms
+from stream.model.records import Record
 from stream.settings.model import Settings
 from stream.settings.secret import MASK
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stream.app.reload import changed_keys, in_force
+from stream.runtime.reload import changed_keys, in_force
 from stream.settings import load_settings
 from stream.settings.model import Settings
 

@@ -7,24 +7,24 @@ from typing import Any
 
 import pytest
 
-from stream.app.replay_plan import ReplayPlan, plan_replay
-from stream.app.replay_progress import take_over
-from stream.app.replay_request import ReplayRequest, only_workflows, parse_topics, replay_group, require_name
-from stream.app.replay_world import replay_policy
-from stream.cli.options import SILENT
-from stream.core.commit_map import CommitMap, encode, name_hash
-from stream.core.errors import ConfigError, MissingTopicError
-from stream.core.migrate import Committed
-from stream.core.model import TopicPartition
-from stream.core.moments import format_time
-from stream.core.replay_progress import Stretch
-from stream.core.selection import Selection
+from stream.console.options import SILENT
+from stream.demo import topics
+from stream.demo.topics import Broker
 from stream.kafka.client_config import common_config
 from stream.kafka.groups import Groups
+from stream.model.commit_map import CommitMap, encode, name_hash
+from stream.model.committed import Committed
+from stream.model.errors import ConfigError, MissingTopicError
+from stream.model.records import TopicPartition
+from stream.model.timeparse import format_time
+from stream.replay.event_query import Selection
+from stream.replay.fingerprint import Stretch
+from stream.replay.plan import ReplayPlan, plan_replay
+from stream.replay.progress_store import take_over
+from stream.replay.request import ReplayRequest, only_workflows, parse_topics, replay_group, require_name
+from stream.replay.world import replay_policy
 from stream.settings.load import load_settings
 from stream.settings.model import Settings
-from stream.testing import topics
-from stream.testing.topics import Broker
 
 START = 1_795_000_000_000
 MINUTE = 60_000

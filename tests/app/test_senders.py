@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from support.authority import Authority
+from support.scripted_workflow import SilentJournal
 
-from stream.app.check_workflows import probe_workflows
-from stream.app.senders import Way, ways_to
-from stream.core.errors import ConfigError
-from stream.core.model import Answer, HttpRequest
-from stream.core.ports import AttemptResult
+from stream.check.workflows import probe_workflows
+from stream.demo.receiver import FaultReceiver
+from stream.model.attempts import Answer, HttpRequest
+from stream.model.errors import ConfigError
+from stream.model.ports import AttemptResult
+from stream.runtime.senders import Way, ways_to
 from stream.settings import load_settings
 from stream.settings.model import Settings
-from stream.testing.authority import Authority
-from stream.testing.receiver import FaultReceiver
-from stream.testing.scripted_workflow import SilentJournal
 
 HEAD = '[kafka]\ntopics = ["events"]\n'
 URL = "https://hooks.example.com/wf/1"

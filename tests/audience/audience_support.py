@@ -20,8 +20,8 @@ from stream.audience.columns import Layout
 from stream.audience.names import Computation, Kind
 from stream.audience.source import open_source
 from stream.audience.sync import Outcome, Sync, SyncPlan
+from stream.demo.topics import Broker, read_topic
 from stream.kafka.client_config import KafkaPolicy
-from stream.testing.topics import Broker, read_topic
 
 NAME = "Order completed last 30days"
 KEY = "order_completed_last_30days"

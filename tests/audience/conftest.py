@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from audience_support import Bus
 
-from stream.testing.topics import Broker
+from stream.demo.topics import Broker
 
 
 @pytest.fixture

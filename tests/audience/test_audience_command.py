@@ -10,7 +10,7 @@ from audience_support import KEY, NAME, Bus
 from typer.testing import CliRunner, Result
 
 from stream.cli.app import app
-from stream.core.errors import ConfigError
+from stream.model.errors import ConfigError
 
 NO_KAFKA = ("--bootstrap-servers", "127.0.0.1:1", "--topic", "segment-events")
 

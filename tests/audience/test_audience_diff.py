@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stream.audience.diff import Change, Tally, find_changes
 from stream.audience.runs import Row, SortedLines, as_line, conflicts, latest
-from stream.core.errors import StreamError
+from stream.model.errors import StreamError
 
 USERS = st.text(max_size=4, alphabet=st.characters(exclude_categories=["Cs"]))
 VALUES = st.sampled_from([b"true", b"1", b'"x"'])

@@ -14,8 +14,8 @@ from stream.audience.diff import Change
 from stream.audience.event import EventForm
 from stream.audience.names import Computation
 from stream.audience.state import Head, head_key, user_key, user_key_prefix, user_of_key
-from stream.core.errors import ConfigError, SourceError
-from stream.core.moments import format_wall
+from stream.model.errors import ConfigError, SourceError
+from stream.model.timeparse import format_wall
 
 AUDIENCE = Computation.named("audience", "Order completed last 30days")
 TRAIT = Computation.named("trait", "Total revenue 180 days")

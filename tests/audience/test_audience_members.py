@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from stream.audience.columns import Layout
 from stream.audience.intake import Intake
 from stream.audience.members import MAX_LINE_BYTES, Entry, read_entries
-from stream.core.errors import ConfigError
+from stream.model.errors import ConfigError
 
 MEMBERS = Layout("--members")
 VALUES = Layout("--values", has_values=True, key="total_revenue_180_days")

@@ -7,7 +7,7 @@ from typing import Any, cast
 from confluent_kafka import Consumer, KafkaError, Message
 
 from stream.audience.state_topic import _read_until
-from stream.core.model import TopicPartition
+from stream.model.records import TopicPartition
 
 
 class ScriptedConsumer:

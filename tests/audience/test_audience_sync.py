@@ -14,9 +14,9 @@ from audience_support import KEY, NAME, PARTITIONS, WAIT_S, Bus, numbered
 from confluent_kafka import KafkaException, Producer
 
 from stream.audience.diff import Tally
-from stream.core.errors import ConfigError, MissingTopicError, SourceError
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import create_topic, partitions_of, produce_transaction, read_topic
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import create_topic, partitions_of, produce_transaction, read_topic
+from stream.model.errors import ConfigError, MissingTopicError, SourceError
 from stream.validation import SchemaValidator
 
 

@@ -30,7 +30,7 @@ from bench_variants import Variant, chosen
 from rich.console import Console
 from rich.table import Table
 
-from stream.testing.apache_kafka import ApacheKafka
+from stream.demo.apache_kafka import ApacheKafka
 
 EVENTS = 200_000
 BUSY = 0.5

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import orjson
 
-from stream.testing.child import Child, free_port, wait_until_it
+from stream.demo.child import Child, free_port, wait_until_it
 
 HERE = Path(__file__).parent
 CERTIFICATE = "certificate.pem"

@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 from bench_cores import programs_core
 from bench_usage import Usage, is_known, usage_of
 
-from stream.testing.child import Child
+from stream.demo.child import Child
 
 STOP_WITHIN_S = 20.0
 FEW = 20_000

@@ -22,7 +22,7 @@ from bench_programs import Command
 from bench_topics import Shape, Topics
 from bench_variants import IN_FLIGHT
 
-from stream.testing.apache_kafka import ApacheKafka
+from stream.demo.apache_kafka import ApacheKafka
 
 CACHE = Path(__file__).resolve().parents[2] / ".cache"
 SAMPLES_PER_S = 250

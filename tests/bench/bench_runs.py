@@ -19,7 +19,7 @@ from bench_usage import usage_of
 from bench_variants import IN_FLIGHT, Variant
 from confluent_kafka import Producer
 
-from stream.testing.child import free_port
+from stream.demo.child import free_port
 
 SLOW_PROGRAM_EVENTS = 20_000
 """Of a program that is far slower: its rate shows after as many."""

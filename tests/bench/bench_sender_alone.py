@@ -14,11 +14,13 @@ import orjson
 import uvloop
 from bench_topics import event, filler
 
-from stream.app.garbage import collect_now_and_then
-from stream.core.model import Event, Record, WorkflowPolicy
-from stream.core.ports import AttemptResult
-from stream.core.request import RequestBuilder
-from stream.webhook.sender import WebhookSender
+from stream.http.sender import WebhookSender
+from stream.model.events import Event
+from stream.model.policies import WorkflowPolicy
+from stream.model.ports import AttemptResult
+from stream.model.records import Record
+from stream.rules.request import RequestBuilder
+from stream.runtime.garbage import collect_now_and_then
 
 TIMEOUT_S = 10.0
 

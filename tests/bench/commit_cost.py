@@ -10,9 +10,11 @@ import statistics
 import time
 from random import Random
 
-from stream.core.commit_map import encode, name_hash
-from stream.core.model import Event, Record, StartedPartition, TopicPartition
 from stream.engine.partition import Delivery, OpenEvent, Tenure
+from stream.model.commit_map import encode, name_hash
+from stream.model.events import Event
+from stream.model.records import Record, TopicPartition
+from stream.model.source import StartedPartition
 
 WAITING = (500, 5_000, 20_000)
 WORKFLOWS = 10

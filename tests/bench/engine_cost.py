@@ -14,25 +14,19 @@ from random import Random
 from typing import Literal
 
 import orjson
+from support.scripted_workflow import SilentJournal
 
-from stream.core.model import (
-    Answer,
-    DeadLetter,
-    EnginePolicy,
-    HttpRequest,
-    Record,
-    RecordBatch,
-    StartedPartition,
-    TopicPartition,
-    WorkflowPolicy,
-)
-from stream.core.outcome import OutcomeTable
-from stream.core.ports import Attempt, AttemptResult, Cancel, Offsets, OnResults
-from stream.core.retry import RetryPolicy
-from stream.core.stats import EngineStats
 from stream.engine.deliverer import DeliveryRules
 from stream.engine.engine import Edges, Engine
-from stream.testing.scripted_workflow import SilentJournal
+from stream.model.attempts import Answer, HttpRequest
+from stream.model.events import DeadLetter
+from stream.model.policies import EnginePolicy, WorkflowPolicy
+from stream.model.ports import Attempt, AttemptResult, Cancel, Offsets, OnResults
+from stream.model.records import Record, RecordBatch, TopicPartition
+from stream.model.source import StartedPartition
+from stream.model.statistics import EngineStats
+from stream.rules.outcome import OutcomeTable
+from stream.rules.retry import RetryPolicy
 from stream.validation.schemas import SchemaValidator
 
 EVENTS = 20_000

@@ -13,15 +13,16 @@ import time
 from collections.abc import Sequence
 from copy import deepcopy
 
-from stream.app.steady_stats import SteadyStats
-from stream.core.model import TopicPartition
-from stream.core.stats import EngineStats
+from support.scripted_workflow import SilentJournal
+
+from stream.model.records import TopicPartition
+from stream.model.statistics import EngineStats
+from stream.runtime.steady_stats import SteadyStats
 from stream.telemetry.clock import SystemClock
 from stream.telemetry.exposed import ExposedProcess
 from stream.telemetry.health import Health
 from stream.telemetry.metrics import build_registry
 from stream.telemetry.server import TelemetryServer
-from stream.testing.scripted_workflow import SilentJournal
 
 TOPIC = "segment-events"
 WORKFLOWS = [f"workflow-{number}" for number in range(10)]

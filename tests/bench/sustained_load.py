@@ -28,7 +28,7 @@ from bench_trial import Loaded, Span, drain, hold, hold_the_highest, search, tri
 from rich.console import Console
 from rich.table import Table
 
-from stream.testing.apache_kafka import ApacheKafka
+from stream.demo.apache_kafka import ApacheKafka
 
 START = 1_000.0
 """Requests a second of the first step."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 import statistics
 import time
 
-from stream.core.model import Event, Record, StartedPartition, TopicPartition
 from stream.engine.dispatcher import Dispatcher
 from stream.engine.partition import Delivery, OpenEvent, Tenure
+from stream.model.events import Event
+from stream.model.records import Record, TopicPartition
+from stream.model.source import StartedPartition
 
 WAITING = (10, 1_000, 100_000)
 MEASURED = 20_000

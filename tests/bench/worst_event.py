@@ -13,12 +13,14 @@ from random import Random
 
 import orjson
 
-from stream.core.decode import Decoder
-from stream.core.deletion import delete_notification
-from stream.core.filter import EventFilter
-from stream.core.model import Event, Record, WorkflowPolicy
-from stream.core.quoted import without_quotes
-from stream.core.request import RequestBuilder
+from stream.model.events import Event
+from stream.model.policies import WorkflowPolicy
+from stream.model.records import Record
+from stream.rules.decode import Decoder
+from stream.rules.deletion import delete_notification
+from stream.rules.filter import EventFilter
+from stream.rules.quoted import without_quotes
+from stream.rules.request import RequestBuilder
 from stream.validation.schemas import SchemaValidator
 
 SIZES = (1_000, 10_000, 100_000, 950_000)

@@ -13,38 +13,41 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from stream.__main__ import main
-from stream.app.explain import Explainer
-from stream.app.explain_place import GroupStanding as Group
-from stream.app.explain_place import LetterStanding, Standing
-from stream.app.finding import Finding
-from stream.app.migration import Migration
-from stream.app.offset_reset import Change, Reset
-from stream.app.offset_show import GroupStanding, PartitionStanding
-from stream.app.replay_plan import ReplayPlan
-from stream.app.replay_request import ReplayRequest
-from stream.cli import check, letter_report, offset_migrate, offset_report
+from stream.check import command as check
+from stream.check.finding import Finding
 from stream.cli.app import app
-from stream.cli.console import json_text
-from stream.cli.explain_text import print_explanation
-from stream.cli.held_since import Held
-from stream.cli.replay_table import Report
-from stream.core.errors import StreamError
-from stream.core.letter_book import LetterBook
-from stream.core.letter_choice import GROUPINGS
-from stream.core.letters import Identity, Letter, Marker
-from stream.core.migrate import Committed
-from stream.core.model import Place, Record, TopicPartition
-from stream.core.moments import LAST_MS
-from stream.core.offset_target import NewOffset
-from stream.core.replay_progress import Asked, Stretch
-from stream.core.sieve import Census
-from stream.core.standing import Progress
+from stream.console.output import json_text
+from stream.dead_letters import report as letter_report
+from stream.dead_letters.index import LetterBook
+from stream.dead_letters.plan import Account, Plan
+from stream.dead_letters.query import GROUPINGS
+from stream.explain.explainer import Explainer
+from stream.explain.place import GroupStanding as Group
+from stream.explain.place import LetterStanding, Standing
+from stream.explain.text import print_explanation
 from stream.kafka.groups import GroupState, Member
-from stream.letters.plan import Account, Plan
+from stream.model.committed import Committed
+from stream.model.errors import StreamError
+from stream.model.letters import Identity, Letter, Marker
+from stream.model.records import Place, Record, TopicPartition
+from stream.model.timeparse import LAST_MS
+from stream.offsets import migrate_command as offset_migrate
+from stream.offsets import report as offset_report
+from stream.offsets.held_since import Held
+from stream.offsets.migration import Migration
+from stream.offsets.progress import Progress
+from stream.offsets.reset import Change, Reset
+from stream.offsets.show import GroupStanding, PartitionStanding
+from stream.offsets.target import NewOffset
+from stream.replay.fingerprint import Asked, Stretch
+from stream.replay.plan import ReplayPlan
+from stream.replay.replay_filter import Census
+from stream.replay.report import Report
+from stream.replay.request import ReplayRequest
 from stream.settings.model import Settings
-from stream.watch.history import History
-from stream.watch.screen import Screen
-from stream.watch.snapshot import read_snapshot
+from stream.top.history import History
+from stream.top.screen import Screen
+from stream.top.snapshot import read_snapshot
 
 HOSTILE = (
     "\x1b]0;title\x07\x1b[2J",

@@ -9,15 +9,15 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from stream.app.replay_plan import ReplayPlan
-from stream.app.replay_request import ReplayRequest
-from stream.app.replay_run import ReplayState
 from stream.cli.app import app
-from stream.cli.replay_bar import shown_progress
-from stream.cli.replay_table import MOST_PARTITIONS, Report
-from stream.core.model import TopicPartition
-from stream.core.replay_progress import Asked, Stretch
-from stream.core.sieve import Census
+from stream.model.records import TopicPartition
+from stream.replay.bar import shown_progress
+from stream.replay.fingerprint import Asked, Stretch
+from stream.replay.plan import ReplayPlan
+from stream.replay.replay_filter import Census
+from stream.replay.report import MOST_PARTITIONS, Report
+from stream.replay.request import ReplayRequest
+from stream.replay.run import ReplayState
 
 REQUEST = ReplayRequest("fix", True, "earliest", "latest", {"events": frozenset()}, ("orders", "audit"))
 HALF = ReplayState(600, 450, {"orders": 200, "audit": 250}, {"orders": {"rejected": 3}, "audit": {}}, ("orders fails",))

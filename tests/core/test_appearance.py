@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.core import appearance
-from stream.core.decode import Decoder
-from stream.core.model import Event, Invalid, Record
+from stream.model.events import Event, Invalid
+from stream.model.records import Record
+from stream.rules import appearance
+from stream.rules.decode import Decoder
 from stream.validation import SchemaValidator
 
 EVENT = {"type": "track", "userId": "u1", "event": "e"}

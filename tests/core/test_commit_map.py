@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.core.commit_map import (
+from stream.model.commit_map import (
     BadMapError,
     CommitMap,
     Range,

@@ -12,11 +12,13 @@ from assertions import filled
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.core.commit_map import BadMapError, CommitMap, decode, encode
-from stream.core.decode import Decoder
-from stream.core.filter import EventFilter
-from stream.core.model import Event, Invalid, Record, WorkflowPolicy
-from stream.core.request import RequestBuilder
+from stream.model.commit_map import BadMapError, CommitMap, decode, encode
+from stream.model.events import Event, Invalid
+from stream.model.policies import WorkflowPolicy
+from stream.model.records import Record
+from stream.rules.decode import Decoder
+from stream.rules.filter import EventFilter
+from stream.rules.request import RequestBuilder
 from stream.validation.schemas import SchemaValidator
 
 _VALIDATOR = SchemaValidator()

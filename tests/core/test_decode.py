@@ -7,8 +7,9 @@ from assertions import filled
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.core.decode import Decoder, Mode
-from stream.core.model import Event, Invalid, Reason, Record, type_label
+from stream.model.events import Event, Invalid, Reason, type_label
+from stream.model.records import Record
+from stream.rules.decode import Decoder, Mode
 from stream.validation import SchemaValidator
 
 VALIDATOR = SchemaValidator()

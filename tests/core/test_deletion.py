@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.core.deletion import delete_notification, top_level_members
+from stream.rules.deletion import delete_notification, top_level_members
 
 TIME_MS = 1_354_408_208_276
 TIME = "2012-12-02T00:30:08.276Z"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream.core.errors import EngineInvariantError, told
+from stream.model.errors import EngineInvariantError, told
 
 
 def test_an_error_of_ours_speaks_for_itself() -> None:

@@ -9,8 +9,9 @@ from assertions import every
 from hypothesis import given
 from test_filter import NAME, PAYLOADS, POLICIES, TYPES, event, reason
 
-from stream.core.explanation import check_rules
-from stream.core.model import FilterReason, WorkflowPolicy
+from stream.model.events import FilterReason
+from stream.model.policies import WorkflowPolicy
+from stream.rules.explanation import check_rules
 
 
 def last_words(policy: WorkflowPolicy, type_: str = "track", **payload: Any) -> tuple[FilterReason, bool, str, str]:

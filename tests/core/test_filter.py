@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.core.filter import EventFilter, Route, WorkflowFilter, common_reason
-from stream.core.model import SEGMENT_TYPES, Event, FilterReason, Record, WorkflowPolicy
+from stream.model.events import SEGMENT_TYPES, Event, FilterReason
+from stream.model.policies import WorkflowPolicy
+from stream.model.records import Record
+from stream.rules.filter import EventFilter, Route, WorkflowFilter, common_reason
 
 NAME = "tray.io"
 ON, OFF = True, False

@@ -7,12 +7,12 @@ from itertools import count
 
 import pytest
 
-from stream.cli.letter_report import letter_json, list_json
-from stream.core.letter_book import LetterBook
-from stream.core.letter_choice import GROUPINGS, Choice, Count, count_by, of_deployment
-from stream.core.letters import Identity, Letter, Marker, event_record, marker_headers, read_letter
-from stream.core.model import Headers, Place, Record
-from stream.core.moments import LAST_MS
+from stream.dead_letters.index import LetterBook
+from stream.dead_letters.query import GROUPINGS, Choice, Count, count_by, of_deployment
+from stream.dead_letters.report import letter_json, list_json
+from stream.model.letters import Identity, Letter, Marker, event_record, marker_headers, read_letter
+from stream.model.records import Headers, Place, Record
+from stream.model.timeparse import LAST_MS
 
 AT = "2026-11-24T10:20:30.400Z"
 AT_MS = 1_795_515_630_400

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stream.core.meter import WINDOW_S, Meter
+from stream.replay.meter import WINDOW_S, Meter
 
 
 def test_steady() -> None:

@@ -6,8 +6,8 @@ from assertions import every, filled
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.core.commit_map import CommitMap, decode, encode, name_hash, ranges_without
-from stream.core.migrate import Committed, is_newer, to_shared, to_workflow
+from stream.model.commit_map import CommitMap, decode, encode, name_hash, ranges_without
+from stream.model.committed import Committed, is_newer, to_shared, to_workflow
 
 LIMIT = 100_000
 NAMES = ("orders", "privacy", "audit")

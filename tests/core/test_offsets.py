@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from stream.core.commit_map import CommitMap, encode, name_hash
-from stream.core.migrate import Committed
-from stream.core.model import TopicPartition
-from stream.core.offset_csv import read_offsets, write_offsets
-from stream.core.offset_target import Known, NewOffset, NothingToShiftError, Target, Word, new_offset
-from stream.core.standing import progress_of
+from stream.model.commit_map import CommitMap, encode, name_hash
+from stream.model.committed import Committed
+from stream.model.records import TopicPartition
+from stream.offsets.csv_file import read_offsets, write_offsets
+from stream.offsets.progress import progress_of
+from stream.offsets.target import Known, NewOffset, NothingToShiftError, Target, Word, new_offset
 
 TP = TopicPartition("events", 0)
 KNOWN = Known(first=10, end=100, committed=50, at_time=70)

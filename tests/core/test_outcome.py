@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.core.model import FAILURES, Answer
-from stream.core.outcome import MAX_RETRY_AFTER_S, OutcomeTable, Verdict, retry_after_s
-from stream.core.retry import RetryPolicy
+from stream.model.attempts import FAILURES, Answer
+from stream.rules.outcome import MAX_RETRY_AFTER_S, OutcomeTable, Verdict, retry_after_s
+from stream.rules.retry import RetryPolicy
 
 WALL = 1_800_000_000.0
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.core.patterns import doubt
+from stream.rules.patterns import doubt
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.core.printable import printable
+from stream.model.printable import printable
 
 
 @given(st.text())

@@ -11,7 +11,7 @@ from assertions import filled
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.core.quoted import MAX_BODY_BYTES, MAX_VALUES, without_quotes
+from stream.rules.quoted import MAX_BODY_BYTES, MAX_VALUES, without_quotes
 
 BODY = json.dumps(
     {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream.core.range_spec import (
+from stream.replay.ranges import (
     AtOffset,
     AtTime,
     BeforeEnd,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream.core.replay_progress import (
+from stream.replay.fingerprint import (
     BadProgressError,
     Progress,
     asked_for,

@@ -9,8 +9,10 @@ from assertions import every
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.core.model import Event, Headers, Record, WorkflowPolicy
-from stream.core.request import RequestBuilder, compact, idempotency_key, traceparent
+from stream.model.events import Event
+from stream.model.policies import WorkflowPolicy
+from stream.model.records import Headers, Record
+from stream.rules.request import RequestBuilder, compact, idempotency_key, traceparent
 
 AGENT = "tray-stream/1.2.3"
 BODY = b'{ "type": "track", "userId": "u\\u0031", "n": 450.0 }'

@@ -7,8 +7,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from stream.core.errors import StreamError
-from stream.core.model import SEGMENT_TYPES
+from stream.model.errors import StreamError
+from stream.model.events import SEGMENT_TYPES
 from stream.validation import SchemaValidator, schema_folder
 
 VALIDATOR = SchemaValidator()

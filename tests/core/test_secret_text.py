@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream.core.secret_text import MASK, folded, replaced, secret_parts, shown_host, spellings
+from stream.rules.secret_text import MASK, folded, replaced, secret_parts, shown_host, spellings
 
 UUID = "0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0"
 

@@ -7,9 +7,10 @@ from typing import Any
 import orjson
 import pytest
 
-from stream.core.decode import Decoder
-from stream.core.model import Event, Record
-from stream.core.selection import Selection, Unselected
+from stream.model.events import Event
+from stream.model.records import Record
+from stream.replay.event_query import Selection, Unselected
+from stream.rules.decode import Decoder
 from stream.validation.schemas import SchemaValidator
 
 DECODE = Decoder("strict", SchemaValidator()).decode

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 import orjson
 from assertions import filled
 
-from stream.core.commit_map import Range
-from stream.core.decode import Decoder
-from stream.core.filter import EventFilter
-from stream.core.model import Record, TopicPartition, WorkflowPolicy
-from stream.core.selection import Selection
-from stream.core.sieve import Sieve
+from stream.model.commit_map import Range
+from stream.model.policies import WorkflowPolicy
+from stream.model.records import Record, TopicPartition
+from stream.replay.event_query import Selection
+from stream.replay.replay_filter import Sieve
+from stream.rules.decode import Decoder
+from stream.rules.filter import EventFilter
 from stream.validation.schemas import SchemaValidator
 
 ORDERS = WorkflowPolicy("orders", types=frozenset({"track"}), events=("Order *",))

@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from stream.core.model import Event, Record, WorkflowPolicy
-from stream.core.request import RequestBuilder
-from stream.core.signing import WebhookSigner, webhook_key
+from stream.model.events import Event
+from stream.model.policies import WorkflowPolicy
+from stream.model.records import Record
+from stream.rules.request import RequestBuilder
+from stream.rules.signing import WebhookSigner, webhook_key
 
 WHSEC = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 BODY = b'{"type":"track","userId":"u1","event":"Caf\xc3\xa9"}'

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream.core.commit_map import START_MARK, CommitMap, decode
-from stream.core.model import CommitOffset, CommitOutcome, CommitResult, TopicPartition
-from stream.core.start_offsets import (
+from stream.kafka.start_offsets import (
     AGAIN_AFTER_S,
     FirstLook,
     Start,
@@ -16,6 +14,9 @@ from stream.core.start_offsets import (
     has_progressed,
     topic_start,
 )
+from stream.model.commit_map import START_MARK, CommitMap, decode
+from stream.model.records import TopicPartition
+from stream.model.source import CommitOffset, CommitOutcome, CommitResult
 
 A, B = TopicPartition("events", 0), TopicPartition("events", 1)
 EARLIEST, LATEST = TopicStart("earliest"), TopicStart("latest")

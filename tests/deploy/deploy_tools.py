@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.testing.kafka_jars import cache_directory
+from stream.demo.kafka_jars import cache_directory
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD_TIMEOUT_S = 900.0

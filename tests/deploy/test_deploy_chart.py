@@ -13,7 +13,7 @@ from assertions import every
 from deploy_image import FINAL
 from deploy_tools import ROOT, uv
 
-from stream.core.errors import ConfigError
+from stream.model.errors import ConfigError
 from stream.settings import load_settings
 
 CHART = ROOT / "deploy" / "chart"

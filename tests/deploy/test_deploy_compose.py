@@ -20,10 +20,10 @@ from deploy_image import FINAL, call, free_port, start
 from deploy_tools import ROOT
 from prometheus_client.parser import text_string_to_metric_families
 
+from stream.demo.apache_kafka import ApacheKafka
+from stream.demo.kafka_jars import KAFKA_VERSION
+from stream.demo.topics import Broker, partitions_of
 from stream.settings import load_settings
-from stream.testing.apache_kafka import ApacheKafka
-from stream.testing.kafka_jars import KAFKA_VERSION
-from stream.testing.topics import Broker, partitions_of
 
 FILE = ROOT / "docker-compose.yml"
 STACK: dict[str, Any] = yaml.safe_load(FILE.read_text())

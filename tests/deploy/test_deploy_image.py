@@ -12,11 +12,11 @@ from assertions import every
 from deploy_image import ARGUMENTS, BUILD, FINAL, UV, call, copied_sources, free_port, start
 from deploy_tools import ROOT
 
-from stream.cli.healthcheck import address, health_fault, listen
-from stream.core.errors import ConfigError
-from stream.testing.behaviours import always
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker, produce_events
+from stream.demo.behaviours import always
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker, produce_events
+from stream.model.errors import ConfigError
+from stream.run.healthcheck import address, health_fault, listen
 
 
 def test_two_stages_on_one_python() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from stream.app.reload import AT_START_ONLY, DEAD_LETTERS_AT_START_ONLY
+from stream.runtime.reload import AT_START_ONLY, DEAD_LETTERS_AT_START_ONLY
 from stream.settings.keys import fields_by_key, section_of
 from stream.settings.model import Settings
 from stream.settings.section import Section

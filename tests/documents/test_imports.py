@@ -5,31 +5,39 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import pytest
+
 PACKAGE = Path(__file__).resolve().parents[2] / "stream"
+EDGES = {"kafka", "http", "telemetry", "validation"}
+BELOW_COMMANDS = {"model", "rules", "engine", "settings", "runtime", "console", *EDGES}
 MAY_IMPORT: dict[str, set[str]] = {
-    "core": set(),
-    "engine": {"core"},
-    "settings": {"core"},
-    "kafka": {"core"},
-    "webhook": {"core"},
-    "telemetry": {"core"},
-    "tracing": {"core"},
-    "validation": {"core"},
-    "audience": {"core", "kafka"},
-    "testing": {"core", "engine", "validation"},
-    "app": {"core", "engine", "settings", "kafka", "webhook", "telemetry", "tracing", "validation"},
-    "letters": {"core", "engine", "settings", "kafka", "validation", "app"},
-    "watch": {"core"},
-    "supervisor": {"core", "settings", "telemetry", "app"},
-    "demo": {"core", "settings", "testing"},
+    "model": set(),
+    "rules": {"model"},
+    "engine": {"model", "rules"},
+    "kafka": {"model"},
+    "http": {"model"},
+    "validation": {"model"},
+    "telemetry": {"model", "rules"},
+    "settings": {"model", "rules"},
+    "runtime": {"model", "rules", "engine", "settings", *EDGES},
+    "console": {"model", "settings", "telemetry", "runtime", "kafka"},
+    "run": {*BELOW_COMMANDS, "start_signals"},
+    "check": BELOW_COMMANDS,
+    "replay": {*BELOW_COMMANDS, "run"},
+    "dead_letters": {*BELOW_COMMANDS, "run"},
+    "offsets": {*BELOW_COMMANDS, "replay", "top"},
+    "explain": {*BELOW_COMMANDS, "dead_letters"},
+    "top": BELOW_COMMANDS,
+    "audience": BELOW_COMMANDS,
+    "demo": {*BELOW_COMMANDS, "run"},
     "cli": {
-        *("core", "settings", "app", "demo", "kafka", "telemetry", "testing"),
-        *("audience", "letters", "supervisor", "watch", "start_signals"),
+        *("run", "check", "replay", "dead_letters", "offsets", "explain", "top", "audience", "demo"),
+        *("console", "model", "settings", "runtime"),
     },
     "start_signals": set(),
-    "__main__": {"core", "cli", "telemetry", "start_signals"},
+    "__main__": {"cli", "run", "model", "telemetry", "start_signals"},
 }
-NOT_IN_THE_CORE = {
+IMPURE = {
     "asyncio",
     "time",
     "random",
@@ -72,21 +80,21 @@ def test_arrows() -> None:
     assert wrong == []
 
 
-def test_the_core_is_pure() -> None:
-    """The core reads no clock, no randomness, no file, no network, and logs nothing."""
-    wrong = {
-        path.name: found
-        for path in (PACKAGE / "core").glob("*.py")
-        if (found := {module.split(".")[0] for module in imports(path)} & NOT_IN_THE_CORE)
-    }
-    assert wrong == {}
+@pytest.mark.parametrize("package", ["model", "rules"])
+def test_values_and_rules_are_pure(package: str) -> None:
+    """They read no clock, no randomness, no file, no network, and log nothing."""
+    assert impure(package, IMPURE) == {}
 
 
 def test_the_engine_knows_the_world_only_through_ports() -> None:
-    """The engine reads no clock and touches no edge of its own."""
-    wrong = {
+    """The engine reads no clock and touches no edge of its own; of randomness it knows the type that it is given."""
+    assert impure("engine", IMPURE - {"random"}) == {}
+
+
+def impure(package: str, forbidden: set[str]) -> dict[str, set[str]]:
+    """The forbidden modules that the files of a package import, by file."""
+    return {
         path.name: found
-        for path in (PACKAGE / "engine").glob("*.py")
-        if (found := {module.split(".")[0] for module in imports(path)} & (NOT_IN_THE_CORE - {"random"}))
+        for path in (PACKAGE / package).glob("*.py")
+        if (found := {module.split(".")[0] for module in imports(path)} & forbidden)
     }
-    assert wrong == {}

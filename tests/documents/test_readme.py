@@ -11,9 +11,9 @@ from pathlib import Path
 from assertions import every
 from pages import DOCS, ROOT, marked
 
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker, create_topic, produce_events
 from stream.settings import load_settings
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker, create_topic, produce_events
 
 README = ROOT / "README.md"
 

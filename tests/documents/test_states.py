@@ -11,7 +11,7 @@ import pytest
 import yaml
 from assertions import every, filled
 
-from stream.core.catalogue import CATALOGUE, OF_SUPERVISOR
+from stream.telemetry.catalogue import CATALOGUE, OF_SUPERVISOR
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNBOOKS = (ROOT / "grafana/RUNBOOKS.md").read_text()
@@ -97,7 +97,7 @@ def test_every_alert_belongs_to_a_state() -> None:
 @pytest.mark.parametrize("name", sorted(set(re.findall(r'"([a-z ]+)"', " ".join(row[3] for row in ROWS)))))
 def test_the_screen_has_these_words(name: str) -> None:
     """`top` writes what the table says it does."""
-    source = "".join(path.read_text() for path in (ROOT / "stream/watch").glob("*.py"))
+    source = "".join(path.read_text() for path in (ROOT / "stream/top").glob("*.py"))
     assert name in source
 
 
@@ -115,7 +115,7 @@ def test_states_of_flags_are_in_the_table(state: str) -> None:
 
 def flags() -> Iterator[tuple[str, str]]:
     """(name, file) of each attribute in the engine and at the Kafka edge that is named like a stop."""
-    for part in ("core", "pipeline", "kafka"):
+    for part in ("model", "rules", "engine", "kafka"):
         for path in sorted((ROOT / "stream" / part).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.ClassDef):

@@ -7,9 +7,11 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.core.model import Event, Record, StartedPartition, TopicPartition
 from stream.engine.dispatcher import Dispatcher, lane_of
 from stream.engine.partition import Delivery, OpenEvent, Tenure
+from stream.model.events import Event
+from stream.model.records import Record, TopicPartition
+from stream.model.source import StartedPartition
 
 
 def make_tenure(partition: int = 0) -> Tenure:

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from assertions import every
+from support.engine_world import EngineWorld
+from support.scripted_workflow import Script, failing, statuses
 
-from stream.core.model import (
-    RESENT,
-    Answer,
-    CommitOutcome,
-    DataLoss,
-    EnginePolicy,
-    HttpRequest,
-    Limits,
-    Reason,
-    WorkflowPolicy,
-)
-from stream.core.retry import RetryPolicy
-from stream.testing.engine_world import EngineWorld
-from stream.testing.scripted_workflow import Script, failing, statuses
+from stream.model.attempts import RESENT, Answer, HttpRequest
+from stream.model.events import Reason
+from stream.model.policies import EnginePolicy, Limits, WorkflowPolicy
+from stream.model.source import CommitOutcome, DataLoss
+from stream.rules.retry import RetryPolicy
 
 
 def assert_identity(world: EngineWorld) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from support.engine_world import EngineWorld
+from support.scripted_workflow import statuses
 
-from stream.core.model import Answer, WorkflowPolicy
 from stream.engine.appetite import LEAST, LONGEST_S
-from stream.testing.engine_world import EngineWorld
-from stream.testing.scripted_workflow import statuses
+from stream.model.attempts import Answer
+from stream.model.policies import WorkflowPolicy
 
 FAST = WorkflowPolicy("fast", max_in_flight=64, concurrency=64)
 EVENTS = 5000

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from support.engine_world import EngineWorld
+from support.scripted_workflow import statuses
 
-from stream.core.model import DeadLetterPolicy, EnginePolicy, WorkflowPolicy
-from stream.testing.engine_world import EngineWorld
-from stream.testing.scripted_workflow import statuses
+from stream.model.policies import DeadLetterPolicy, EnginePolicy, WorkflowPolicy
 
 SLOW = WorkflowPolicy("orders", max_in_flight=20, concurrency=20)
 PARTITIONS = 4

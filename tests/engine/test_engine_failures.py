@@ -7,22 +7,15 @@ from random import Random
 
 import pytest
 from assertions import every
+from support.engine_world import EngineWorld
+from support.scripted_workflow import statuses
 
-from stream.core.model import (
-    Answer,
-    DeadLetterPolicy,
-    EnginePolicy,
-    GatePolicy,
-    HttpRequest,
-    Limits,
-    Place,
-    Reason,
-    WorkflowPolicy,
-)
-from stream.core.ports import Offsets
-from stream.core.retry import RetryPolicy
-from stream.testing.engine_world import EngineWorld
-from stream.testing.scripted_workflow import statuses
+from stream.model.attempts import Answer, HttpRequest
+from stream.model.events import Reason
+from stream.model.policies import DeadLetterPolicy, EnginePolicy, GatePolicy, Limits, WorkflowPolicy
+from stream.model.ports import Offsets
+from stream.model.records import Place
+from stream.rules.retry import RetryPolicy
 
 ONE_AT_A_TIME = WorkflowPolicy("orders", concurrency=1)
 FREE = WorkflowPolicy("orders", concurrency=64)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from stream.core.held import MOST_LISTED, GroupHeld, HeldEvent, held_json, merged
-from stream.core.model import DeadLetterPolicy, EnginePolicy, Place, Reason, WorkflowPolicy
-from stream.core.moments import format_wall
-from stream.core.retry import RetryPolicy
-from stream.testing.engine_world import GROUP, EngineWorld
-from stream.testing.scripted_workflow import statuses
+from support.engine_world import GROUP, EngineWorld
+from support.scripted_workflow import statuses
+
+from stream.model.events import Reason
+from stream.model.policies import DeadLetterPolicy, EnginePolicy, WorkflowPolicy
+from stream.model.records import Place
+from stream.model.timeparse import format_wall
+from stream.rules.held import MOST_LISTED, GroupHeld, HeldEvent, held_json, merged
+from stream.rules.retry import RetryPolicy
 
 HOLDING = WorkflowPolicy("orders", ordering="none", on_failure="hold")
 

@@ -6,10 +6,12 @@ import json
 from collections.abc import Callable
 
 import pytest
+from support.engine_world import EngineWorld
+from support.scripted_workflow import statuses
 
-from stream.core.model import Answer, EnginePolicy, Headers, Limits, TopicPartition, WorkflowPolicy
-from stream.testing.engine_world import EngineWorld
-from stream.testing.scripted_workflow import statuses
+from stream.model.attempts import Answer
+from stream.model.policies import EnginePolicy, Limits, WorkflowPolicy
+from stream.model.records import Headers, TopicPartition
 
 LIMIT = 1024 * 1024
 SIZE = 64 * 1024

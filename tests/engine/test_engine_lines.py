@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from assertions import every
+from support.engine_world import EngineWorld
+from support.scripted_workflow import statuses
 
-from stream.core.listener import DeliveryListener
-from stream.core.model import Answer, DeadLetterPolicy, EnginePolicy, Record, WorkflowPolicy
-from stream.core.retry import RetryPolicy
-from stream.testing.engine_world import EngineWorld
-from stream.testing.scripted_workflow import statuses
+from stream.model.attempts import Answer
+from stream.model.policies import DeadLetterPolicy, EnginePolicy, WorkflowPolicy
+from stream.model.records import Record
+from stream.rules.listener import DeliveryListener
+from stream.rules.retry import RetryPolicy
 
 FREE = WorkflowPolicy("orders", shown_host="https://***.trayapp.io", concurrency=64)
 

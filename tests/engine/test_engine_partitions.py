@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from stream.core.model import DataLoss
-from stream.testing.engine_world import EngineWorld
+from support.engine_world import EngineWorld
+
+from stream.model.source import DataLoss
 
 
 def reading(partitions: int) -> EngineWorld:

@@ -9,21 +9,14 @@ import pytest
 from assertions import every, filled
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.engine_world import EngineWorld
+from support.scripted_workflow import ScriptedWorkflow, statuses
 
-from stream.core.model import (
-    Answer,
-    DeadLetterPolicy,
-    EnginePolicy,
-    FilterReason,
-    HttpRequest,
-    Limits,
-    Place,
-    Reason,
-    WorkflowPolicy,
-)
-from stream.core.retry import RetryPolicy
-from stream.testing.engine_world import EngineWorld
-from stream.testing.scripted_workflow import ScriptedWorkflow, statuses
+from stream.model.attempts import Answer, HttpRequest
+from stream.model.events import FilterReason, Reason
+from stream.model.policies import DeadLetterPolicy, EnginePolicy, Limits, WorkflowPolicy
+from stream.model.records import Place
+from stream.rules.retry import RetryPolicy
 
 ORDERS = WorkflowPolicy("orders", concurrency=64)
 AUDIT = WorkflowPolicy("audit", concurrency=64)

@@ -6,10 +6,10 @@ from itertools import pairwise
 
 import pytest
 
-from stream.core.model import GatePolicy, WorkflowPolicy
 from stream.engine.gate import Gate
 from stream.engine.pacing import Pace, Turn
 from stream.engine.rate import RateLimit
+from stream.model.policies import GatePolicy, WorkflowPolicy
 
 
 def fail(gate: Gate, lanes: str, at: float = 0.0, at_fault: bool = False, retry_after_s: float = 0.0) -> None:

@@ -15,8 +15,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from stream.core.errors import EngineInvariantError
 from stream.engine.tracker import PartitionTracker
+from stream.model.errors import EngineInvariantError
 
 HISTORIES = settings(max_examples=1000, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
 

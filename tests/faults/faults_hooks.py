@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from stream.app.loop_clock import LoopClock
-from stream.app.processor import LOOP
 from stream.kafka.rebalance import Rebalance
+from stream.runtime.loop_clock import LoopClock
+from stream.runtime.processor import LOOP
 from stream.telemetry.health import Health
 
 BEGINS_S = 4.0

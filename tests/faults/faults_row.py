@@ -13,8 +13,8 @@ from faults_stage import Stage
 from faults_trial import Trial
 from faults_verdict import findings
 
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker
 
 Play = Callable[[Trial], None]
 

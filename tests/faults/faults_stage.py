@@ -9,10 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from stream.testing import topics
-from stream.testing.apache_kafka import ApacheKafka, free_ports
-from stream.testing.secured_kafka import SecuredKafka
-from stream.testing.tcp_proxy import TcpProxy
+from support.secured_kafka import SecuredKafka
+from support.tcp_proxy import TcpProxy
+
+from stream.demo import topics
+from stream.demo.apache_kafka import ApacheKafka, free_ports
 
 SOON_IN_STEP = {
     "replica.lag.time.max.ms": "2000",

@@ -15,9 +15,9 @@ import orjson
 from acceptance_support import ENTRY, Event, Program, Scene, make_event, wait_until
 from confluent_kafka import KafkaException
 
-from stream.testing.arrival import Arrival
-from stream.testing.behaviours import Behaviour
-from stream.testing.receiver import FaultReceiver
+from stream.demo.arrival import Arrival
+from stream.demo.behaviours import Behaviour
+from stream.demo.receiver import FaultReceiver
 
 SECRET = "canary-secret-7f3a"
 HEADER = "canary-header-51bc"

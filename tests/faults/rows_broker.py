@@ -9,9 +9,9 @@ from acceptance_support import Event, Program, wait_until
 from confluent_kafka.admin import AdminClient
 from faults_stage import KafkaPair, ProxiedKafka
 from faults_trial import Trial, patiently, spread
+from support.toxics import Toxics
 
-from stream.testing.behaviours import flaky, slow, when
-from stream.testing.toxics import Toxics
+from stream.demo.behaviours import flaky, slow, when
 
 EVENTS = 1500
 FEW_LINES = 80

@@ -14,10 +14,10 @@ from acceptance_support import Program, wait_until
 from faults_hooks import IS_OVER
 from faults_trial import SECRET, Trial
 from rows_members import owned
+from support.authority import EXPIRED, Authority
 
-from stream.testing.authority import EXPIRED, Authority
-from stream.testing.behaviours import flaky, slow
-from stream.testing.receiver import FaultReceiver
+from stream.demo.behaviours import flaky, slow
+from stream.demo.receiver import FaultReceiver
 
 PLANTED = Path(__file__).with_name("faults_planted.py")
 SHORT = {"max_poll_interval": "15s", "drain_timeout": "2s"}

@@ -7,7 +7,7 @@ from functools import partial
 from acceptance_support import Program, wait_until
 from faults_trial import Trial
 
-from stream.testing.behaviours import Outage, slow
+from stream.demo.behaviours import Outage, slow
 
 EVENTS = 2000
 

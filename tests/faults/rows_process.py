@@ -8,10 +8,10 @@ import time
 from acceptance_support import wait_until
 from faults_trial import Trial, spread
 from rows_members import owned, two
+from support.checker import id_of
 
-from stream.testing.behaviours import hanging, slow, when
-from stream.testing.checker import id_of
-from stream.testing.topics import end_offsets
+from stream.demo.behaviours import hanging, slow, when
+from stream.demo.topics import end_offsets
 
 EVENTS = 1500
 SLOWLY = slow(0.005)

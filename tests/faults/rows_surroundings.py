@@ -9,9 +9,9 @@ from typing import cast
 from acceptance_support import ENTRY, environment, wait_until
 from confluent_kafka.admin import AclOperation, ResourceType
 from faults_trial import Trial
+from support.secured_kafka import SecuredKafka
 
-from stream.testing.behaviours import slow
-from stream.testing.secured_kafka import SecuredKafka
+from stream.demo.behaviours import slow
 
 TOPIC, GROUP = ResourceType.TOPIC, ResourceType.GROUP
 

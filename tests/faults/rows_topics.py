@@ -11,9 +11,9 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from confluent_kafka.cimpl import NewPartitions
 from faults_trial import PAYLOAD, Trial, spread
 
-from stream.testing.behaviours import slow, when
-from stream.testing.samples import LEGAL, poison_values
-from stream.testing.topics import Given, produce_events, produce_transaction, read_topic
+from stream.demo.behaviours import slow, when
+from stream.demo.samples import LEGAL, poison_values
+from stream.demo.topics import Given, produce_events, produce_transaction, read_topic
 
 ANSWER_S = 30.0
 

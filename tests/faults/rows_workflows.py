@@ -9,7 +9,7 @@ import orjson
 from acceptance_support import Program, wait_until
 from faults_trial import Trial, spread
 
-from stream.testing.behaviours import (
+from stream.demo.behaviours import (
     Behaviour,
     Outage,
     Reply,

@@ -12,7 +12,7 @@ from faults_row import Row, play
 from faults_stage import ProxiedKafka, Stage
 from faults_table import table
 
-from stream.testing.topics import Broker
+from stream.demo.topics import Broker
 
 pytestmark = pytest.mark.acceptance
 

@@ -9,7 +9,7 @@ import pytest
 from faults_matrix import ROWS
 from faults_row import play
 
-from stream.testing.topics import Broker
+from stream.demo.topics import Broker
 
 pytestmark = pytest.mark.acceptance
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from stream.core.catalogue import CATALOGUE, OF_SUPERVISOR
+from stream.telemetry.catalogue import CATALOGUE, OF_SUPERVISOR
 
 GRAFANA = Path(__file__).resolve().parents[2] / "grafana"
 DASHBOARDS = sorted((GRAFANA / "dashboards").glob("*.json"))

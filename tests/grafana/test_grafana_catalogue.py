@@ -18,7 +18,7 @@ from grafana_support import (
     selectors,
 )
 
-from stream.core.catalogue import Metric
+from stream.telemetry.catalogue import Metric
 
 QUERIES = [query for panel in all_panels() for query in panel.queries] + [rule["expr"] for rule in rules()]
 USED = {selector.name for query in QUERIES for selector in selectors(query)}

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from grafana_support import ALL_METRICS, all_panels, rules, selectors
 
+from stream.demo.behaviours import Outage
 from stream.demo.observation import Observation, Plan
+from stream.demo.prometheus import Prometheus, prometheus_program
+from stream.demo.samples import poison_values
+from stream.demo.topics import Broker, produce_events
 from stream.demo.workflows import script_workflows
-from stream.testing.behaviours import Outage
-from stream.testing.prometheus import Prometheus, prometheus_program
-from stream.testing.samples import poison_values
-from stream.testing.topics import Broker, produce_events
 
 WAIT_S = 60.0
 RATE = 100.0

@@ -12,8 +12,8 @@ import threading
 
 import pytest
 
-from stream.testing.kafka_jars import KafkaUnavailable, kafka_jars
-from stream.testing.prometheus import prometheus_program
+from stream.demo.kafka_jars import KafkaUnavailable, kafka_jars
+from stream.demo.prometheus import prometheus_program
 
 COMMAND = [sys.executable, "-m", "stream.demo.observe", "--rate", "50"]
 WAIT_S = 120.0

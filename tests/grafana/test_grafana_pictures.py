@@ -8,7 +8,7 @@ from assertions import every
 from grafana_support import GRAFANA
 from pictures import DEAD, PICTURE, WORKFLOWS, Story, draw
 
-from stream.testing.prometheus import Series
+from stream.demo.prometheus import Series
 
 LARGEST = 200 * 1024
 START = 1_700_000_000.0

@@ -10,15 +10,15 @@ from typing import Any, Self
 
 import orjson
 from assertions import HANG_S
+from support.engine_world import event
 
-from stream.app.processor import Processor
-from stream.core.errors import StreamError
+from stream.demo import topics
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker
+from stream.model.errors import StreamError
+from stream.runtime.processor import Processor
 from stream.settings.model import Settings
 from stream.telemetry.logs import journal
-from stream.testing import topics
-from stream.testing.engine_world import event
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker
 
 PATH = "/orders"
 

@@ -16,15 +16,16 @@ from assertions import HANG_S
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
+from support.recording_source import RecordingSource, ThreadLoop
 
-from stream.core.errors import StreamError
-from stream.core.model import StartedPartition, TopicPartition
+from stream.demo import topics
+from stream.demo.mock_cluster import MockCluster
+from stream.demo.topics import Broker
 from stream.kafka.client_config import KafkaPolicy, Options, consumer_config
 from stream.kafka.owner import ConsumerOwner
-from stream.testing import topics
-from stream.testing.mock_cluster import MockCluster
-from stream.testing.recording_source import RecordingSource, ThreadLoop
-from stream.testing.topics import Broker
+from stream.model.errors import StreamError
+from stream.model.records import TopicPartition
+from stream.model.source import StartedPartition
 
 TIMEOUT_S = HANG_S
 SESSION = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 200}

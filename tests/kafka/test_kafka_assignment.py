@@ -9,11 +9,11 @@ from confluent_kafka import Consumer
 from confluent_kafka import TopicPartition as KafkaPartition
 from kafka_support import fill, policy_for, until
 
-from stream.core.model import TopicPartition
-from stream.core.start_offsets import Start
+from stream.demo.topics import Broker
 from stream.kafka.assignment import Assignment
 from stream.kafka.client_config import consumer_config
-from stream.testing.topics import Broker
+from stream.kafka.start_offsets import Start
+from stream.model.records import TopicPartition
 
 PARTITIONS = 8
 RECORDS = 100

@@ -12,11 +12,11 @@ from confluent_kafka import Consumer, KafkaError, Message
 from confluent_kafka import TopicPartition as KafkaPartition
 from kafka_support import QUIET, Member, fill, policy_for
 
-from stream.core.model import TopicPartition
+from stream.demo import topics
+from stream.demo.mock_cluster import MockCluster, _library
+from stream.demo.topics import Broker
 from stream.kafka.batches import sort_polled
-from stream.testing import topics
-from stream.testing.mock_cluster import MockCluster, _library
-from stream.testing.topics import Broker
+from stream.model.records import TopicPartition
 
 
 @contextmanager

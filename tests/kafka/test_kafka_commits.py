@@ -10,12 +10,13 @@ from assertions import names_of_code
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from kafka_support import QUIET, Member, committed, fill, policy_for, until
 
-from stream.core.errors import RefusedError, SourceError
-from stream.core.model import CommitOffset, CommitOutcome, CommitResult, TopicPartition
+from stream.demo.mock_cluster import OFFSET_COMMIT, MockCluster
+from stream.demo.topics import Broker
 from stream.kafka.codes import commit_outcome, error_text, error_word
 from stream.kafka.committer import Committer
-from stream.testing.mock_cluster import OFFSET_COMMIT, MockCluster
-from stream.testing.topics import Broker
+from stream.model.errors import RefusedError, SourceError
+from stream.model.records import TopicPartition
+from stream.model.source import CommitOffset, CommitOutcome, CommitResult
 
 OK, RETRIED, DROPPED, FAILED = CommitOutcome.OK, CommitOutcome.RETRIED, CommitOutcome.DROPPED, CommitOutcome.FAILED
 TP = TopicPartition("events", 0)

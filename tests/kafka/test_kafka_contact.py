@@ -12,12 +12,12 @@ import pytest
 from assertions import every
 from confluent_kafka import Consumer
 from kafka_support import QUIET, RecordingJournal, until
+from support.tcp_proxy import TcpProxy
 
-from stream.core.model import SILENT_AFTER_S, Contact
+from stream.demo.apache_kafka import ApacheKafka, free_ports
+from stream.demo.mock_cluster import MockCluster
 from stream.kafka.contact import ContactWatch, read_report
-from stream.testing.apache_kafka import ApacheKafka, free_ports
-from stream.testing.mock_cluster import MockCluster
-from stream.testing.tcp_proxy import TcpProxy
+from stream.model.source import SILENT_AFTER_S, Contact
 
 NOTICED_S = SILENT_AFTER_S + 50
 """Only ends a hang."""

@@ -12,17 +12,18 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, Message
 from kafka_support import RecordingJournal, admin_of, delete_topic, policy_for, until
+from support.recording_source import ThreadLoop
 
-from stream.core.errors import MissingTopicError
-from stream.core.model import DeadLetter, Headers, Reason, Record, TopicPartition
+from stream.demo import topics
+from stream.demo.mock_cluster import PRODUCE, MockCluster
+from stream.demo.topics import Broker
 from stream.kafka.client_config import common_config, producer_config, reader_config
 from stream.kafka.dead_letters import DeadLetterTopic, Written
 from stream.kafka.reader import OffsetReader
 from stream.kafka.topics import HEADER_ROOM_BYTES, DeadLetterPlan, Topics
-from stream.testing import topics
-from stream.testing.mock_cluster import PRODUCE, MockCluster
-from stream.testing.recording_source import ThreadLoop
-from stream.testing.topics import Broker
+from stream.model.errors import MissingTopicError
+from stream.model.events import DeadLetter, Reason
+from stream.model.records import Headers, Record, TopicPartition
 
 MONTH_S = 30 * 24 * 3600.0
 

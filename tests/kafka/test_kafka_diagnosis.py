@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from acceptance_support import Program, call
+from support.secured_kafka import SecuredKafka
 
-from stream.core.errors import UnreachableError
+from stream.demo.apache_kafka import free_ports
 from stream.kafka.diagnosis import diagnose, diagnosed
-from stream.testing.apache_kafka import free_ports
-from stream.testing.secured_kafka import SecuredKafka
+from stream.model.errors import UnreachableError
 
 SASL = {"sasl.mechanism": "PLAIN", "sasl.username": "admin", "sasl.password": "any"}
 

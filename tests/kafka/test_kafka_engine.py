@@ -8,13 +8,13 @@ import orjson
 from confluent_kafka import Consumer
 from engine_support import PATH, RunningProcessor, put
 from kafka_support import QUIET, committed, delete_records, until
+from support.engine_world import event
 
-from stream.core.errors import DataLossError
-from stream.core.model import SILENT_AFTER_S
-from stream.testing.behaviours import slow
-from stream.testing.engine_world import event
-from stream.testing.receiver import FaultReceiver
-from stream.testing.topics import Broker, Given, produce_events
+from stream.demo.behaviours import slow
+from stream.demo.receiver import FaultReceiver
+from stream.demo.topics import Broker, Given, produce_events
+from stream.model.errors import DataLossError
+from stream.model.source import SILENT_AFTER_S
 
 
 def test_partitions_move_between_processes_without_a_duplicate(

@@ -8,9 +8,9 @@ import time
 from assertions import every
 from kafka_support import Member, fill, in_order, policy_for, skip_if_mock_refused, until
 
-from stream.core.model import TopicPartition
+from stream.demo.topics import Broker
 from stream.kafka.owner import STALL_S
-from stream.testing.topics import Broker
+from stream.model.records import TopicPartition
 
 
 def close_intake(member: Member) -> None:

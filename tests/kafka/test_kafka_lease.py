@@ -11,11 +11,11 @@ import pytest
 from assertions import HANG_S
 from kafka_support import policy_for
 
+from stream.demo.apache_kafka import ApacheKafka
+from stream.demo.topics import Broker
 from stream.kafka.client_config import common_config
 from stream.kafka.groups import Groups
 from stream.kafka.lease import Lease, LeaseTakenError
-from stream.testing.apache_kafka import ApacheKafka
-from stream.testing.topics import Broker
 
 
 def lease_of(broker: Broker, name: str, on_lost: Callable[[], None] = lambda: None) -> Lease:

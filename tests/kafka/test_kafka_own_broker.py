@@ -15,12 +15,13 @@ from assertions import HANG_S
 from engine_support import PATH, RunningProcessor, put
 from kafka_support import Member, committed, fill, policy_for, until
 
-from stream.core.model import CommitOutcome, TopicPartition
+from stream.demo import topics
+from stream.demo.apache_kafka import ApacheKafka
+from stream.demo.kafka_jars import KafkaUnavailable
+from stream.demo.receiver import FaultReceiver
 from stream.kafka.client_config import KafkaPolicy
-from stream.testing import topics
-from stream.testing.apache_kafka import ApacheKafka
-from stream.testing.kafka_jars import KafkaUnavailable
-from stream.testing.receiver import FaultReceiver
+from stream.model.records import TopicPartition
+from stream.model.source import CommitOutcome
 
 DRAIN_S = 2.0
 BOUND_S = HANG_S

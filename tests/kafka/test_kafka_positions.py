@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from kafka_support import Member, committed, fill, policy_for
 
-from stream.core.model import TopicPartition
-from stream.testing import topics
-from stream.testing.topics import Broker
+from stream.demo import topics
+from stream.demo.topics import Broker
+from stream.model.records import TopicPartition
 
 KEPT: list[topics.Given] = [("k", b"kept", 0, None)] * 3
 GONE: list[topics.Given] = [("k", b"gone", 0, None)] * 4

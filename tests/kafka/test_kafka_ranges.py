@@ -7,18 +7,18 @@ from collections.abc import Callable, Mapping
 
 from kafka_support import Member, committed, delete_records, fill, policy_for
 
-from stream.app.replay_progress import kept_progress, take_over
-from stream.core.errors import RefusedError
-from stream.core.model import TopicPartition
-from stream.core.replay_progress import Stretch, asked_for
-from stream.core.start_offsets import Start
+from stream.demo import topics
+from stream.demo.topics import Broker
 from stream.kafka.client_config import KafkaPolicy, common_config, range_reader_config, reader_config
 from stream.kafka.groups import Groups
 from stream.kafka.progress import Kept
 from stream.kafka.range_owner import RangeOwner
 from stream.kafka.reader import OffsetReader
-from stream.testing import topics
-from stream.testing.topics import Broker
+from stream.kafka.start_offsets import Start
+from stream.model.errors import RefusedError
+from stream.model.records import TopicPartition
+from stream.replay.fingerprint import Stretch, asked_for
+from stream.replay.progress_store import kept_progress, take_over
 
 ASKED = asked_for(**{"from": "earliest"}, until="latest")
 KEPT: list[topics.Given] = [("k", b"kept", 0, None)] * 3

@@ -11,10 +11,10 @@ import pytest
 from confluent_kafka import KafkaError
 from kafka_support import Member, committed, fill, in_order, policy_for, skip_if_mock_refused, until
 
-from stream.core.errors import RefusedError
-from stream.core.model import CommitOffset, CommitOutcome
-from stream.testing.mock_cluster import HEARTBEAT, OFFSET_COMMIT, MockCluster
-from stream.testing.topics import Broker
+from stream.demo.mock_cluster import HEARTBEAT, OFFSET_COMMIT, MockCluster
+from stream.demo.topics import Broker
+from stream.model.errors import RefusedError
+from stream.model.source import CommitOffset, CommitOutcome
 
 PROTOCOLS = ["classic", "consumer"]
 

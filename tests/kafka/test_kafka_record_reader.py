@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from kafka_support import delete_records, fill, policy_for
 
-from stream.core.model import Place, Record, TopicPartition
+from stream.demo.topics import Broker, Given, produce_events, produce_transaction
 from stream.kafka.client_config import reader_config
 from stream.kafka.record_reader import RecordReader, Span
-from stream.testing.topics import Broker, Given, produce_events, produce_transaction
+from stream.model.records import Place, Record, TopicPartition
 
 
 def reader_of(broker: Broker, topic: str) -> RecordReader:

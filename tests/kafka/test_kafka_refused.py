@@ -13,13 +13,10 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 from kafka_support import QUIET, Member, fill, policy_for
+from support.secured_kafka import SecuredKafka
 
-from stream.app.check_kafka import check_kafka
-from stream.app.explain_place import PlaceReader
-from stream.app.layout_check import check_layout
-from stream.app.policies import kafka_policy
-from stream.core.errors import ConfigError, RefusedError
-from stream.core.model import Place
+from stream.check.kafka import check_kafka
+from stream.explain.place import PlaceReader
 from stream.kafka.client_config import (
     KafkaPolicy,
     common_config,
@@ -32,8 +29,11 @@ from stream.kafka.client_config import (
 from stream.kafka.dead_letters import DeadLetterTopic
 from stream.kafka.reader import OffsetReader
 from stream.kafka.topics import DeadLetterPlan, Topics
+from stream.model.errors import ConfigError, RefusedError
+from stream.model.records import Place
+from stream.runtime.group_layout import check_layout
+from stream.runtime.policies import kafka_policy
 from stream.settings.model import Settings
-from stream.testing.secured_kafka import SecuredKafka
 
 
 def as_user(kafka: SecuredKafka, *names: str, user: str, password: str = "", **more: Any) -> KafkaPolicy:

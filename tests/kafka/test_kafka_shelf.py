@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from stream.core.model import Record, RecordBatch, TopicPartition
 from stream.kafka.batches import Polled
 from stream.kafka.shelf import ALL_FULL_BYTES, FULL_BYTES, Shelf
+from stream.model.records import Record, RecordBatch, TopicPartition
 
 FIRST, SECOND = TopicPartition("events", 0), TopicPartition("events", 1)
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from kafka_support import Member, committed, fill, policy_for, until
+from support.kafka_proxy import SlowedKafka
+from support.offset_history import commit_history, went_back
 
-from stream.core.commit_map import START_MARK
 from stream.kafka.client_config import KafkaPolicy
-from stream.testing.kafka_proxy import SlowedKafka
-from stream.testing.offset_history import commit_history, went_back
+from stream.model.commit_map import START_MARK
 
 SLOW_S = 2.0
 

@@ -9,9 +9,9 @@ from confluent_kafka import KafkaError
 from confluent_kafka.admin import NewPartitions
 from kafka_support import Member, admin_of, commit_for, committed, fill, policy_for, until
 
-from stream.core.model import TopicPartition
-from stream.testing.mock_cluster import OFFSET_COMMIT, OFFSET_FETCH, MockCluster
-from stream.testing.topics import Broker
+from stream.demo.mock_cluster import OFFSET_COMMIT, OFFSET_FETCH, MockCluster
+from stream.demo.topics import Broker
+from stream.model.records import TopicPartition
 
 
 def test_a_first_start_at_earliest_reads_everything_and_is_committed_first(broker: Broker, topic_name: str) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from kafka_support import policy_for
 
-from stream.core.model import TopicPartition
+from stream.demo import topics
+from stream.demo.topics import Broker
 from stream.kafka.client_config import reader_config
 from stream.kafka.reader import OffsetReader
-from stream.testing import topics
-from stream.testing.topics import Broker
+from stream.model.records import TopicPartition
 
 START = 1_795_000_000_000
 

@@ -6,16 +6,18 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from stream.core.letters import Identity, Letter
-from stream.core.model import DeadLetter, HttpRequest, Place, Reason, Record, TopicPartition
-from stream.core.ports import Attempt, AttemptResult, OnResults
+from stream.dead_letters.again import AgainLetters
+from stream.dead_letters.desk import Desk
+from stream.dead_letters.feed import AT_ONCE, Feed
+from stream.dead_letters.marked_sender import MarkedSender
+from stream.dead_letters.marks import Marks
+from stream.dead_letters.plan import REMOVED, UNWANTED, Row, Task, plan_redrive
 from stream.kafka.dead_letters import DeadLetterTopic, Written
-from stream.letters.again import AgainLetters
-from stream.letters.desk import Desk
-from stream.letters.feed import AT_ONCE, Feed
-from stream.letters.marked_sender import MarkedSender
-from stream.letters.marks import Marks
-from stream.letters.plan import REMOVED, UNWANTED, Row, Task, plan_redrive
+from stream.model.attempts import HttpRequest
+from stream.model.events import DeadLetter, Reason
+from stream.model.letters import Identity, Letter
+from stream.model.ports import Attempt, AttemptResult, OnResults
+from stream.model.records import Place, Record, TopicPartition
 
 ALL = ["orders", "crm"]
 

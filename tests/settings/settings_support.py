@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.core.errors import ConfigError
+from stream.model.errors import ConfigError
 from stream.settings import Loaded, load_settings
 
 URL = "https://hooks.example.com/wf/1"

@@ -12,7 +12,7 @@ from assertions import every
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.core.errors import ConfigError
+from stream.model.errors import ConfigError
 from stream.settings import load_settings, redacted_settings
 from stream.settings.hidden import hidden_texts
 from stream.settings.keys import fields_by_key, section_of

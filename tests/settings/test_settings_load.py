@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 from settings_support import MINIMAL, URL, load, problems
 
-from stream.core.errors import ConfigError
+from stream.model.errors import ConfigError
 from stream.settings import Settings, load_settings
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from acceptance_support import call
 
-from stream.core.errors import ConfigError
+from stream.model.errors import ConfigError
 from stream.settings import Loaded, load_settings, redacted_settings
 from stream.settings.needs import Needs
 

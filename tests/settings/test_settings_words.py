@@ -11,7 +11,7 @@ import pytest
 from assertions import every, filled, names_of_code
 from settings_support import URL
 
-from stream.core.errors import ConfigError
+from stream.model.errors import ConfigError
 from stream.settings.draft import Draft, Location
 from stream.settings.environment import read_environment
 from stream.settings.keys import fields_by_key, section_of, sections_by_key

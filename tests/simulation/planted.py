@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from stream.core.commit_map import START_MARK, CommitMap, Range, decode
-from stream.core.model import CommitOffset, DeadLetter, Record, Settlement, StartedPartition, TopicPartition
-from stream.core.start_offsets import FirstLook, Grants, Resolved, StartAnswer, StartOffsets
+from support import starting_member
+from support.memory_broker import MemoryBroker
+from support.starting_member import start_answer
+
 from stream.engine import engine as engine_module
 from stream.engine import reload as reload_module
 from stream.engine.commits import Commits
@@ -21,9 +22,11 @@ from stream.engine.ledger import Ledger
 from stream.engine.partition import Delivery, Tenure
 from stream.engine.reload import Reconfiguration
 from stream.engine.workflow import Line
-from stream.testing import starting_member
-from stream.testing.memory_broker import MemoryBroker
-from stream.testing.starting_member import start_answer
+from stream.kafka.start_offsets import FirstLook, Grants, Resolved, StartAnswer, StartOffsets
+from stream.model.commit_map import START_MARK, CommitMap, Range, decode
+from stream.model.events import DeadLetter, Settlement
+from stream.model.records import Record, TopicPartition
+from stream.model.source import CommitOffset, StartedPartition
 
 
 @contextmanager

@@ -7,9 +7,8 @@ from contextlib import AbstractContextManager
 
 import pytest
 from planted import BUGS
-
-from stream.testing.simulate import failing, findings_of, main
-from stream.testing.simulation import Simulation
+from support.simulate import failing, findings_of, main
+from support.simulation import Simulation
 
 SEEDS = 2000
 SEEDS_PER_BUG = 200
@@ -41,7 +40,7 @@ def test_a_seed_is_always_the_same_run() -> None:
 
 
 def test_the_command_tells_of_failing_seeds(capsys: pytest.CaptureFixture[str]) -> None:
-    """`python -m stream.testing.simulate` ends with 0 on clean seeds, and prints one seed's log."""
+    """`python -m support.simulate` ends with 0 on clean seeds, and prints one seed's log."""
     assert main(["--seeds", "4"]) == 0
     assert "4 seeds, 0 with findings" in capsys.readouterr().out
     assert main(["--seed", "3"]) == 0

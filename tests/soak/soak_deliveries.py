@@ -12,9 +12,9 @@ from soak_load import WORKFLOWS, is_invalid, is_wanted, user_of
 from soak_log import Request, read_requests
 from soak_members import COMMIT_S
 from soak_verdicts import Topic, Verdict
+from support.checker import first_deliveries_in_order
 
-from stream.testing.arrival import Arrival
-from stream.testing.checker import first_deliveries_in_order
+from stream.demo.arrival import Arrival
 
 SHOWN_FAULTS = 20
 BEFORE_S, AFTER_S = COMMIT_S + 2.0, 2.0

@@ -17,9 +17,9 @@ from soak_load import WORKFLOWS
 from soak_log import REJECTED
 from soak_members import SESSION_S, Member
 
-from stream.testing.apache_kafka import ApacheKafka
-from stream.testing.behaviours import Behaviour, always, flaky, resetting, retry_after, slow, when
-from stream.testing.receiver import FaultReceiver
+from stream.demo.apache_kafka import ApacheKafka
+from stream.demo.behaviours import Behaviour, always, flaky, resetting, retry_after, slow, when
+from stream.demo.receiver import FaultReceiver
 
 REFUND = b'"Order Refunded"'
 PAUSE_S = (20.0, 60.0)

@@ -10,10 +10,10 @@ from typing import BinaryIO, NamedTuple
 
 from soak_load import WORKFLOWS, number_in
 
-from stream.testing.arrival import Arrival
-from stream.testing.behaviours import Act, Reply
-from stream.testing.connection import Head
-from stream.testing.receiver import FaultReceiver
+from stream.demo.arrival import Arrival
+from stream.demo.behaviours import Act, Reply
+from stream.demo.receiver import FaultReceiver
+from stream.demo.receiver_connection import Head
 
 LINE = struct.Struct("<ddiHB")
 """When it came and was answered, the event's number, the status, and which workflow."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from soak_load import workflow_settings
 
-from stream.testing.child import Child, free_port
+from stream.demo.child import Child, free_port
 
 PROGRESS = ("tray_events_settled_total", "tray_deliveries_total")
 SHOWN = {"lag": "tray_consumer_lag", "open": "tray_open_events", "in_flight": "tray_in_flight"}

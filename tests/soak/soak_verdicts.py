@@ -13,7 +13,7 @@ from typing import Any, cast
 from confluent_kafka import Message
 from soak_load import number_in
 
-from stream.core.letters import PREFIX
+from stream.model.letters import PREFIX
 
 WARM_S = 600.0
 """Memory at the end is held against memory after this long."""

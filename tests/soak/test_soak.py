@@ -12,7 +12,7 @@ from soak_load import USERS, WORKFLOWS, is_invalid, is_wanted, number_in, user_o
 from soak_log import LINE
 from soak_verdicts import Topic, judge_samples
 
-from stream.testing.apache_kafka import ApacheKafka
+from stream.demo.apache_kafka import ApacheKafka
 
 EVENTS = 3 * USERS
 """Three of each user."""

@@ -8,13 +8,13 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from stream.app.processor import RunOptions
-from stream.app.remaining import Remaining
-from stream.app.start import Start
+from stream.runtime.processor import RunOptions
+from stream.runtime.remaining import Remaining
+from stream.runtime.start import Start
+from stream.runtime.supervisor.life import Life
+from stream.runtime.supervisor.messages import Ask, Order, Report, Task
+from stream.runtime.supervisor.supervisor import Rules, Supervisor
 from stream.settings.load import Loaded, load_settings
-from stream.supervisor.life import Life
-from stream.supervisor.messages import Ask, Order, Report, Task
-from stream.supervisor.supervisor import Rules, Supervisor
 
 T = TypeVar("T")
 

@@ -9,12 +9,12 @@ import pytest
 from assertions import every
 from supervisor_support import Troupe, loaded, now, play
 
-from stream.app.remaining import Remaining
-from stream.core.errors import Problem
-from stream.core.stats import EngineStats
-from stream.supervisor.exposed import ExposedWorkers
-from stream.supervisor.messages import Reload, Report, Stop, Task
-from stream.supervisor.supervisor import Rules
+from stream.model.errors import Problem
+from stream.model.statistics import EngineStats
+from stream.runtime.remaining import Remaining
+from stream.runtime.supervisor.exposed import ExposedWorkers
+from stream.runtime.supervisor.messages import Reload, Report, Stop, Task
+from stream.runtime.supervisor.supervisor import Rules
 
 
 @pytest.mark.parametrize("code", [0, 1, 2, 3, 4, 130, 143, -9, -11, -15, 70])

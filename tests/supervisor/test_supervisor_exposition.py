@@ -6,8 +6,8 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from stream.supervisor.exits import told
-from stream.supervisor.exposition import merged
+from stream.runtime.supervisor.exits import told
+from stream.runtime.supervisor.exposition import merged
 
 
 def exposition(value: int) -> str:

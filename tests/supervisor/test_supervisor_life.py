@@ -12,14 +12,14 @@ from queue import SimpleQueue
 import pytest
 from supervisor_support import loaded
 
-from stream.core.errors import Problem
-from stream.supervisor.life import SpawnedLife
-from stream.supervisor.messages import Reload, Report, Stop
+from stream.model.errors import Problem
+from stream.runtime.supervisor.life import SpawnedLife
+from stream.runtime.supervisor.messages import Reload, Report, Stop
 
 ECHO = """
 import sys
 from multiprocessing.connection import Connection
-from stream.supervisor.messages import Report, Stop
+from stream.runtime.supervisor.messages import Report, Stop
 line = Connection(int(sys.argv[1]))
 while (order := line.recv()) is not Stop.NOW:
     line.send(Report(order.problems[0].path if order.problems else "", ""))

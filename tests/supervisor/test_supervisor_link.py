@@ -11,10 +11,10 @@ import pytest
 from assertions import HANG_S
 from supervisor_support import Lines, loaded
 
-from stream.app.remaining import Remaining
-from stream.core.errors import Problem
-from stream.supervisor.link import Controls, SupervisorLink
-from stream.supervisor.messages import Ask, Order, Reload, Report, Stop
+from stream.model.errors import Problem
+from stream.runtime.remaining import Remaining
+from stream.runtime.supervisor.link import Controls, SupervisorLink
+from stream.runtime.supervisor.messages import Ask, Order, Reload, Report, Stop
 
 WAIT_S = HANG_S
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from supervisor_support import loaded
 
-from stream.app.policies import PREFETCH_KBYTES, engine_policy, kafka_policy, layouts
-from stream.app.shares import find_share_warnings, own_part
+from stream.runtime.policies import PREFETCH_KBYTES, engine_policy, kafka_policy, layouts
+from stream.runtime.shares import find_share_warnings, own_part
 from stream.settings.model import Settings
 
 

@@ -7,7 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.core.stats import Histogram
+from stream.model.statistics import Histogram
 
 BOUNDS = (0.1, 0.5, 1.0)
 

@@ -12,7 +12,8 @@ from typing import Literal
 import pytest
 import structlog
 
-from stream.core.model import Answer, Record
+from stream.model.attempts import Answer
+from stream.model.records import Record
 from stream.telemetry.attempt_log import AttemptLog
 from stream.telemetry.limiter import LineLimiter
 from stream.telemetry.logs import JournalBridge, StructlogJournal, configure_logs, journal, librdkafka_logger

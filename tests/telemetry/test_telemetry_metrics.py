@@ -11,9 +11,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
 
-from stream.core.catalogue import CATALOGUE
-from stream.core.model import Contact, Reason, Settlement, TopicPartition
-from stream.core.stats import EngineStats
+from stream.model.events import Reason, Settlement
+from stream.model.records import TopicPartition
+from stream.model.source import Contact
+from stream.model.statistics import EngineStats
+from stream.telemetry.catalogue import CATALOGUE
 from stream.telemetry.metrics import EngineCollector, build_registry
 
 ORDERS = {"group": "tray", "workflow": "orders"}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 from assertions import every
 
-from stream.core.model import Contact
+from stream.model.source import Contact
 from stream.telemetry.limiter import LineLimiter
 from stream.telemetry.logs import StructlogJournal, configure_logs, librdkafka_logger
 from stream.telemetry.outage import KafkaOutage

@@ -13,8 +13,8 @@ import pytest
 from assertions import HANG_S
 from prometheus_client import CollectorRegistry, Gauge
 
-from stream.core.errors import ConfigError
-from stream.core.held import Json
+from stream.model.errors import ConfigError
+from stream.rules.held import Json
 from stream.telemetry.exposed import Exposed, ExposedProcess
 from stream.telemetry.health import Health
 from stream.telemetry.server import MAX_CONNECTIONS, MAX_REQUEST_BYTES, TelemetryServer

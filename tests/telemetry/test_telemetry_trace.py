@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from stream.core.errors import ConfigError
-from stream.core.model import Settlement, TopicPartition
+from stream.model.errors import ConfigError
+from stream.model.events import Settlement
+from stream.model.records import TopicPartition
 from stream.telemetry.clock import SystemClock
 from stream.telemetry.trace import TraceFile
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from stream.testing import kafka_jars, topics
-from stream.testing.apache_kafka import ApacheKafka, KafkaStartError
-from stream.testing.mock_cluster import OFFSET_COMMIT, MockCluster
-from stream.testing.topics import Broker
+from stream.demo import kafka_jars, topics
+from stream.demo.apache_kafka import ApacheKafka, KafkaStartError
+from stream.demo.mock_cluster import OFFSET_COMMIT, MockCluster
+from stream.demo.topics import Broker
 
 EVENTS: list[topics.Given] = [
     ("user-1", b'{"n":1}', 0, [("trace", b"a"), ("trace", b"b"), ("none", None)]),
@@ -132,7 +132,7 @@ def test_a_broker_ends_with_its_interpreter(own_kafka: ApacheKafka, tmp_path: Pa
     """Also when the interpreter is killed and has no chance to clean up."""
     own_kafka.close()  # the fixture has seen to it that one can be run
     program = (
-        "import sys; from stream.testing.apache_kafka import ApacheKafka\n"
+        "import sys; from stream.demo.apache_kafka import ApacheKafka\n"
         "kafka = ApacheKafka(sys.argv[1]); kafka.start(); print(kafka.port, flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", program, str(tmp_path / "orphan")]

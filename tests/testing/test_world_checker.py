@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import checker
+from support.trace import Trace, count, merge_traces, parse_trace, read_trace
 
-from stream.testing import checker
-from stream.testing.arrival import Arrival
-from stream.testing.trace import Trace, count, merge_traces, parse_trace, read_trace
+from stream.demo.arrival import Arrival
 
 EXISTING = {("events", 0): range(4), ("events", 1): [0, 5, 6]}
 BOTH = ("orders", "privacy")

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from assertions import HANG_S
 
-from stream.testing.child import Child, ChildError, free_port, wait_until_it
-from stream.testing.grafana import Grafana, grafana_program
-from stream.testing.prometheus import MissingPrometheusError, Prometheus, QueryError, prometheus_program
+from stream.demo.child import Child, ChildError, free_port, wait_until_it
+from stream.demo.grafana import Grafana, grafana_program
+from stream.demo.prometheus import MissingPrometheusError, Prometheus, QueryError, prometheus_program
 
 SHIPPED = Path(__file__).resolve().parents[2] / "grafana"
 POLL_S = 0.02
@@ -31,7 +31,7 @@ LISTENING = "import signal, socket; s = socket.create_server(('127.0.0.1', {port
 HOLDING = """
 import sys
 from pathlib import Path
-from stream.testing.child import Child
+from stream.demo.child import Child
 child = Child([sys.executable, "-c", sys.argv[1]], Path("log"))
 print("held", flush=True)
 sys.stdin.read()

@@ -9,9 +9,8 @@ from threading import Thread
 
 import pytest
 from assertions import HANG_S
-
-from stream.testing.tcp_proxy import TcpProxy
-from stream.testing.toxics import Flow, Toxics
+from support.tcp_proxy import TcpProxy
+from support.toxics import Flow, Toxics
 
 SIZE = 300_000
 

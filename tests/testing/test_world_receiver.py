@@ -14,8 +14,8 @@ import httpx
 import pytest
 from assertions import HANG_S
 
-from stream.testing import behaviours
-from stream.testing.receiver import FaultReceiver
+from stream.demo import behaviours
+from stream.demo.receiver import FaultReceiver
 
 BODY = b'{"type":"track"}'
 

@@ -8,8 +8,8 @@ from collections import Counter
 import orjson
 import pytest
 
-from stream.core.model import SEGMENT_TYPES
-from stream.testing import samples
+from stream.demo import samples
+from stream.model.events import SEGMENT_TYPES
 
 EVENTS = samples.sample_events(40)
 

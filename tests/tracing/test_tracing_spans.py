@@ -14,12 +14,13 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
+from support.engine_world import EngineWorld, event
+from support.scripted_workflow import statuses
 
-from stream.core.model import RESENT, Answer, HttpRequest, WorkflowPolicy
-from stream.testing.engine_world import EngineWorld, event
-from stream.testing.scripted_workflow import statuses
-from stream.tracing.group_spans import GroupSpans
-from stream.tracing.provider import Tracing, TracingPolicy, traces_url
+from stream.model.attempts import RESENT, Answer, HttpRequest
+from stream.model.policies import WorkflowPolicy
+from stream.telemetry.group_spans import GroupSpans
+from stream.telemetry.span_provider import Tracing, TracingPolicy, traces_url
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 UNSAMPLED = PARENT[:-2] + "00"
@@ -207,6 +208,7 @@ def test_the_path_of_the_collector() -> None:
 
 def test_off_imports_nothing_of_it() -> None:
     """Without an endpoint neither OpenTelemetry nor our own package for it is loaded."""
-    code = "import sys, stream.app.processor; print([m for m in sys.modules if 'opentelemetry' in m or 'tracing' in m])"
+    found = "[m for m in sys.modules if 'opentelemetry' in m or '_span' in m]"
+    code = f"import sys, stream.runtime.processor; print({found})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['stream.app.tracing']"
+    assert done.stdout.strip() == "[]"

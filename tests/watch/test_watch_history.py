@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from watch_support import WALL, snapshot_of, stats_of, text_of
 
-from stream.core.model import TopicPartition
-from stream.supervisor.exposition import merged
-from stream.watch.history import History
-from stream.watch.quantile import quantile
-from stream.watch.reading import WorkflowReading
-from stream.watch.snapshot import read_snapshot
+from stream.model.records import TopicPartition
+from stream.runtime.supervisor.exposition import merged
+from stream.top.history import History
+from stream.top.quantile import quantile
+from stream.top.reading import WorkflowReading
+from stream.top.snapshot import read_snapshot
 
 
 def workflow_of(history: History, name: str = "orders") -> WorkflowReading:

@@ -10,13 +10,13 @@ from assertions import every
 from rich.console import Console
 from watch_support import WALL, stats_of, text_of
 
-from stream.core.model import Contact
-from stream.core.stats import EngineStats
-from stream.supervisor.exposition import merged
-from stream.watch.history import History
-from stream.watch.reading import Reading
-from stream.watch.screen import Screen
-from stream.watch.snapshot import read_snapshot
+from stream.model.source import Contact
+from stream.model.statistics import EngineStats
+from stream.runtime.supervisor.exposition import merged
+from stream.top.history import History
+from stream.top.reading import Reading
+from stream.top.screen import Screen
+from stream.top.snapshot import read_snapshot
 
 NOW = WALL + 184
 AWAY = Contact(is_up=False, at=WALL, seen_at=NOW)

@@ -10,9 +10,9 @@ from threading import Thread
 import pytest
 from watch_support import stats_of, text_of
 
-from stream.core.errors import ConfigError
-from stream.watch.fetch import NoAnswerError, endpoint
-from stream.watch.scrape import Scraper
+from stream.model.errors import ConfigError
+from stream.top.fetch import NoAnswerError, endpoint
+from stream.top.scrape import Scraper
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import pytest
 from rich.console import Console
 from watch_support import WALL, snapshot_of, stats_of
 
-from stream.core.model import TopicPartition
-from stream.watch.history import History
-from stream.watch.screen import Screen
-from stream.watch.trend import PLAIN_BARS, sparkline
-from stream.watch.words import latency, rate, short, size, span
+from stream.model.records import TopicPartition
+from stream.top.history import History
+from stream.top.screen import Screen
+from stream.top.trend import PLAIN_BARS, sparkline
+from stream.top.words import latency, rate, short, size, span
 
 
 def screen_of(workflows: Sequence[str] = ("orders", "privacy"), partitions: int = 3, looks: int = 30) -> Screen:

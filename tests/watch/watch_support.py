@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from stream.core.model import Contact, TopicPartition
-from stream.core.stats import EngineStats
+from stream.model.records import TopicPartition
+from stream.model.source import Contact
+from stream.model.statistics import EngineStats
 from stream.telemetry.metrics import EngineCollector
-from stream.watch.snapshot import Snapshot, read_snapshot
+from stream.top.snapshot import Snapshot, read_snapshot
 
 WALL = 1_795_498_217.0
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from conformance_server import OK, SECRET_PATH, Script, Step
 
-from stream.webhook.excerpt import Excerpts
+from stream.http.excerpt import Excerpts
 
 CLOSE, RESET, HALF_CLOSE, HANG = Step.CLOSE, Step.RESET, Step.HALF_CLOSE, Step.HANG
 LARGE = 4 * 1024 * 1024

@@ -12,7 +12,7 @@ import uvloop
 from conformance_server import OK, ScriptedServer
 from webhook_support import answering, ask
 
-from stream.webhook.sender import WebhookSender
+from stream.http.sender import WebhookSender
 
 SILENT = 24
 

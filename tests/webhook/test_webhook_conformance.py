@@ -11,9 +11,9 @@ from conformance_server import OK, SECRET_PATH, Script, ScriptedServer
 from conformance_table import CASES, Case, Seen
 from webhook_support import REQUEST, Run, ask, run_on, send, server_tls
 
-from stream.core.model import Answer, HttpRequest
-from stream.webhook.proxy import ProxyServer
-from stream.webhook.sender import WebhookSender
+from stream.http.proxy import ProxyServer
+from stream.http.sender import WebhookSender
+from stream.model.attempts import Answer, HttpRequest
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

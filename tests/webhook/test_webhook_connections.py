@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 from proxy_server import ProxyUnderTest
 from webhook_support import Run, answering, ask, closed_port, deaf_port, send, server_tls, timed
 
-from stream.core.model import Answer, HttpRequest
-from stream.webhook.head import HeadWriter
-from stream.webhook.lookup import Address
-from stream.webhook.proxy import ProxyServer
-from stream.webhook.resolver import Resolver
-from stream.webhook.sender import WebhookSender
-from stream.webhook.translate import EgressError
+from stream.http.head import HeadWriter
+from stream.http.lookup import Address
+from stream.http.proxy import ProxyServer
+from stream.http.resolver import Resolver
+from stream.http.sender import WebhookSender
+from stream.http.translate import EgressError
+from stream.model.attempts import Answer, HttpRequest
 
 
 class Names:

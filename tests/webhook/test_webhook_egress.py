@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from webhook_support import Run, answering, ask
 
-from stream.webhook.egress import Address, EgressGuard, numeric
-from stream.webhook.lookup import Address as SocketAddress
-from stream.webhook.lookup import system_lookup
-from stream.webhook.sender import WebhookSender
-from stream.webhook.translate import EgressError
+from stream.http.egress import Address, EgressGuard, numeric
+from stream.http.lookup import Address as SocketAddress
+from stream.http.lookup import system_lookup
+from stream.http.sender import WebhookSender
+from stream.http.translate import EgressError
 
 LINK_LOCAL = "The address is link-local; it is not connected to."
 

@@ -13,13 +13,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from webhook_support import LOOPS, REQUEST, ask, run_on
 
-from stream.core.model import Answer
-from stream.core.ports import Attempt
-from stream.webhook.connection import Connection
-from stream.webhook.excerpt import Excerpts
-from stream.webhook.glance import Glance
-from stream.webhook.reader import AnswerReader, Progress
-from stream.webhook.sender import WebhookSender
+from stream.http.connection import Connection
+from stream.http.excerpt import Excerpts
+from stream.http.glance import Glance
+from stream.http.reader import AnswerReader, Progress
+from stream.http.sender import WebhookSender
+from stream.model.attempts import Answer
+from stream.model.ports import Attempt
 
 
 class OwnEnd(asyncio.Transport):

@@ -9,12 +9,14 @@ import h11
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from stream.core.decode import Decoder
-from stream.core.model import Event, Record, WorkflowPolicy
-from stream.core.request import RequestBuilder
+from stream.http.head import HeadWriter
+from stream.http.target import parse_target
+from stream.model.events import Event
+from stream.model.policies import WorkflowPolicy
+from stream.model.records import Record
+from stream.rules.decode import Decoder
+from stream.rules.request import RequestBuilder
 from stream.validation.schemas import SchemaValidator
-from stream.webhook.head import HeadWriter
-from stream.webhook.target import parse_target
 
 URL = "https://hooks.example.com:8443/wf/1?key=2"
 SIGNED = WorkflowPolicy("orders", headers=(("X-Team", "data"),), shared_secret=b"s", webhook_keys=(b"k" * 24,))

@@ -14,8 +14,8 @@ import pytest
 from assertions import every
 from webhook_support import Run
 
-from stream.webhook.lookup import Address, system_lookup
-from stream.webhook.resolver import Resolver
+from stream.http.lookup import Address, system_lookup
+from stream.http.resolver import Resolver
 
 HERE = Path(__file__).parent
 ALONE = ("unshare", "--map-root-user", "--mount", "--net")

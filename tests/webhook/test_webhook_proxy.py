@@ -11,13 +11,13 @@ import pytest
 from assertions import HANG_S
 from conformance_server import OK, SECRET_PATH, ScriptedServer
 from proxy_server import ProxyUnderTest
+from support.authority import Authority
 from webhook_support import REQUEST, Run, answering, ask, server_tls
 
-from stream.testing.authority import Authority
-from stream.webhook.egress import Address, EgressGuard
-from stream.webhook.proxy import ProxyServer
-from stream.webhook.sender import WebhookSender
-from stream.webhook.tls import client_tls, proxy_tls
+from stream.http.egress import Address, EgressGuard
+from stream.http.proxy import ProxyServer
+from stream.http.sender import WebhookSender
+from stream.http.tls import client_tls, proxy_tls
 
 
 def password(user: str, secret: str) -> str:

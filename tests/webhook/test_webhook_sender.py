@@ -24,9 +24,9 @@ from webhook_support import (
     timed,
 )
 
-from stream.core.model import Answer, HttpRequest
-from stream.webhook.connection import Connection
-from stream.webhook.sender import WebhookSender
+from stream.http.connection import Connection
+from stream.http.sender import WebhookSender
+from stream.model.attempts import Answer, HttpRequest
 
 
 def test_a_request_goes_out_as_given_and_its_answer_comes_back(run: Run) -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from assertions import HANG_S
 from conformance_server import OK, ScriptedServer
+from support.authority import EXPIRED, Authority
 from webhook_support import Run, answering, ask, server_tls
 
-from stream.testing.authority import EXPIRED, Authority
-from stream.webhook.sender import WebhookSender
-from stream.webhook.tls import TlsFileError, client_tls, proxy_tls, shared_tls
+from stream.http.sender import WebhookSender
+from stream.http.tls import TlsFileError, client_tls, proxy_tls, shared_tls
 
 
 def locked_key() -> str:

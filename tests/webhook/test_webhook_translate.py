@@ -9,8 +9,8 @@ import ssl
 import pytest
 from assertions import names_of_code
 
-from stream.webhook.excerpt import EXCERPT_CHARS, Excerpts
-from stream.webhook.translate import (
+from stream.http.excerpt import EXCERPT_CHARS, Excerpts
+from stream.http.translate import (
     ClosedError,
     EgressError,
     HandshakeError,

@@ -15,9 +15,9 @@ import uvloop
 from assertions import HANG_S
 from conformance_server import Script, ScriptedServer
 
-from stream.core.model import RESENT, Answer, HttpRequest
-from stream.core.ports import AttemptResult
-from stream.webhook.sender import WebhookSender
+from stream.http.sender import WebhookSender
+from stream.model.attempts import RESENT, Answer, HttpRequest
+from stream.model.ports import AttemptResult
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 REQUEST = HttpRequest(own=[("Content-Type", "application/json")], body=b'{"type":"track"}')

@@ -1,0 +1,1 @@
+"""`check`: what could stop a run, found before it starts."""

@@ -1,0 +1,118 @@
+"""Options that several commands share, and the settings they lead to."""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, NotRequired, TypedDict
+
+import typer
+from typer.core import TyperGroup
+
+from stream.model.errors import ConfigError, Problem, UnreachableError
+from stream.telemetry.mask import HIDDEN
+
+if TYPE_CHECKING:  # the settings' library takes longer to load than --version and --help take together
+    from stream.settings.load import Loaded
+    from stream.settings.model import Settings
+from stream.settings.needs import Needs
+
+_loaded: ContextVar[Settings] = ContextVar("settings")
+"""The settings that the running command has loaded."""
+
+Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", help="Settings file (TOML). Default: ./stream.toml if there is one.", show_default=False
+    ),
+]
+Bootstrap = Annotated[
+    str | None,
+    typer.Option("--bootstrap-servers", help="Kafka brokers, host:port, comma-separated.", show_default=False),
+]
+Topic = Annotated[list[str] | None, typer.Option("--topic", help="Topic to read; may be repeated.", show_default=False)]
+Group = Annotated[str | None, typer.Option("--group-id", help="Consumer group.", show_default=False)]
+LogLevel = Annotated[
+    Literal["debug", "info", "warning", "error"] | None,
+    typer.Option("--log-level", help="Least level of the lines that are logged.", show_default=False),
+]
+LogFormat = Annotated[
+    Literal["text", "json"] | None,
+    typer.Option("--log-format", help="text: a sentence and key=value; json: one object a line.", show_default=False),
+]
+
+
+class Given(TypedDict):
+    """What the shared options said; None: nothing."""
+
+    config: Path | None
+    bootstrap_servers: str | None
+    topic: list[str] | None
+    group_id: str | None
+    log_level: NotRequired[str | None]
+    log_format: NotRequired[str | None]
+
+
+def load(
+    given: Given, *, workflows_required: bool = True, topics_required: bool = True, needs: Needs = Needs.ALL
+) -> Loaded:
+    """Settings from file, environment and these options; their secrets are masked in all that is written.
+
+    Raises:
+        ConfigError: with every problem.
+    """
+    from stream.settings.hidden import hidden_texts
+    from stream.settings.load import load_settings
+
+    flags = {
+        "kafka.bootstrap_servers": given["bootstrap_servers"],
+        "kafka.topics": given["topic"] or None,
+        "kafka.group_id": given["group_id"],
+        "log.level": given.get("log_level"),
+        "log.format": given.get("log_format"),
+    }
+    loaded = load_settings(
+        given["config"],
+        os.environ,
+        flags,
+        workflows_required=workflows_required,
+        topics_required=topics_required,
+        needs=needs,
+    )
+    HIDDEN.add(hidden_texts(loaded.settings))
+    _loaded.set(loaded.settings)
+    return loaded
+
+
+class Commands(TyperGroup):
+    """The tree of commands. Where one of them cannot reach Kafka, the reason is looked for and said."""
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # typer's own click has no public name
+        """Run the command that the arguments name."""
+        try:
+            return super().invoke(ctx)
+        except UnreachableError as error:
+            settings = _loaded.get(None)
+            if error.cause or settings is None:
+                raise
+            raise UnreachableError(error.doing, _cause(settings)) from error
+
+
+def _cause(settings: Settings) -> str:
+    from stream.kafka.client_config import common_config
+    from stream.kafka.diagnosis import diagnose
+    from stream.runtime.policies import kafka_policy
+
+    return diagnose(common_config(kafka_policy(settings, logger=SILENT)))
+
+
+def require_one(name: str, given: bool, other: str, other_given: bool) -> None:
+    """Raises ConfigError when both of two options that exclude each other are given."""
+    if given and other_given:
+        raise ConfigError([Problem(name, f"cannot be used together with {other}.", "Leave one of them out.")])
+
+
+SILENT = logging.Logger("command", logging.CRITICAL + 1)
+"""For the client of a command: what it says of its troubles is in the command's own error, once."""

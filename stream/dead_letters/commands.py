@@ -1,0 +1,155 @@
+"""What `dead-letters list`, `show` and `discard` do."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import typer
+
+from stream.console import options
+from stream.console.output import print_json, standard_output
+from stream.dead_letters import report
+from stream.dead_letters.archive import Archive
+from stream.dead_letters.bars import shown_count
+from stream.dead_letters.discard import discard_letters
+from stream.dead_letters.index import LetterBook
+from stream.dead_letters.options import read_groupings, read_place, require_workflows
+from stream.dead_letters.query import Choice, of_deployment
+from stream.kafka.client_config import KafkaPolicy
+from stream.kafka.lease import Lease
+from stream.model.errors import ConfigError, MissingEventError, Problem
+from stream.model.letters import Identity, Letter, Marker
+from stream.model.records import Place
+from stream.runtime.policies import kafka_policy
+from stream.settings.model import Settings
+from stream.settings.needs import Needs
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The dead-letter topic, and the settings that led to it."""
+
+    settings: Settings
+    kafka: KafkaPolicy
+    archive: Archive
+
+    @property
+    def group(self) -> str:
+        """The deployment's group id, which its letters are told by."""
+        return self.settings.kafka.group_id
+
+    def read(self, choice: Choice) -> tuple[LetterBook, list[Letter]]:
+        """Everything on the topic, and the open letters that were chosen.
+
+        Raises:
+            ConfigError: a chosen workflow is unknown.
+        """
+        book = LetterBook(lambda identity: of_deployment(self.group, identity))
+        with shown_count("Reading dead letters") as progress:
+            letters = self.archive.read(book, progress).open_letters()
+        configured = [workflow.name for workflow in self.settings.workflows]
+        require_workflows(choice, [*configured, *(letter.identity.workflow for letter in letters)])
+        return book, [letter for letter in letters if choice.takes(letter)]
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Opened]:
+    """Open the dead-letter topic of these settings."""
+    kafka = kafka_policy(settings, logger=options.SILENT)
+    with Archive(kafka, settings.dead_letter_topic) as archive:
+        yield Opened(settings, kafka, archive)
+
+
+def lease(found: Opened, lost: threading.Event) -> Lease:
+    """The right to end letters, of which there is one per deployment; `lost` is set when it is over before its time."""
+    name = f"{found.group}.dead-letters.redrive"
+    return Lease(found.kafka, name, found.archive.topic, "redrive or discard", lost.set)
+
+
+def run_list(given: options.Given, choice: Choice, by: str, as_json: bool) -> None:
+    """Count the open letters."""
+    groupings = read_groupings(by)
+    with opened(_settings(given)) as found:
+        book, letters = found.read(choice)
+        if as_json:
+            print_json(report.list_json(found.archive.topic, found.group, book, letters, groupings))
+        else:
+            report.print_list(standard_output(), found.archive.topic, book, letters, groupings)
+
+
+def run_show(given: options.Given, text: str, workflows: Collection[str], with_value: bool, as_json: bool) -> None:
+    """Print every letter of one event, those that are done with, too.
+
+    Raises:
+        ConfigError: PLACE is none.
+        MissingEventError: there is no letter of this event.
+    """
+    place = _place(text)
+    with opened(_settings(given)) as found:
+        letters = _letters_of(found, place, workflows)
+        if not letters:
+            raise MissingEventError(f"There is no dead letter of {place} in {found.archive.topic}.")
+        stored = found.archive.stored([letter for letter, _ in letters])
+        shown = [report.letter_json(one, marker, stored.get(one.at), with_value) for one, marker in letters]
+    if as_json:
+        print_json({"letters": shown})
+        return
+    out = standard_output()
+    for number, letter in enumerate(shown):
+        if number:
+            out.print()
+        report.print_letter(out, letter)
+
+
+def run_discard(given: options.Given, choice: Choice, execute: bool, as_json: bool) -> None:
+    """Show which letters would be discarded, or discard them."""
+    with opened(_settings(given)) as found:
+        if execute:
+            with lease(found, threading.Event()):
+                _, letters = found.read(choice)
+                _discard(found, letters)
+        else:
+            _, letters = found.read(choice)
+    if as_json:
+        print_json(report.discard_json(found.archive.topic, letters, dry_run=not execute))
+    elif letters:
+        report.print_discard(standard_output(), letters, dry_run=not execute)
+    else:
+        typer.echo("There is no open letter to discard.")
+    if letters and not execute:
+        typer.echo("Nothing was discarded. Add --execute to do it.", err=True)
+
+
+def _discard(found: Opened, letters: list[Letter]) -> None:
+    with shown_count("Discarding") as progress:
+        written = discard_letters(found.kafka, found.archive.topic, letters, lambda n: progress(n, len(letters)))
+        asyncio.run(written)
+
+
+def _letters_of(found: Opened, place: Place, workflows: Collection[str]) -> list[tuple[Letter, Marker | None]]:
+    def belongs(identity: Identity) -> bool:
+        return identity.place == place and of_deployment(found.group, identity)
+
+    with shown_count("Reading dead letters") as progress:
+        book = found.archive.read(LetterBook(belongs, keep_done=True), progress)
+    still_open = book.open_letters()
+    open_now = {letter.identity for letter in still_open}
+    known: list[tuple[Letter, Marker | None]] = [(letter, None) for letter in still_open]
+    known += [ended for identity, ended in book.done.items() if identity not in open_now]
+    chosen = [one for one in known if not workflows or one[0].identity.workflow in workflows]
+    return sorted(chosen, key=lambda one: (one[0].identity, one[0].timestamp_ms))
+
+
+def _place(text: str) -> Place:
+    try:
+        return read_place(text)
+    except ValueError as error:
+        raise ConfigError([Problem("PLACE", str(error))]) from error
+
+
+def _settings(given: options.Given) -> Settings:
+    return options.load(given, workflows_required=False, topics_required=False, needs=Needs.KAFKA).settings

@@ -1,0 +1,179 @@
+"""A redrive of planned letters: rehearsed, or sent; every workflow at the same time, until the end or until stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from stream.dead_letters.archive import Archive
+from stream.dead_letters.desk import Desk
+from stream.dead_letters.examiner import Examiner
+from stream.dead_letters.marks import Marks, opened_marks
+from stream.dead_letters.plan import Plan
+from stream.dead_letters.run import LetterRun, Parts
+from stream.kafka.client_config import KafkaPolicy
+from stream.kafka.dead_letters import DeadLetterTopic
+from stream.model.errors import SourceError, StreamError
+from stream.model.letters import REDRIVEN, Letter
+from stream.model.ports import Journal
+from stream.model.records import Place
+from stream.runtime.loop_faults import as_stream_error, fail_on_loop_faults
+from stream.runtime.policies import workflow_policies
+from stream.settings.model import Settings
+
+LOOK_EVERY_S = 0.1
+LAST_MARKS_S = 30.0
+"""How long the last markers may take; a letter without one would be sent again."""
+AT_ONCE = 500
+
+LOST = "Kafka heard nothing of this redrive for too long, so another may have begun by now. Run it again."
+
+Watch = Callable[[Sequence[LetterRun]], None]
+"""Told now and then how far the workflows are."""
+
+
+class NoMarks:
+    """Fulfils what the desk needs of `Marks` where nothing is written."""
+
+    def end(self, letter: Letter, reason: str, workflow: str = "", *, partly: bool = False) -> None:
+        """Nothing."""
+
+
+def rehearse(settings: Settings, archive: Archive, plan: Plan) -> None:
+    """Count in the plan's account what a redrive would send, and what it would leave. Blocking."""
+    desk, examiner = Desk(plan.account, NoMarks()), _examiner(settings)
+    for workflow, tasks in plan.all_tasks():
+        for places in _chunks(sorted(tasks)):
+            letters = {place: tasks[place][0].letter for place in places}
+            events = archive.events(letters.values())
+            for place, letter in letters.items():
+                found = events[letter.at]
+                why = found if isinstance(found, str) else examiner.obstacle(found, workflow)
+                if why is None:
+                    desk.delivered(tasks, place, workflow)
+                else:
+                    desk.refused(tasks, place, workflow, why)
+
+
+@dataclass
+class Redrive:
+    """Sends the letters of a plan; what comes of them is in the plan's account."""
+
+    settings: Settings
+    kafka: KafkaPolicy
+    archive: Archive
+    plan: Plan
+    rate_per_s: float | None
+    journal: Journal
+    lost: threading.Event
+    """Set by any thread: another redrive may have begun."""
+    runs: list[LetterRun] = field(default_factory=list)
+    is_stopping: bool = False
+    _rounds: list[list[LetterRun]] = field(default_factory=list)
+    _fault: StreamError | None = None
+
+    @property
+    def held(self) -> list[str]:
+        """Workflows whose remaining letters were left alone, since too many failed in a row."""
+        return [run.name for run in self.runs if run.is_held]
+
+    def request_stop(self) -> None:
+        """Start nothing more. From the event loop."""
+        self.is_stopping = True
+        for run in self.runs:
+            run.stop()
+
+    async def run(self, watch: Watch) -> None:
+        """Until every letter has ended, or until stopped.
+
+        Raises:
+            StreamError: it could not go on; what was delivered is marked, as far as Kafka could be reached.
+        """
+        fail_on_loop_faults(self.journal, self._break)
+        with opened_marks(self.kafka, self.archive.topic) as (marks, topic):
+            self._open_runs(topic, marks)
+            watcher = asyncio.create_task(self._look(watch))
+            await self._finish()
+            watcher.cancel()
+            if not await marks.fewer_than(1, LAST_MARKS_S):
+                before = f"{self._fault} " if self._fault else ""
+                self._fault = SourceError(before + _unmarked(marks))
+            watch(self.runs)
+        if self._fault is not None:
+            raise self._fault
+
+    def _open_runs(self, topic: DeadLetterTopic, marks: Marks) -> None:
+        for letter in self.plan.ended:
+            marks.end(letter, REDRIVEN)
+        desk = Desk(self.plan.account, marks)
+        named = {name for name, _ in self.plan.all_tasks()}
+        chosen = [workflow for workflow in self.settings.workflows if workflow.name in named]
+        by_name = {workflow.name: workflow for workflow in chosen}
+        parts = Parts(
+            self.settings,
+            self.archive,
+            topic,
+            marks,
+            desk,
+            _examiner(self.settings),
+            self.journal,
+            self.rate_per_s,
+            engines=len(chosen),
+        )
+        for of_workflow in self.plan.rounds:
+            names = [workflow.name for workflow in chosen if workflow.name in of_workflow]
+            self._rounds.append([LetterRun(by_name[name], of_workflow[name], parts) for name in names])
+        self.runs = [run for of_round in self._rounds for run in of_round]
+
+    async def _finish(self) -> None:
+        """Run all, one round after the other; the first that cannot go on stops the others."""
+        for runs in self._rounds:
+            for run in runs:
+                if run.name in self.held:
+                    run.stop()
+            await self._finish_round(runs)
+
+    async def _finish_round(self, runs: Sequence[LetterRun]) -> None:
+        pending = {asyncio.create_task(run.run()) for run in runs}
+        while pending:
+            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if (error := task.exception()) is not None:
+                    self._fail(as_stream_error(error))
+
+    async def _look(self, watch: Watch) -> None:
+        while True:
+            watch(self.runs)
+            if self.lost.is_set():
+                self.lost.clear()
+                self._fail(SourceError(LOST))
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _fail(self, error: StreamError) -> None:
+        if self._fault is None:
+            self._fault = error
+        self.request_stop()
+
+    def _break(self, error: StreamError) -> None:
+        """Send nothing more."""
+        for run in self.runs:
+            run.fail()
+        self._fail(error)
+
+
+def _examiner(settings: Settings) -> Examiner:
+    return Examiner(settings, workflow_policies(settings))
+
+
+def _chunks(places: Sequence[Place]) -> Iterator[Sequence[Place]]:
+    for start in range(0, len(places), AT_ONCE):
+        yield places[start : start + AT_ONCE]
+
+
+def _unmarked(marks: Marks) -> str:
+    return (
+        f"{marks.outstanding} delivered letters could not be marked as such ({marks.last_error or 'no answer'}): "
+        "another redrive would send them again."
+    )

@@ -1,0 +1,122 @@
+"""Processes that tests and the demo start: each ends with the object that holds it, or with this interpreter."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from stream.model.errors import StreamError
+
+START_TIMEOUT_S = 120.0
+STOP_TIMEOUT_S = 60.0
+POLL_S = 0.05
+LOG_TAIL = 3000
+
+
+class ChildError(StreamError):
+    """A process that was started did not become what it should; the end of its log says why."""
+
+
+class Child:
+    """One process, started at once; what it writes goes to `log_file`.
+
+    Ctrl-C at a terminal does not reach it: whoever holds it decides when it ends.
+    """
+
+    def __init__(
+        self, command: Sequence[str], log_file: Path, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    ) -> None:
+        self.log_file = log_file
+        with log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        self._guard: subprocess.Popen[bytes] | None = guard(self._process.pid)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        """Its process id; it leads its own process group."""
+        return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has not ended."""
+        return self.exit_code is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """Its exit code, negative the signal that ended it; None while it runs."""
+        return self._process.poll()
+
+    @property
+    def log(self) -> str:
+        """The end of what it has written."""
+        return self.log_file.read_text(errors="replace")[-LOG_TAIL:]
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to it."""
+        self._process.send_signal(number)
+
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> int:
+        """SIGTERM, and SIGKILL if it takes longer than `timeout_s`; its exit code."""
+        if self.is_running:
+            self.signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout_s)
+        self.close()
+        return self._process.returncode
+
+    def close(self) -> None:
+        """End it at once, and whatever it has started. May be called again."""
+        if self._guard is not None:  # first, lest it fire at a process id that someone else has by then
+            self._guard.kill()
+            self._guard.communicate()
+            self._guard = None
+            if self.is_running:
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def guard(group: int) -> subprocess.Popen[bytes]:
+    """A shell that kills a process group as soon as this interpreter is gone, however it went."""
+    script = 'read -r _; kill -KILL -"$1"'
+    return subprocess.Popen(["sh", "-c", script, "guard", str(group)], stdin=subprocess.PIPE, start_new_session=True)
+
+
+def wait_until_it(answers: Callable[[], bool], child: Child, what: str, timeout_s: float = START_TIMEOUT_S) -> None:
+    """Return once `answers` holds.
+
+    Raises:
+        ChildError: it ended instead, or the time is over.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not answers():
+        if not child.is_running:
+            raise ChildError(f"{what} ended while it started.\n{child.log}")
+        if time.monotonic() > deadline:
+            raise ChildError(f"{what} does not answer.\n{child.log}")
+        time.sleep(POLL_S)
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,94 @@
+"""A Grafana on the loopback with this project's data source and dashboards, where there is one on this machine."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from stream.demo.child import Child, free_port, wait_until_it
+
+PROGRAMS = ("grafana", "grafana-server")
+HOMES = ("/usr/share/grafana", "/usr/local/share/grafana")
+"""Where packages put what Grafana needs beside its program."""
+SETTINGS = {
+    "GF_SERVER_HTTP_ADDR": "127.0.0.1",
+    "GF_AUTH_ANONYMOUS_ENABLED": "true",  # on the loopback, and may only look
+    "GF_AUTH_ANONYMOUS_ORG_ROLE": "Viewer",
+    "GF_ANALYTICS_REPORTING_ENABLED": "false",
+    "GF_ANALYTICS_CHECK_FOR_UPDATES": "false",
+}
+
+
+def grafana_program() -> str | None:
+    """The path of Grafana's server, if there is one."""
+    return next((found for name in PROGRAMS if (found := shutil.which(name))), None)
+
+
+class Grafana:
+    """Serves the dashboards of `shipped` (the directory grafana/) over the Prometheus at `prometheus_url`.
+
+    Raises:
+        ChildError: it did not start.
+    """
+
+    def __init__(self, program: str, directory: Path, shipped: Path, prometheus_url: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        provision(directory / "provisioning", shipped, prometheus_url)
+        settings = {
+            **SETTINGS,
+            "GF_SERVER_HTTP_PORT": str(self.port),
+            "GF_PATHS_PROVISIONING": str(directory / "provisioning"),
+            "GF_PATHS_DATA": str(directory / "data"),
+            "GF_PATHS_LOGS": str(directory / "logs"),
+            "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(shipped / "dashboards" / "overview.json"),
+        }
+        command = [program, *(["server"] if Path(program).name == "grafana" else []), "--homepath", _home(program)]
+        self._child = Child(command, directory / "grafana.log", env={**os.environ, **settings})
+        try:
+            wait_until_it(self._is_ready, self._child, "Grafana")
+        except BaseException:  # an interrupt must not leave a half started one behind either
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it at once. May be called again."""
+        self._child.close()
+
+    def _is_ready(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/api/health")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+
+def provision(target: Path, shipped: Path, prometheus_url: str) -> None:
+    """Copy the provisioning files, with this machine's addresses in the place of the containers'."""
+    shutil.copytree(shipped / "provisioning", target)
+    for path, old, new in (
+        (target / "datasources" / "prometheus.yaml", "http://prometheus:9090", prometheus_url),
+        (target / "dashboards" / "tray-stream.yaml", "/var/lib/grafana/dashboards", str(shipped / "dashboards")),
+    ):
+        path.write_text(path.read_text().replace(old, new))
+
+
+def _home(program: str) -> str:
+    own = Path(program).resolve().parents[1]  # as unpacked from grafana.com: bin/ beside conf/ and public/
+    homes = [path for path in (own, *map(Path, HOMES)) if (path / "conf" / "defaults.ini").exists()]
+    return str(homes[0] if homes else own)

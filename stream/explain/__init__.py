@@ -1,0 +1,1 @@
+"""`explain`: one event, and what becomes of it."""

@@ -1,0 +1,1 @@
+"""The HTTP edge: sends requests to workflows, and guards where they go."""

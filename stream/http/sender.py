@@ -1,0 +1,168 @@
+"""Sends requests to one workflow over HTTP/1.1."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from random import uniform
+from time import monotonic
+
+from stream.http.connection import Connection, failure
+from stream.http.deadlines import Deadlines
+from stream.http.dialer import Dialer
+from stream.http.egress import CheckAddress, allow_all
+from stream.http.excerpt import Excerpts
+from stream.http.glance import Glance
+from stream.http.head import HeadWriter
+from stream.http.idle import Idle
+from stream.http.lookup import Lookup, system_lookup
+from stream.http.proxy import ProxyServer
+from stream.http.target import parse_target
+from stream.model.attempts import RESENT, Answer, HttpRequest
+from stream.model.ports import Attempt, AttemptResult, OnResults
+
+KEEPALIVE_S = 30.0
+MAX_AGE_S = 300.0
+LEAST_AGE = 0.75
+"""Of the greatest age: connections that were opened together are not to be opened again together."""
+RETIRE_LOOK_S = 0.05
+
+
+class WebhookSender:
+    """`ports.Sender` for one URL; to be used from one event loop.
+
+    `timeout_s` bounds an attempt as a whole, from connect to the end of the answer. `max_connections` is how many
+    connections are kept between requests; how many are in use at once is up to the caller. One that is older than about
+    `max_connection_age_s` is closed once it is free, so that a host's new addresses are found. `tls` replaces the
+    shared TLS settings. `lookup` finds a host's addresses; `check` may refuse one before it is connected to: with a
+    `proxy` that is the proxy's, since the proxy finds the workflow's. Answers of success have no excerpt. Answers that
+    came in one turn of the event loop are reported together at its end. Raises ValueError, without the URL in it, when
+    `url` cannot be used.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_s: float,
+        max_connections: int = 64,
+        keepalive_s: float = KEEPALIVE_S,
+        max_connection_age_s: float = MAX_AGE_S,
+        tls: ssl.SSLContext | None = None,
+        lookup: Lookup = system_lookup,
+        check: CheckAddress = allow_all,
+        proxy: ProxyServer | None = None,
+    ) -> None:
+        target = parse_target(url)
+        self._on_results: OnResults = _nobody
+        self.glance = Glance()
+        self._excerpts = Excerpts(target.raw_path.decode("ascii"))
+        self._heads = HeadWriter(target, proxy if target.scheme == "http" else None)
+        self._max_age_s = max_connection_age_s
+        self._dialer = Dialer(target, tls, timeout_s, lookup, check, proxy)
+        self._connections: set[Connection] = set()
+        self._deadlines = Deadlines(timeout_s, self._connections, self._expire)
+        self._idle = Idle(max_connections, min(keepalive_s, max_connection_age_s))
+        self._answered: list[AttemptResult] = []
+        self._all_closed: asyncio.Future[None] | None = None
+
+    def send(self, request: HttpRequest, attempt: Attempt, on_results: OnResults) -> None:
+        """Start one attempt; `on_results` gets its result exactly once, later, unless it is cancelled."""
+        self._on_results = on_results
+        try:
+            head = self._heads.write(request)
+        except ValueError as error:
+            self._report(attempt, failure(error), 0.0)
+            return
+        if self._idle.stack:
+            self._idle.stack.pop().send(attempt, head, request.body)
+        else:
+            self._open(attempt, head, request.body, monotonic())
+        if not self._deadlines.is_set:
+            self._deadlines.set()
+
+    def cancel(self, attempt: Attempt) -> None:
+        """Close its connection: it is not answered any more. Nothing happens when it was."""
+        self._answered = [answered for answered in self._answered if answered[0] is not attempt]
+        for connection in self._connections:
+            if connection.attempt is attempt:
+                connection.drop()
+                break
+
+    async def retire(self) -> None:
+        """Close once everything in flight was answered and told; nothing more is sent."""
+        while self._answered or any(c.attempt is not None for c in self._connections):  # noqa: ASYNC110 - rare, and an event would cost every answer
+            await asyncio.sleep(RETIRE_LOOK_S)
+        await self.close()
+
+    async def close(self) -> None:
+        """Close every connection. Attempts that were not told yet never are."""
+        self._deadlines.close()
+        self._idle.close()
+        self._answered.clear()
+        for connection in list(self._connections):
+            connection.drop()
+        await self._dialer.close()
+        if self._connections:
+            self._all_closed = self._all_closed or asyncio.get_running_loop().create_future()
+            await self._all_closed
+
+    # Called by connections.
+
+    def on_answer(self, connection: Connection, attempt: Attempt, answer: Answer) -> None:
+        """An answer came, and the connection is free for the next request."""
+        connection.idle_since = now = monotonic()
+        if now < connection.retire_at:
+            self._idle.add(connection)
+        else:
+            connection.drop()
+        self._report(attempt, answer, now - connection.started_at)
+
+    def on_end(self, connection: Connection, attempt: Attempt, answer: Answer) -> None:
+        """An answer came, or the reason why none will, and the connection is of no further use."""
+        self._report(attempt, answer, monotonic() - connection.started_at)
+
+    def on_stale(self, connection: Connection, attempt: Attempt) -> None:
+        """The server had closed the connection before the request came: it is sent once more, on a fresh one."""
+        self._report(attempt, RESENT, monotonic() - connection.started_at)
+        self._open(attempt, connection.head, connection.body, connection.started_at)
+
+    def on_idle_end(self, connection: Connection) -> None:
+        """A connection that waited for a request is of no further use."""
+        self._idle.discard(connection)
+
+    def on_closed(self, connection: Connection) -> None:
+        """Nothing of the connection is left."""
+        self._connections.discard(connection)
+        if self._all_closed is not None and not self._connections:
+            self._all_closed.set_result(None)
+            self._all_closed = None
+
+    # The rest.
+
+    def _open(self, attempt: Attempt, head: bytes, body: bytes, started_at: float) -> None:
+        connection = Connection(self, self._excerpts, attempt, head, body, started_at)
+        connection.retire_at = monotonic() + self._max_age_s * uniform(LEAST_AGE, 1)
+        self._connections.add(connection)
+        connection.follow(asyncio.get_running_loop().create_task(self._dialer.open(connection)))
+
+    def _expire(self, connection: Connection) -> None:
+        attempt = connection.attempt
+        connection.drop()
+        self.on_end(connection, attempt, failure(TimeoutError()))
+
+    def _report(self, attempt: Attempt, answer: Answer, elapsed_s: float) -> None:
+        if not self._answered:
+            asyncio.get_running_loop().call_soon(self._tell)
+        self._answered.append((attempt, answer, elapsed_s))
+
+    def _tell(self) -> None:
+        """The last that is done for these attempts: `on_results` may start the next ones, or raise."""
+        answered, self._answered = self._answered, []
+        if answered:
+            self._on_results(answered)
+
+
+def _nobody(_results: Sequence[AttemptResult]) -> None:
+    """Before the first attempt there are no results."""

@@ -1,1 +1,0 @@
-"""Dead letters brought back, or ended, by commands: read, planned, delivered again, marked."""

@@ -1,0 +1,1 @@
+"""Plain values that everything may import: records, events, policies, errors, ports, statistics."""

@@ -1,0 +1,1 @@
+"""`offsets`: what the groups have committed, and setting it."""

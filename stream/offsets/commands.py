@@ -1,0 +1,157 @@
+"""What `offsets show` and `offsets reset` do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import typer
+
+from stream.console import options
+from stream.console.output import print_json, standard_output
+from stream.kafka.client_config import KafkaPolicy, common_config
+from stream.kafka.groups import Groups
+from stream.model.durations import parse_duration_ms
+from stream.model.errors import ConfigError, Problem
+from stream.model.timeparse import parse_time
+from stream.offsets import report
+from stream.offsets.csv_file import Row, read_offsets, write_offsets
+from stream.offsets.groups import chosen_groups
+from stream.offsets.held_since import held_since, look_at_processor, running_groups
+from stream.offsets.reset import Reset, execute_reset, plan_reset
+from stream.offsets.show import show_offsets
+from stream.offsets.target import Target
+from stream.replay.request import parse_topics
+from stream.runtime.policies import kafka_policy
+from stream.settings.model import Settings
+from stream.settings.needs import Needs
+
+WORDS = "--to-earliest, --to-latest, --to-current, --to-offset, --to-datetime, --by-duration, --shift-by or --from-file"
+
+
+class Asked(NamedTuple):
+    """What the options say about which offsets."""
+
+    given: options.Given
+    partitions: Mapping[str, frozenset[int]]
+    workflows: tuple[str, ...]
+
+
+def asked(given: options.Given, topics: list[str] | None, workflows: list[str] | None) -> Asked:
+    """What `--topic t:0,1` and `--workflow` say.
+
+    Raises:
+        ConfigError: a topic cannot be read.
+    """
+    partitions = parse_topics(topics or ())
+    named = options.Given(
+        config=given["config"],
+        bootstrap_servers=given["bootstrap_servers"],
+        topic=list(partitions) or None,
+        group_id=given["group_id"],
+    )
+    return Asked(named, partitions, tuple(workflows or ()))
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of kafka-consumer-groups, as they were given."""
+
+    to_earliest: bool
+    to_latest: bool
+    to_current: bool
+    to_offset: int | None
+    to_datetime: str | None
+    by_duration: str | None
+    shift_by: int | None
+    from_file: Path | None
+
+
+def run_show(of: Asked, as_json: bool) -> None:
+    """Print how far each group is."""
+    settings, kafka = _opened(of)
+    workflows = chosen_groups(settings, of.workflows)
+    standings = show_offsets(kafka, Groups(common_config(kafka)), workflows, of.partitions)
+    seen, now_ms = look_at_processor(settings), int(time.time() * 1000)
+    held, running = held_since(seen), running_groups(seen)
+    if as_json:
+        print_json({"groups": report.standings_json(standings, held, now_ms, running)})
+    else:
+        report.print_standings(standard_output(), standings, held, now_ms, running)
+
+
+def run_reset(of: Asked, words: Words, *, execute: bool, export: bool, as_json: bool) -> None:
+    """Show what would be written, or write it."""
+    target, rows = read_target(words, int(time.time() * 1000))
+    settings, kafka = _opened(of)
+    groups = Groups(common_config(kafka))
+    reset = plan_reset(kafka, groups, chosen_groups(settings, of.workflows), of.partitions, target, rows)
+    if execute:
+        execute_reset(reset, groups)
+    if as_json:
+        print_json(report.reset_json(reset, dry_run=not execute))
+    elif export:
+        typer.echo("\n".join(write_offsets(reset.offsets())))
+    else:
+        report.print_reset(standard_output(), reset)
+    _tell(reset, executed=execute)
+
+
+def read_target(words: Words, now_ms: int) -> tuple[Target, list[Row]]:
+    """The one word that was given, and the rows of its file.
+
+    Raises:
+        ConfigError: none or several were given, or its value cannot be read.
+    """
+    given = [name for name, value in vars(words).items() if value is not None and value is not False]
+    if len(given) != 1:
+        what = f"{len(given)} of the words were given." if given else "does not say where to."
+        raise ConfigError([Problem("offsets reset", what, f"Give one of {WORDS}.")])
+    try:
+        return _target(words, now_ms)
+    except (ValueError, OSError) as error:
+        raise ConfigError([Problem("--" + given[0].replace("_", "-"), str(error))]) from error
+
+
+def _target(words: Words, now_ms: int) -> tuple[Target, list[Row]]:
+    if words.to_offset is not None:
+        return Target("offset", words.to_offset), []
+    if words.to_datetime is not None:
+        return Target("time", parse_time(words.to_datetime)), []
+    if words.by_duration is not None:
+        return Target("time", max(0, now_ms - parse_duration_ms(words.by_duration.strip()))), []
+    if words.shift_by is not None:
+        return Target("shift", words.shift_by), []
+    if words.from_file is not None:
+        return Target("file"), read_offsets(words.from_file.read_text("utf-8").splitlines())
+    if words.to_earliest:
+        return Target("earliest"), []
+    return Target("latest" if words.to_latest else "current"), []
+
+
+def _tell(reset: Reset, *, executed: bool) -> None:
+    """What a person should know besides the table."""
+    for group, changes in reset.changes.items():
+        for change in changes:
+            if change.new.note:
+                place = f"{group}: {change.tp.topic}:{change.tp.partition}"
+                typer.echo(f"Warning: {place}: {change.new.note}: set to {change.new.offset}.", err=True)
+    repeated = sum(change.repeated for changes in reset.changes.values() for change in changes)
+    if repeated:
+        what = "is forgotten" if executed else "would be forgotten"
+        typer.echo(f"What is done beyond the committed offsets {what}: {repeated:,} deliveries in all.", err=True)
+    if executed:
+        typer.echo("Written.", err=True)
+        return
+    if reset.active:
+        listed = ", ".join(f"{group} ({reset.states[group].word})" for group in reset.active)
+        typer.echo(f"Active, and so not to be reset until every member is stopped: {listed}.", err=True)
+    typer.echo("Nothing was written. Add --execute to write it.", err=True)
+
+
+def _opened(of: Asked) -> tuple[Settings, KafkaPolicy]:
+    settings = options.load(of.given, workflows_required=False, needs=Needs.KAFKA).settings
+    return settings, kafka_policy(settings, logger=options.SILENT)

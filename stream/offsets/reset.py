@@ -1,0 +1,144 @@
+"""`offsets reset`: what would be written, and writing it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from stream.kafka.client_config import KafkaPolicy, reader_config
+from stream.kafka.groups import Groups, GroupState
+from stream.kafka.reader import OffsetReader
+from stream.model.committed import Committed
+from stream.model.errors import ConfigError, Problem, SourceError, StreamError
+from stream.model.records import TopicPartition
+from stream.offsets.csv_file import Row
+from stream.offsets.groups import Ranges, ranges_of, require_partitions
+from stream.offsets.progress import progress_of
+from stream.offsets.target import Known, NewOffset, NothingToShiftError, Target, new_offset
+
+
+class NothingToResetError(StreamError):
+    """What was asked for has no meaning for some partition."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One partition of one group."""
+
+    tp: TopicPartition
+    committed: int | None
+    new: NewOffset
+    repeated: int
+    """Events that a workflow has done beyond the committed offset: what is done there is forgotten."""
+
+
+@dataclass(frozen=True)
+class Reset:
+    """What a reset writes, by group."""
+
+    changes: Mapping[str, Sequence[Change]]
+    states: Mapping[str, GroupState]
+
+    @property
+    def active(self) -> list[str]:
+        """Groups that have members, whose offsets Kafka lets nobody else set."""
+        return [group for group, state in self.states.items() if not state.is_idle]
+
+    def offsets(self) -> dict[str, dict[TopicPartition, int]]:
+        """The new offsets alone."""
+        return {group: {c.tp: c.new.offset for c in changes} for group, changes in self.changes.items()}
+
+
+def plan_reset(
+    policy: KafkaPolicy,
+    groups: Groups,
+    workflows: Mapping[str, tuple[str, ...]],
+    only: Mapping[str, frozenset[int]],
+    target: Target,
+    rows: Sequence[Row] = (),
+) -> Reset:
+    """Resolve the target for these groups; `rows` are those of the file, where the target is one. Blocking.
+
+    Raises:
+        ConfigError: the topics, the partitions or the file's rows do not fit.
+        NothingToResetError: offsets are to be shifted where nothing is committed.
+    """
+    ranges = ranges_of(policy, only)
+    of_file = _rows_by_group(rows, list(workflows), ranges) if target.word == "file" else {}
+    at_time = _at_time(policy, ranges, target)
+    changes: dict[str, list[Change]] = {}
+    for group, names in workflows.items():
+        tps = sorted(of_file.get(group, {})) if target.word == "file" else sorted(ranges)
+        commits = groups.committed(group, tps)
+        known = {tp: Known(*ranges[tp], _offset(commits.get(tp)), at_time.get(tp)) for tp in tps}
+        own = Target(target.word, target.number, of_file.get(group))
+        new = _resolve(own, known, group)
+        changes[group] = [
+            Change(tp, known[tp].committed, new[tp], _repeated(commits.get(tp), known[tp].end, names)) for tp in tps
+        ]
+    return Reset(changes, {group: groups.describe(group) for group in workflows})
+
+
+def execute_reset(reset: Reset, groups: Groups) -> None:
+    """Write every group's offsets, without a map of what is done beyond them; and see that they are there. Blocking.
+
+    Raises:
+        GroupActiveError: one of the groups has members; nothing is written then.
+        SourceError: an offset was not stored.
+    """
+    for group in reset.changes:
+        groups.require_idle(group)
+    for group, offsets in reset.offsets().items():
+        if not offsets:
+            continue
+        wanted = {tp: Committed(offset) for tp, offset in offsets.items()}
+        groups.write(group, wanted)
+        if groups.committed(group, list(wanted)) != wanted:
+            raise SourceError(f"Kafka did not keep the offsets of {group} as they were written. Look: offsets show.")
+
+
+def _resolve(target: Target, known: Mapping[TopicPartition, Known], group: str) -> dict[TopicPartition, NewOffset]:
+    found: dict[TopicPartition, NewOffset] = {}
+    missing = []
+    for tp, one in known.items():
+        try:
+            found[tp] = new_offset(target, tp, one)
+        except NothingToShiftError as error:
+            missing.append(str(error))
+    if missing:
+        raise NothingToResetError(
+            f"{group} has committed nothing that could be shifted for: {', '.join(missing)}. "
+            "Leave them out with --topic, or use another word."
+        )
+    return found
+
+
+def _rows_by_group(rows: Sequence[Row], groups: Sequence[str], ranges: Ranges) -> dict[str, dict[TopicPartition, int]]:
+    require_partitions("--from-file", (tp for _, tp, _ in rows), ranges)
+    found: dict[str, dict[TopicPartition, int]] = {}
+    for named, tp, offset in rows:
+        if named and named not in groups:
+            raise ConfigError([Problem("--from-file", f"names the group {named}.", f"There are: {', '.join(groups)}.")])
+        if not named and len(groups) > 1:
+            fix = "Write group,topic,partition,offset, or choose one --workflow."
+            raise ConfigError([Problem("--from-file", "names no group, and each workflow has one.", fix)])
+        found.setdefault(named or groups[0], {})[tp] = offset
+    return found
+
+
+def _at_time(policy: KafkaPolicy, ranges: Ranges, target: Target) -> dict[TopicPartition, int]:
+    if target.word != "time":
+        return {}
+    with OffsetReader(reader_config(policy)) as reader:
+        return reader.at_time(ranges, target.number)
+
+
+def _offset(commit: Committed | None) -> int | None:
+    return None if commit is None else commit.offset
+
+
+def _repeated(commit: Committed | None, end: int, workflows: tuple[str, ...]) -> int:
+    if commit is None or not workflows:
+        return 0
+    progress = progress_of(commit, end, workflows)
+    return sum(progress.lag - progress.left_of(name) for name in workflows)

@@ -1,0 +1,1 @@
+"""`replay`: events of a range sent again beside the live processor."""

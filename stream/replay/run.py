@@ -1,0 +1,126 @@
+"""One run of a replay: begun, watched until every partition is at its end, wound down."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from stream.model.errors import DataLossError, StreamError
+from stream.model.events import Settlement
+from stream.model.ports import Journal
+from stream.model.statistics import WorkflowStats
+from stream.model.timeparse import format_time
+from stream.replay.plan import ReplayPlan
+from stream.replay.world import ReplayWorld
+from stream.runtime.loop_faults import fail_on_loop_faults
+from stream.runtime.until_end import unfinished
+
+LOOK_EVERY_S = 0.1
+
+
+@dataclass(frozen=True)
+class ReplayState:
+    """How far it is. Offsets count those of earlier runs; the rest is of this run alone."""
+
+    offsets: int
+    """Offsets that are done: read, and nothing of them is open."""
+    events: int
+    """Deliveries; in a dry run, records that were looked at."""
+    sent: dict[str, int] = field(default_factory=dict)
+    """Deliveries by workflow."""
+    dead_letters: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Dead letters by workflow and reason."""
+    troubles: tuple[str, ...] = ()
+    """What keeps workflows back at present."""
+
+
+class ReplayRun:
+    """The life of one replay on the running event loop."""
+
+    def __init__(self, world: ReplayWorld, plan: ReplayPlan, journal: Journal) -> None:
+        self.is_complete = False
+        """Every partition came to its end."""
+        self.is_stopping = False
+        self._world = world
+        self._plan = plan
+        self._journal = journal
+        self._ended: asyncio.Future[StreamError | None] = asyncio.get_running_loop().create_future()
+        self._fault: StreamError | None = None
+
+    def request_stop(self) -> None:
+        """Drain what is in flight, commit the progress; `run` returns when that is done. From the event loop."""
+        self.is_stopping = True
+        self._world.owner.stop()
+
+    def state(self) -> ReplayState:
+        """How far it is now."""
+        events, engine, plan = self._world.events, self._world.engine, self._plan
+        read = sum(events.positions[tp] - stretch.first for tp, stretch in plan.stretches.items())
+        if engine is None:
+            return ReplayState(read, self._world.sieve.census.records)
+        stats, of_each = engine.stats, engine.stats.workflows
+        abandoned = sum(count for (_, end), count in stats.settled.items() if end == Settlement.ABANDONED)
+        return ReplayState(
+            offsets=read - stats.open_events.total() - abandoned,
+            events=sum(of_one.deliveries["delivered"] for of_one in of_each.values()),
+            sent={name: of_one.deliveries["delivered"] for name, of_one in of_each.items()},
+            dead_letters={name: {r: n for r, n in s.dead_letters.items() if n} for name, s in of_each.items()},
+            troubles=tuple(_troubles(of_each)),
+        )
+
+    async def run(self, show: Callable[[ReplayState], None]) -> ReplayState:
+        """Go on to the end, or until stopped; how far it came. `show` is called several times a second.
+
+        Raises:
+            DataLossError: records of the range were gone before they were read, and `on_data_loss = "stop"`.
+            StreamError: it broke.
+        """
+        fail_on_loop_faults(self._journal, self._fail)
+        if self._world.engine is not None:
+            self._world.engine.start()
+        self._world.owner.begin(self._world.events, self._end)
+        watch = asyncio.create_task(self._watch(show))
+        try:
+            error = self._fault or await self._ended
+        finally:
+            watch.cancel()
+            await self._world.close()
+        if self._fault or error:
+            raise self._fault or error or StreamError()
+        if self._world.events.halted and not self.is_stopping:
+            raise DataLossError("Records of the range are gone from the topic; see the error lines above.")
+        return self.state()
+
+    def _end(self, error: StreamError | None) -> None:
+        if not self._ended.done():
+            self._ended.set_result(error)
+
+    async def _watch(self, show: Callable[[ReplayState], None]) -> None:
+        while not self._is_at_end():
+            show(self.state())
+            await asyncio.sleep(LOOK_EVERY_S)
+        self.is_complete = not self._world.events.halted
+        self._world.owner.stop()
+
+    def _is_at_end(self) -> bool:
+        events, engine = self._world.events, self._world.engine
+        reached = events.positions if engine is None else engine.settled_up_to()
+        ranges = {tp: (stretch.at, stretch.until) for tp, stretch in self._plan.stretches.items()}
+        return not unfinished(ranges, reached, dict.fromkeys(events.halted, 2**63))
+
+    def _fail(self, error: StreamError) -> None:
+        if self._fault is None:
+            self._fault = error
+            if self._world.engine is not None:
+                self._world.engine.fail()
+            self.request_stop()
+
+
+def _troubles(of_each: Mapping[str, WorkflowStats]) -> Iterator[str]:
+    for name, stats in of_each.items():
+        if stats.gate_closed_until is not None:
+            again = format_time(int(stats.gate_closed_until) * 1000)
+            yield f"{name} is failing: nothing but probes is sent, the next one at {again}"
+        if stats.held:
+            yield f"{name} holds {stats.held:,} events that it refused; they are tried again and again"

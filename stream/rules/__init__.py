@@ -1,0 +1,1 @@
+"""Pure functions of an event: decode, filter, request, signing, outcome."""

@@ -1,0 +1,205 @@
+"""From a record's bytes to an event, or to why it is none."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from itertools import accumulate
+from sys import getsizeof
+from typing import Any, Literal
+
+import orjson
+
+from stream.model.events import CUSTOM_TYPE, SEGMENT_TYPES, Event, Invalid, Reason, type_label
+from stream.model.ports import Validator
+from stream.model.records import Record
+from stream.rules import appearance
+
+Mode = Literal["strict", "lenient", "off"]
+
+UNKNOWN_TYPE = "unknown"
+"""Type of an event that has none, when validation is off."""
+ASCII_WHITESPACE = " \t\n\r\f\v"
+"""What is trimmed from a type; the common schema's pattern names the same characters."""
+
+_FRAMING_BYTES = 5
+"""Confluent Schema Registry: 0x00 and a four-byte schema id before the JSON."""
+_LONGEST_INTEGER = 4_000
+"""Digits that the standard library turns into an integer; its own limit is 4,300."""
+_DEEPEST = 1_024
+"""Levels of nesting that orjson reads."""
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"""A text without an end is one text as well, so that garbage costs linear time."""
+_OTHER_BYTES = bytes(set(range(256)) - set(b"[]{}"))
+_STEPS = [1 if byte in b"[{" else -1 for byte in range(256)]
+"""What a bracket adds to the depth."""
+_LONG_ID = 256
+"""Characters of an identifier from which its text counts as held; one alone may take four bytes for each character."""
+_EXACT_BELOW = 2.0**53
+_LANE_FIELDS = ("userId", "anonymousId", "groupId")
+_DELETE_LANE_FIELDS = ("userId", "userID")
+_KNOWN_TYPES = frozenset(SEGMENT_TYPES)
+
+
+class Decoder:
+    """Decodes records in one of three modes (design: decode and validate).
+
+    `strict` holds each event against the schema of its type, `lenient` against the common one only, `off`
+    takes any JSON object.
+    """
+
+    def __init__(self, mode: Mode, validator: Validator) -> None:
+        self._is_strict = mode == "strict"
+        self._is_off = mode == "off"
+        self._fault = validator.fault
+        self._appearances: dict[str, str] = {}
+        self._told: set[str] = set()
+
+    def decode(self, record: Record) -> Event | Invalid | None:
+        """The event in `record`, why it is none, or None for a tombstone. Never raises."""
+        body = record.value
+        if body is None:
+            return None
+        try:
+            payload = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            body = _unframed(body)
+            try:
+                payload = _parse_again(body)
+            except (ValueError, RecursionError) as error:
+                detail = f"The value is not JSON: {error}."
+                return self._invalid(Reason.INVALID_JSON, detail, record, appearance.of_bytes(record.value or b""))
+        if payload.__class__ is not dict:
+            detail = "The value is not a JSON object."
+            return self._invalid(Reason.INVALID_EVENT, detail, record, appearance.of_value(payload))
+        type_ = payload.get("type")
+        if type_.__class__ is not str or type_ not in _KNOWN_TYPES:
+            type_ = normal_type(type_) or UNKNOWN_TYPE
+            if type_ not in _KNOWN_TYPES and record.topic not in self._told:
+                self._notice(record.topic, appearance.of_object(payload))
+        if not self._is_off:
+            fault = self._fault(type_ if self._is_strict else CUSTOM_TYPE, payload)
+            if fault is not None:
+                return self._invalid(
+                    Reason.INVALID_EVENT, fault, record, appearance.of_object(payload), type_label(type_)
+                )
+        user = payload.get("userId")
+        if user.__class__ is not str or not user:
+            user = _first_id(payload, body, _DELETE_LANE_FIELDS if type_ == "delete" else _LANE_FIELDS)
+        message_id = payload.get("messageId")
+        if message_id.__class__ is not str or not message_id:
+            message_id = _id_text(payload, body, "messageId")
+        if type_ == "delete" or len(user or "") > _LONG_ID or len(message_id or "") > _LONG_ID:
+            record.derived_bytes = getsizeof(user) + getsizeof(message_id) + (len(body) if type_ == "delete" else 0)
+        return Event(record, body, type_, user, message_id, payload)
+
+    def new_appearances(self) -> dict[str, str]:
+        """What records that are no plain events look like, by topic; each topic once."""
+        new, self._appearances = self._appearances, {}
+        return new
+
+    def _invalid(self, reason: Reason, detail: str, record: Record, looks: str, label: str = CUSTOM_TYPE) -> Invalid:
+        self._notice(record.topic, looks)
+        if looks:
+            detail = f"{detail} It {looks}" if looks.startswith("looks") else looks
+        return Invalid(reason, detail, label)
+
+    def _notice(self, topic: str, looks: str) -> None:
+        if looks and topic not in self._told:
+            self._told.add(topic)
+            self._appearances[topic] = looks
+
+
+def _unframed(body: bytes) -> bytes:
+    """Without what stands before the JSON: a schema's id, or a byte order mark."""
+    if body.startswith(b"\x00"):
+        body = body[_FRAMING_BYTES:]
+    return body.removeprefix(appearance.BOM)
+
+
+def normal_type(raw: object) -> str:
+    """A message type as it is compared: trimmed, in lower case; empty when it is not text."""
+    return raw.strip(ASCII_WHITESPACE).lower() if isinstance(raw, str) else ""
+
+
+def _parse_again(body: bytes) -> Any:
+    """Parse what was framed, and what JSON's grammar allows and orjson refuses: lone surrogates, huge numbers.
+
+    Raises: ValueError, with what orjson says, when it is not JSON; RecursionError when it is nested too deeply.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        try:
+            return _parse_leniently(body)
+        except ValueError:
+            raise error from None
+
+
+def _parse_leniently(body: bytes) -> Any:
+    _require_shallow(body)
+    with _room_to_nest():
+        return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, parse_int=_integer)
+
+
+def _require_shallow(body: bytes) -> None:
+    """Raise RecursionError for what is nested deeper than orjson reads; Python versions differ in what they bear."""
+    brackets = _TEXT.sub(b"", body).translate(None, _OTHER_BYTES)
+    if max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > _DEEPEST:
+        raise RecursionError("nested too deeply")
+
+
+@contextmanager
+def _room_to_nest() -> Iterator[None]:
+    """Python 3.11 counts each level of JSON as a frame of the caller's stack."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(limit + 2 * _DEEPEST)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else float(digits)
+
+
+def _first_id(payload: Mapping[str, Any], body: bytes, fields: tuple[str, ...]) -> str | None:
+    for field in fields:
+        text = _id_text(payload, body, field)
+        if text is not None:
+            return text
+    return None
+
+
+def _id_text(payload: Mapping[str, Any], body: bytes, field: str) -> str | None:
+    """An identifier as text; None when it is absent, null, empty or neither a string nor a number."""
+    value = payload.get(field)
+    if isinstance(value, str):
+        return value or None
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return str(value)
+    return _decimal_text(value, body, field) if isinstance(value, float) else None
+
+
+def _decimal_text(value: float, body: bytes, field: str) -> str:
+    """450.0 reads 450; what a double does not hold exactly reads as it was written.
+
+    Otherwise two ids of thirty digits could become one, and the receiver drop an event as a repetition.
+    """
+    if value.is_integer() and abs(value) < _EXACT_BELOW:
+        return str(int(value))
+    try:
+        with _room_to_nest():
+            return str(json.loads(body.decode("utf-8"), parse_float=str, parse_int=str)[field])
+    except RecursionError:
+        return repr(value)

@@ -1,0 +1,84 @@
+"""What an answer means for the event: delivered, to be tried again, or rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from enum import Enum
+
+from stream.model.attempts import Answer
+
+MAX_RETRY_AFTER_S = 3600.0
+
+
+class Verdict(Enum):
+    """The classes of design section 7."""
+
+    DELIVERED = "delivered"
+    RETRY = "retry"
+    RETRY_WORKFLOW = "retry_workflow"
+    """The workflow or its credential is wrong, not the event."""
+    REJECTED = "rejected"
+    """This event is at fault."""
+
+
+_WORKFLOW_AT_FAULT = frozenset({401, 403, 404, 407, 410})
+_RETRIED_4XX = frozenset({408, 429})
+_FINAL_5XX = frozenset({501, 505})
+
+
+def _default_verdict(status: int) -> Verdict:
+    if 200 <= status < 300:
+        return Verdict.DELIVERED
+    if 300 <= status < 400 or status in _WORKFLOW_AT_FAULT:
+        return Verdict.RETRY_WORKFLOW
+    if status in _RETRIED_4XX:
+        return Verdict.RETRY
+    if 400 <= status < 500 or status in _FINAL_5XX:
+        return Verdict.REJECTED
+    return Verdict.RETRY
+
+
+class OutcomeTable:
+    """Status code → verdict, with the exceptions that the settings make."""
+
+    def __init__(self, retry_on: Iterable[int] = (), reject_on: Iterable[int] = ()) -> None:
+        self._verdicts = [_default_verdict(status) for status in range(1000)]
+        for status in retry_on:
+            self._verdicts[status] = Verdict.RETRY
+        for status in reject_on:
+            self._verdicts[status] = Verdict.REJECTED
+
+    def verdict(self, answer: Answer) -> Verdict:
+        """What `answer` means. No complete answer, or a status that is no HTTP status: retry."""
+        if answer.failure or not 0 < answer.status < 1000:
+            return Verdict.RETRY
+        return self._verdicts[answer.status]
+
+
+def retry_after_s(value: str | None, wall: float, date: str | None = None) -> float:
+    """Seconds that a Retry-After header asks for, at most an hour; 0 where there is none or it is nonsense.
+
+    Both forms of RFC 9110 section 10.2.3: a number of seconds, or a date. That is compared with the answer's own `date`
+    (its header), so that neither clock has to be right; without one, with `wall` (Unix time).
+    """
+    if not value:
+        return 0.0
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:9]), MAX_RETRY_AFTER_S)
+    due = _http_date(text)
+    if due is None:
+        return 0.0
+    now = _http_date(date.strip()) if date else None
+    return min(max(0.0, due - (wall if now is None else now)), MAX_RETRY_AFTER_S)
+
+
+def _http_date(text: str) -> float | None:
+    """Unix time of a date in any of the forms of RFC 9110 section 5.6.7, each of them UTC; None: it is not one."""
+    try:
+        date = parsedate_to_datetime(text)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None

@@ -1,0 +1,1 @@
+"""`run`: the processor, in one process or several."""

@@ -1,0 +1,1 @@
+"""A process that processes: wiring, groups, what is asked at start, reload."""

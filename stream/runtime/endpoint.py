@@ -1,0 +1,35 @@
+"""Where a process shows its metrics and its health: an HTTP address of its own, unless it has a supervisor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from stream.model.ports import Journal
+from stream.telemetry.clock import SystemClock
+from stream.telemetry.exposed import Exposed
+from stream.telemetry.server import TelemetryServer
+
+
+class Endpoint(Protocol):
+    """Something that is asked for the metrics, until it is closed."""
+
+    def close(self) -> None:
+        """Stop answering."""
+
+
+OpenEndpoint = Callable[[str, Exposed, Journal], Endpoint]
+"""Opens an endpoint for the address of `http.listen`."""
+
+
+def serve_http(listen: str, exposed: Exposed, journal: Journal) -> TelemetryServer:
+    """Serve it on `listen`, and say where.
+
+    Raises:
+        ConfigError: the address cannot be listened on.
+    """
+    server = TelemetryServer(listen, exposed, SystemClock(), journal)
+    server.start()
+    host = listen.rpartition(":")[0]
+    journal.info("Metrics and health are served.", url=f"http://{host}:{server.port}/metrics")
+    return server

@@ -1,0 +1,32 @@
+"""What happens when something raises within the event loop, outside of any task that is awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from stream.model.errors import StreamError, told
+from stream.model.ports import Journal
+
+
+def fail_on_loop_faults(journal: Journal, fail: Callable[[StreamError], None]) -> None:
+    """Call `fail` for each from now on, on the running loop: nothing may be committed or sent on its strength.
+
+    A fault of the network concerns one connection, and is only logged.
+    """
+
+    def on_exception(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if error is None or isinstance(error, OSError):
+            journal.warning("The event loop reports a fault of the network.", what=context["message"])
+            return
+        journal.error("The engine broke; nothing more is committed.", error=told(error))
+        fail(as_stream_error(error))
+
+    asyncio.get_running_loop().set_exception_handler(on_exception)
+
+
+def as_stream_error(error: BaseException) -> StreamError:
+    """The error of ours to end with."""
+    return error if isinstance(error, StreamError) else StreamError(f"The engine broke: {told(error)}.")

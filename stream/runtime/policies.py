@@ -1,0 +1,176 @@
+"""From settings to the frozen policies of each part."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from stream import __version__
+from stream.engine.deliverer import DeliveryRules
+from stream.kafka.client_config import KafkaPolicy
+from stream.kafka.topics import DeadLetterPlan
+from stream.model.policies import DeadLetterPolicy, EnginePolicy, GatePolicy, Limits, WorkflowPolicy
+from stream.model.records import Place
+from stream.rules.outcome import OutcomeTable
+from stream.rules.retry import RetryPolicy
+from stream.settings.hidden import workflow_secrets
+from stream.settings.model import Settings
+from stream.settings.places import parse_place
+from stream.settings.signing import segment_key, webhook_keys
+from stream.settings.workflow import Workflow
+
+PREFETCH_KBYTES = 8_192
+"""What librdkafka may fetch ahead in a process."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One engine: a consumer group and the workflows that it delivers to."""
+
+    group: str
+    workflows: tuple[Workflow, ...]
+    share: int = 1
+    """How many engines, of all workers together, share the limits and what is fetched ahead."""
+    is_isolated: bool = False
+    """The group is its workflow's own."""
+    start: str = "earliest"
+    """Where the group starts on a topic of which it has committed nothing."""
+    own_start: str | None = None
+    """Its workflow's own `start`."""
+    other_groups: tuple[str, ...] = ()
+    """Groups of the other workflows."""
+
+
+def shared_layout(settings: Settings, workers: int = 1) -> Layout:
+    """All workflows in one group."""
+    return Layout(settings.kafka.group_id, settings.workflows, workers, start=settings.kafka.start)
+
+
+def workflow_group(settings: Settings, workflow: Workflow) -> str:
+    """The consumer group of one workflow alone."""
+    return f"{settings.kafka.group_id}.{workflow.name}"
+
+
+def layouts(settings: Settings, *, only: str | None = None, workers: int = 1) -> list[Layout]:
+    """The engines of a process, which is one of `workers`."""
+    if settings.isolation == "shared":
+        return [shared_layout(settings, workers)]
+    chosen = [workflow for workflow in settings.workflows if only in (None, workflow.name)]
+    return [_own_layout(settings, workflow, len(chosen) * workers) for workflow in chosen]
+
+
+def _own_layout(settings: Settings, workflow: Workflow, share: int) -> Layout:
+    groups = [workflow_group(settings, other) for other in settings.workflows if other is not workflow]
+    return Layout(
+        workflow_group(settings, workflow),
+        (workflow,),
+        share,
+        is_isolated=True,
+        start=settings.kafka.start,
+        own_start=workflow.start,
+        other_groups=tuple(groups),
+    )
+
+
+def engine_policy(settings: Settings, layout: Layout) -> EnginePolicy:
+    """The rules of one engine."""
+    return EnginePolicy(
+        group=layout.group,
+        integration_name=settings.destination.integration_name,
+        user_agent=f"tray-stream/{__version__}",
+        validation=settings.validation.mode,
+        workflows=tuple(workflow_policy(settings, workflow) for workflow in layout.workflows),
+        limits=_limits(settings, layout.share),
+        gate=GatePolicy(settings.gate.failures, initial_s=settings.gate.initial, max_s=settings.gate.max),
+        dead_letters=DeadLetterPolicy(settings.dead_letter.enabled, settings.dead_letter.max_consecutive),
+        give_up=invalid_give_up(settings),
+        is_isolated=layout.is_isolated,
+        commit_interval_s=settings.kafka.commit_interval,
+        drain_timeout_s=settings.kafka.drain_timeout,
+    )
+
+
+def workflow_policy(settings: Settings, workflow: Workflow) -> WorkflowPolicy:
+    """What the engine needs to know of one workflow."""
+    return WorkflowPolicy(
+        name=workflow.name,
+        shown_host=workflow.url.redacted(),
+        types=workflow.wanted_types,
+        exclude_types=frozenset(workflow.exclude_types),
+        ordering=workflow.ordering,
+        events=workflow.events or (),
+        max_in_flight=workflow.max_in_flight,
+        concurrency=workflow.fixed_concurrency,
+        rate_per_s=workflow.rate_limit,
+        on_failure=workflow.on_failure,
+        give_up=_places(workflow.give_up),
+        headers=tuple((name, value.reveal()) for name, value in workflow.headers.items()),
+        secrets=workflow_secrets(settings, workflow),
+        shared_secret=segment_key(settings, workflow),
+        webhook_keys=webhook_keys(settings, workflow),
+        body=settings.destination.body,
+    )
+
+
+def workflow_policies(settings: Settings) -> list[WorkflowPolicy]:
+    """What the engines need to know of each workflow."""
+    return [workflow_policy(settings, workflow) for workflow in settings.workflows]
+
+
+def invalid_give_up(settings: Settings) -> frozenset[Place]:
+    """Invalid records that are not held."""
+    return _places(settings.validation.give_up)
+
+
+def delivery_rules(settings: Settings) -> DeliveryRules:
+    """What answers mean and when attempts are repeated."""
+    retry = settings.retry
+    return DeliveryRules(
+        OutcomeTable(retry.retry_on, retry.reject_on), RetryPolicy(retry.initial, retry.max, retry.for_)
+    )
+
+
+def kafka_policy(settings: Settings, layout: Layout | None = None, logger: logging.Logger | None = None) -> KafkaPolicy:
+    """How a consumer group talks to Kafka, the shared one unless told; the client's own log goes to `logger`."""
+    layout = layout or shared_layout(settings)
+    kafka = settings.kafka
+    return KafkaPolicy(
+        bootstrap_servers=kafka.bootstrap_servers,
+        topics=kafka.topics,
+        group=layout.group,
+        start=layout.start,
+        own_start=layout.own_start,
+        other_groups=layout.other_groups,
+        prefetch_kbytes=PREFETCH_KBYTES // layout.share,
+        group_protocol=kafka.group_protocol,
+        group_instance_id=kafka.group_instance_id,
+        max_poll_interval_s=kafka.max_poll_interval,
+        drain_timeout_s=kafka.drain_timeout,
+        on_data_loss=kafka.on_data_loss,
+        options=kafka.options,
+        consumer_options=kafka.consumer_options,
+        producer_options=kafka.producer_options,
+        hidden_topics=(settings.dead_letter_topic, *(f"{topic}.audiences" for topic in kafka.topics[:1])),
+        logger=logger,
+    )
+
+
+def dead_letter_plan(settings: Settings) -> DeadLetterPlan:
+    """What the dead-letter topic should be."""
+    return DeadLetterPlan(settings.dead_letter_topic, settings.dead_letter.create, settings.dead_letter.retention)
+
+
+def _limits(settings: Settings, share: int) -> Limits:
+    """The engine's part of the process's limits."""
+    limits = settings.limits
+    return Limits(
+        max_open_events=max(1, limits.max_open_events // share),
+        max_open_bytes=max(1, limits.max_open_bytes // share),
+        max_lane_events=limits.max_lane_events,
+        max_ahead=limits.max_ahead,
+        metadata_max_bytes=settings.kafka.metadata_max_bytes,
+    )
+
+
+def _places(names: tuple[str, ...]) -> frozenset[Place]:
+    return frozenset(Place(*parse_place(name)) for name in names)

@@ -1,0 +1,93 @@
+"""What the one endpoint shows of all workers together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import TimeoutError as NoAnswerError
+
+from prometheus_client import generate_latest
+
+from stream import __version__
+from stream.model.statistics import EngineStats
+from stream.rules.held import Json
+from stream.rules.held import merged as merged_held
+from stream.runtime.supervisor.exposition import merged
+from stream.runtime.supervisor.messages import Ask
+from stream.runtime.supervisor.supervisor import FRESH_WITHIN_S, Supervisor
+from stream.runtime.supervisor.worker import Clock, Worker
+from stream.telemetry.catalogue import WORKER_RESTARTS, WORKER_UP, Metric
+from stream.telemetry.health import HEARTBEAT_MAX_AGE_S
+from stream.telemetry.metrics import EngineCollector
+
+
+class ExposedWorkers:
+    """`Exposed` of a supervisor and its workers; from any thread but the event loop's.
+
+    Health and readiness are those of the last second; the metrics are asked for anew.
+    """
+
+    def __init__(
+        self, supervisor: Supervisor, waiting: Sequence[EngineStats], loop: asyncio.AbstractEventLoop, clock: Clock
+    ) -> None:
+        """`waiting` has the numbers that are shown until a worker has some of its own."""
+        self._supervisor = supervisor
+        self._waiting = EngineCollector(waiting, __version__)
+        self._loop = loop
+        self._clock = clock
+
+    def metrics(self) -> bytes:
+        """The metrics of every worker, with its number; one that does not answer shows what it said last."""
+        self._refresh(Ask.METRICS)
+        workers = self._supervisor.workers
+        up = _text(WORKER_UP, {worker.number: int(worker.is_running) for worker in workers})
+        restarts = _text(WORKER_RESTARTS, {worker.number: worker.restarts for worker in workers})
+        texts = {worker.number: worker.metrics for worker in workers}
+        if not any(texts.values()):
+            texts = dict.fromkeys(texts, generate_latest(self._waiting).decode())
+        return (up + restarts + merged(texts)).encode()
+
+    def held(self) -> Json | None:
+        """What the workers hold, with their numbers; None while one that runs does not say."""
+        self._refresh(Ask.HELD)
+        running = [worker for worker in self._supervisor.workers if worker.is_running]
+        if not all(worker.held for worker in running):
+            return None
+        return merged_held({worker.number: worker.held for worker in running})
+
+    def _refresh(self, what: Ask) -> None:
+        with contextlib.suppress(NoAnswerError, RuntimeError):  # RuntimeError: the loop is closed
+            asyncio.run_coroutine_threadsafe(self._supervisor.refresh(what), self._loop).result(2 * FRESH_WITHIN_S)
+
+    def health_fault(self) -> str:
+        """The workers that gave no sign of life for too long, or said themselves that something is stuck."""
+        return " ".join(self._each(self._health_fault_of))
+
+    def readiness_fault(self) -> str:
+        """The workers that have not joined a group; or that all are stopping."""
+        if self._supervisor.stopping.is_set():
+            return "Stopping."
+        return " ".join(self._each(_readiness_fault_of))
+
+    def _each(self, fault_of: Callable[[Worker], str]) -> Iterator[str]:
+        for worker in self._supervisor.workers:
+            if fault := fault_of(worker):
+                yield f"Worker {worker.number}: {fault}"
+
+    def _health_fault_of(self, worker: Worker) -> str:
+        age_s = 0.0 if worker.heard_at is None else self._clock() - worker.heard_at
+        if age_s > HEARTBEAT_MAX_AGE_S:
+            return f"No sign of life for {age_s:.0f} s."
+        report = worker.report
+        return report.health_fault if report else ""
+
+
+def _readiness_fault_of(worker: Worker) -> str:
+    report = worker.report
+    return report.readiness_fault if report else "Not started yet."
+
+
+def _text(metric: Metric, value_by_worker: Mapping[int, int]) -> str:
+    head = f"# HELP {metric.name} {metric.sentence}\n# TYPE {metric.name} {metric.kind}\n"
+    return head + "".join(f'{metric.name}{{worker="{n}"}} {value}.0\n' for n, value in value_by_worker.items())

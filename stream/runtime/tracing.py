@@ -1,0 +1,41 @@
+"""The spans of a process, when the settings ask for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from stream import __version__
+from stream.model.errors import ConfigError, Problem
+from stream.settings.model import Settings
+
+if TYPE_CHECKING:
+    from stream.telemetry.span_provider import Tracing
+
+CLOSE_LIMIT_S = 3.0
+"""How long a stop waits until the last spans are sent."""
+
+
+def require_extra(settings: Settings) -> None:
+    """Raises ConfigError when spans are asked for and the packages of the extra are missing."""
+    if not settings.tracing.endpoint:
+        return
+    try:
+        import stream.telemetry.span_provider  # noqa: F401 - whether it can be
+    except ImportError as error:
+        what = f"is set, and OpenTelemetry is not installed (no module {error.name})."
+        raise ConfigError(
+            [Problem("tracing.endpoint", what, 'Install the extra: pip install "tray-stream[otel]".')]
+        ) from error
+
+
+def open_tracing(settings: Settings) -> Tracing | None:
+    """The way to the collector; None when there is to be none. Imports OpenTelemetry only then.
+
+    Raises ConfigError when the packages of the extra are missing.
+    """
+    require_extra(settings)
+    if not settings.tracing.endpoint:
+        return None
+    from stream.telemetry.span_provider import Tracing, TracingPolicy
+
+    return Tracing(TracingPolicy(settings.tracing.endpoint, settings.tracing.sample, __version__))

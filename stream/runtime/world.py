@@ -1,0 +1,144 @@
+"""The edges around one engine: opened together, closed together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from random import Random
+from typing import Any
+
+from stream.engine.engine import Edges, Engine
+from stream.http.sender import WebhookSender
+from stream.kafka.client_config import KafkaPolicy, consumer_config, producer_config
+from stream.kafka.contact import ContactWatch
+from stream.kafka.dead_letters import DeadLetterTopic
+from stream.kafka.owner import ConsumerOwner
+from stream.kafka.rebalance import Post
+from stream.model.errors import EngineInvariantError
+from stream.model.events import DeadLetter
+from stream.model.ports import Journal
+from stream.model.statistics import EngineStats
+from stream.rules.listener import DeliveryListener, Spans
+from stream.runtime.loop_clock import LoopClock
+from stream.runtime.policies import Layout, dead_letter_plan, delivery_rules, engine_policy
+from stream.runtime.senders import Way
+from stream.runtime.start import count_dead_letters
+from stream.settings.model import Settings
+from stream.telemetry.attempt_log import AttemptLog
+from stream.telemetry.logs import StructlogJournal
+from stream.telemetry.trace import GroupTrace
+from stream.validation.schemas import SchemaValidator
+
+
+@dataclass
+class World:
+    """One engine and everything that it stands on."""
+
+    engine: Engine
+    owner: ConsumerOwner
+    letters: DeadLetterTopic | None
+    ways: Sequence[Way]
+    """To the engine's workflows, in their order."""
+    senders: list[WebhookSender]
+    """Those that go these ways."""
+    trace: GroupTrace | None
+    journal: Journal
+    retiring: dict[asyncio.Task[None], WebhookSender] = field(default_factory=dict)
+    """Senders of earlier settings that wait for their last answers."""
+
+    def reconfigure(self, settings: Settings, layout: Layout, ways: Sequence[Way]) -> None:
+        """Other settings from the next request on. A sender whose way did not change is kept with its connections."""
+        former = dict(zip(self.ways, self.senders, strict=True))
+        self.senders = [former.pop(way) if way in former else way.open(self.journal) for way in ways]
+        self.ways = ways
+        self.engine.reconfigure(engine_policy(settings, layout), delivery_rules(settings), self.senders)
+        for sender in former.values():
+            retirement = asyncio.create_task(sender.retire())
+            self.retiring[retirement] = sender
+            retirement.add_done_callback(self._retired)
+
+    def _retired(self, retirement: asyncio.Task[None]) -> None:
+        del self.retiring[retirement]
+
+    def flush_trace(self) -> None:
+        """Write what the trace has buffered."""
+        if self.trace is not None:
+            self.trace.flush()
+
+    async def close(self) -> None:
+        """The source has ended: close the rest, in the order in which one may still call the other."""
+        self.engine.stop()
+        if self.letters is not None:
+            self.letters.close()
+        for sender in (*self.senders, *self.retiring.values()):
+            await sender.close()
+        for retirement in list(self.retiring):
+            retirement.cancel()
+
+
+class NoDeadLetters:
+    """Fulfils `DeadLetters` where there is no topic; the engine holds events instead of writing them."""
+
+    def write(self, letter: DeadLetter, on_written: Callable[[str], None]) -> None:
+        """Refuse."""
+        raise EngineInvariantError(f"A dead letter of {letter.record.place} without a dead-letter topic.")
+
+
+def build_world(
+    settings: Settings,
+    layout: Layout,
+    ways: Sequence[Way],
+    kafka: KafkaPolicy,
+    partitions: int,
+    stats: EngineStats,
+    journal: StructlogJournal,
+    trace: GroupTrace | None,
+    beat: Callable[[], None],
+    spans: Spans | None = None,
+) -> World:
+    """The engine of one layout and its edges, on the running event loop; nothing is started yet.
+
+    `ways` lead to the layout's workflows, in their order; `partitions` is how many the dead-letter topic has.
+    """
+    loop = asyncio.get_running_loop()
+    post, journal = poster(loop), journal.bind(group=layout.group)
+    letters = None
+    if settings.dead_letter.enabled:
+        look = partial(count_dead_letters, kafka, dead_letter_plan(settings))
+        topic = settings.dead_letter_topic
+        letters = DeadLetterTopic(producer_config(kafka), topic, kafka.group, partitions, post, look, journal)
+    senders = [way.open(journal) for way in ways]
+    watched = consumer_config(kafka) | ContactWatch(stats.note_contact, post, journal).options
+    owner = ConsumerOwner(kafka, watched, post, journal, beat)
+    edges = Edges(
+        source=owner,
+        senders=senders,
+        dead_letters=letters or NoDeadLetters(),
+        validator=SchemaValidator(),
+        clock=LoopClock(loop),
+        journal=journal,
+        rng=Random(),
+        listeners=_listeners(settings, journal, trace),
+        spans=spans,
+    )
+    engine = Engine(engine_policy(settings, layout), delivery_rules(settings), edges, stats)
+    return World(engine, owner, letters, ways, senders, trace, journal)
+
+
+def _listeners(settings: Settings, journal: StructlogJournal, trace: GroupTrace | None) -> list[DeliveryListener]:
+    listeners: list[DeliveryListener] = [] if trace is None else [trace]
+    return [*listeners, AttemptLog(journal)] if settings.log.level == "debug" else listeners
+
+
+def poster(loop: asyncio.AbstractEventLoop) -> Post:
+    """Runs functions on the loop from any thread; once the loop is closed there is nobody left to tell."""
+
+    def post(function: Callable[..., None], *args: Any) -> None:
+        try:
+            loop.call_soon_threadsafe(function, *args)
+        except RuntimeError:
+            return
+
+    return post

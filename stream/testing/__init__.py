@@ -1,1 +1,0 @@
-"""The world to test in: a real Kafka, one inside the process, workflows that fail on demand, and checkers."""

@@ -1,0 +1,1 @@
+"""`top`: a running processor in the terminal."""

@@ -1,0 +1,95 @@
+"""The columns of the workflows' table, and which of them a width has room for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from stream.model.printable import printable
+from stream.top.reading import WorkflowReading
+from stream.top.words import NONE, latency, rate, short, span
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column. `rank` 0 is always shown; of the others those with the lowest ranks, as far as the width goes."""
+
+    title: str
+    width: int
+    rank: int
+    cell: Callable[[WorkflowReading, float], Text]
+    """The text for a workflow, at a time (Unix seconds)."""
+
+
+def chosen(columns: Sequence[Column], width: int) -> list[Column]:
+    """The columns that fit, in their own order; a blank lies before each."""
+    kept: list[Column] = []
+    for column in sorted(columns, key=lambda column: column.rank):
+        width -= column.width + 1
+        if width < 0 and column.rank:
+            break
+        kept.append(column)
+    return [column for column in columns if column in kept]
+
+
+def name_width(readings: Iterable[WorkflowReading], most: int) -> int:
+    """Room for the longest name, within reason."""
+    return min(most, max((len(reading.workflow) for reading in readings), default=0))
+
+
+def plain(text: Callable[[WorkflowReading], str]) -> Callable[[WorkflowReading, float], Text]:
+    """A cell without a colour of its own."""
+    return lambda reading, _now: Text(text(reading))
+
+
+def _gate(reading: WorkflowReading, now: float) -> Text:
+    """`open`; `shut 3m04s>5s`: closed for so long, and so long until the next probe; `1/4 shut`: of one worker."""
+    if not reading.gates_closed:
+        return Text("open", "green")
+    until = f">{span(reading.gate_closed_until - now)}" if reading.gate_closed_until else ""
+    if reading.gates_closed < reading.gates:
+        return Text(f"{reading.gates_closed}/{reading.gates} shut{until}", "red")
+    since = span(now - reading.gate_closed_since) if reading.gate_closed_since else ""
+    return Text(f"shut {since}{until}", "red")
+
+
+def _counted(count: int, per_s: float | None = None, style: str = "red") -> Text:
+    text = short(count) if per_s is None else rate(per_s)
+    return Text(text, style if count and text != "0" else "")
+
+
+def _oldest(reading: WorkflowReading, now: float) -> Text:
+    return Text(span(now - reading.oldest_open_at) if reading.oldest_open_at else NONE)
+
+
+def _last(reading: WorkflowReading, now: float) -> Text:
+    return Text(span(now - reading.last_delivery_at) if reading.last_delivery_at else NONE)
+
+
+def _failing(reading: WorkflowReading, _now: float) -> Text:
+    """The commonest failure of the last minute."""
+    code, count = next(iter(reading.failing.items()), ("", 0))
+    return Text(f"{printable(code)} x{short(count)}" if code else NONE, "red" if code else "")
+
+
+COLUMNS = (
+    Column("done/s", 6, 0, plain(lambda one: rate(one.delivered_per_s))),
+    Column("p50", 6, 5, plain(lambda one: latency(one.p50_s))),
+    Column("p99", 6, 1, plain(lambda one: latency(one.p99_s))),
+    Column("flight", 7, 4, plain(lambda one: f"{short(one.in_flight)}/{short(one.concurrency_limit)}")),
+    Column("gate", 14, 0, _gate),
+    Column("retry/s", 7, 2, lambda one, _now: _counted(one.retries, one.retries_per_s, "yellow")),
+    Column("dead", 6, 3, lambda one, _now: _counted(one.dead_letters)),
+    Column("oldest", 6, 6, _oldest),
+    Column("held", 5, 7, lambda one, _now: _counted(one.held)),
+    Column("waiting", 7, 8, plain(lambda one: short(one.waiting))),
+    Column("failing", 12, 9, _failing),
+    Column("last ok", 7, 10, _last),
+    Column("done", 8, 11, plain(lambda one: short(one.delivered))),
+    Column("filtered", 8, 12, plain(lambda one: short(one.filtered))),
+)
+"""All but the name and the trend, which take what is left."""
+FURTHER = 10
+"""Columns from this rank on come after the trend."""

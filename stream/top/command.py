@@ -1,0 +1,142 @@
+"""`tray-stream top`: a running processor, watched through its metrics endpoint."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import typer
+from rich.live import Live
+
+from stream.cli.own_endpoint import own_endpoint
+from stream.console.output import print_json, standard_output
+from stream.model.durations import parse_duration
+from stream.model.errors import ConfigError, Problem, StreamError
+from stream.model.timeparse import format_time
+from stream.settings.load import load_http
+from stream.settings.units import format_duration
+from stream.top.fetch import NoAnswerError, endpoint
+from stream.top.history import History
+from stream.top.reading import Reading
+from stream.top.scrape import Scraper
+from stream.top.screen import Screen
+
+LEAST_INTERVAL_S, MOST_INTERVAL_S = 0.1, 3600.0
+REDRAWN_PER_S = 2
+"""Between two looks the ages grow, and the terminal may change its size."""
+PIPE_WIDTH, PIPE_HEIGHT = 160, 100_000
+
+
+def run_top(config: Path | None, url: str | None, interval: str, once: bool, as_json: bool) -> None:
+    """Look again and again until Ctrl-C, or twice with `once`.
+
+    Raises:
+        StreamError: with `once`, there is no answer; ConfigError: what was asked for makes no sense.
+    """
+    interval_s = _seconds(interval)
+    watch = _Watch(Scraper(endpoint(url or own_endpoint(load_http(config, os.environ)))), interval_s)
+    if once:
+        watch.look_twice()
+        watch.print_view(as_json)
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the terminal is left as it was
+    console = standard_output()
+    try:
+        if as_json or not console.is_terminal or console.is_dumb_terminal:
+            watch.print_views(as_json)
+        else:
+            watch.show()
+    except KeyboardInterrupt:
+        return
+
+
+class _Watch:
+    """The looks at one endpoint, and what is shown of them."""
+
+    def __init__(self, scraper: Scraper, interval_s: float) -> None:
+        self._scraper = scraper
+        self._interval_s = interval_s
+        self._history = History()
+        self._screen = Screen(scraper.url, format_duration(interval_s), time.time)
+        self._screen.trends, self._screen.total_trend = self._history.trends, self._history.total_trend
+
+    def look_twice(self) -> None:
+        """Look, and an interval later again.
+
+        Raises:
+            StreamError: there is no answer.
+        """
+        for wait_s in (self._interval_s, 0.0):
+            self._look()
+            if self._screen.fault:
+                raise StreamError(self._told())
+            time.sleep(wait_s)
+
+    def print_view(self, as_json: bool) -> None:
+        """What the last look said."""
+        reading, screen = self._screen.reading, self._screen
+        if as_json and reading is not None:
+            print_json(_tree(self._scraper.url, reading))
+            return
+        screen.is_live = False
+        console = standard_output()
+        width = console.width if console.is_terminal else PIPE_WIDTH
+        for line in screen.lines(width, PIPE_HEIGHT):
+            line.rstrip()
+            console.print(line, soft_wrap=True)
+
+    def print_views(self, as_json: bool) -> None:
+        """A view after each look until interrupted; that there is no answer is told once, on standard error."""
+        is_told = False
+        while True:
+            self._look()
+            if not self._screen.fault:
+                self.print_view(as_json)
+            elif not is_told:
+                typer.echo(f"{self._told()} Trying again.", err=True)
+            is_told = bool(self._screen.fault)
+            time.sleep(self._interval_s)
+
+    def show(self) -> None:
+        """Draw on the terminal until interrupted."""
+        with Live(self._screen, console=standard_output(), screen=True, refresh_per_second=REDRAWN_PER_S) as live:
+            while True:
+                self._look()
+                live.refresh()
+                time.sleep(self._interval_s)
+
+    def _look(self) -> None:
+        try:
+            snapshot = self._scraper.look()
+            self._history.take(snapshot)
+            reading = self._history.reading()
+        except NoAnswerError as error:
+            self._screen.fault = str(error)
+        except (KeyError, ValueError):  # a label that every one of our samples has is missing, or is not a number
+            self._screen.fault = "its metrics are not those of tray-stream"
+        else:
+            self._screen.fault, self._screen.reading = "", reading
+
+    def _told(self) -> str:
+        url = self._scraper.url
+        return f"{url} gives no metrics: {self._screen.fault}. Is tray-stream running there? --url names another."
+
+
+def _seconds(interval: str) -> float:
+    try:
+        seconds = float(interval) if interval.replace(".", "", 1).isdecimal() else parse_duration(interval)
+    except ValueError:
+        seconds = 0.0
+    if not LEAST_INTERVAL_S <= seconds <= MOST_INTERVAL_S:
+        fix = "Write a duration from 100ms to 1h, such as 2s."
+        raise ConfigError([Problem("--interval", f"{interval} is not a time between two looks.", fix)])
+    return seconds
+
+
+def _tree(url: str, reading: Reading) -> dict[str, object]:
+    tree = {"url": url, "at": format_time(round(reading.wall * 1000)), **asdict(reading)}
+    del tree["wall"]
+    return tree

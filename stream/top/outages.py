@@ -1,0 +1,45 @@
+"""Lines that say that nothing is read: Kafka does not answer, or no partition is owned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.text import Text
+
+from stream.model.timeparse import format_wall
+from stream.top.reading import GroupReading
+from stream.top.words import span
+
+STYLE = "bold red"
+DAY_S = 86_400.0
+
+
+def outages(groups: Sequence[GroupReading], now: float) -> Iterator[Text]:
+    """At most one line of each kind, whichever groups it is about. `now`: Unix time in seconds."""
+    if cut_off := [group for group in groups if group.members_cut_off]:
+        yield Text(f"{_contact(cut_off, now)}{_which(cut_off, groups)}", STYLE)
+    reached = [group for group in groups if group.members and not group.members_cut_off]
+    if idle := [group for group in reached if not group.partitions_assigned]:
+        yield Text(f"No partition is assigned to this process; it reads nothing{_which(idle, groups)}", STYLE)
+
+
+def _contact(cut_off: Sequence[GroupReading], now: float) -> str:
+    some = sum(group.members_cut_off for group in cut_off), sum(group.members for group in cut_off)
+    which = f" from {some[0]} of {some[1]} workers" if some[0] < some[1] else ""
+    contacts = [group.last_contact_at for group in cut_off]
+    since = [at for at in contacts if at is not None]
+    if not since or None in contacts:
+        return f"Kafka has not answered yet{which}. Events wait; lag unknown"
+    at = _clock(min(since), now)
+    return f"Kafka unreachable{which} since {at} ({span(now - min(since))}). Events wait; lag unknown"
+
+
+def _which(some: Sequence[GroupReading], groups: Sequence[GroupReading]) -> str:
+    """Names, unless it is about all of them."""
+    return "." if len(some) == len(groups) else f": {', '.join(group.group for group in some)}."
+
+
+def _clock(wall: float, now: float) -> str:
+    """The time of day; with its day when that is long ago."""
+    text = format_wall(wall)
+    return f"{text[11:19]} UTC" if now - wall < DAY_S else f"{text[:10]} {text[11:16]} UTC"

@@ -1,0 +1,226 @@
+"""What `top` shows, laid out for the room there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+from stream.model.printable import printable
+from stream.model.timeparse import format_wall
+from stream.top.columns import COLUMNS, FURTHER, Column, chosen, name_width
+from stream.top.outages import outages
+from stream.top.reading import GroupReading, PartitionReading, Reading, WorkflowReading
+from stream.top.trend import BARS, PLAIN_BARS, sparkline
+from stream.top.words import rate, short, size, span
+
+NARROW_NAME, WIDE_NAME = 12, 32
+WIDE = 100
+TREND_LEAST, TREND_MOST = 12, 60
+
+
+@dataclass
+class Screen:
+    """The whole view; laid out anew each time it is drawn, so that it follows the terminal's size."""
+
+    url: str
+    interval: str
+    """Between two looks, as people write it."""
+    wall: Callable[[], float]
+    """Unix time in seconds; asked at each drawing, so that ages grow between two looks."""
+    reading: Reading | None = None
+    fault: str = ""
+    """Why the last look brought nothing; empty when it did."""
+    total_trend: Collection[float] = ()
+    trends: Mapping[tuple[str, str], Collection[float]] = field(default_factory=dict)
+    is_live: bool = True
+    """Fit into the terminal's height, and say how to end."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        height = console.size.height if self.is_live else 1_000_000
+        bars = BARS if "utf" in console.encoding.lower() else PLAIN_BARS
+        for line in list(self.lines(min(options.max_width, 400), height, bars))[:height]:
+            line.no_wrap, line.overflow = True, "crop"
+            yield line
+
+    def lines(self, width: int, height: int, bars: str = BARS) -> Iterator[Text]:
+        """Every line, at most `height`: the workflows first, then as many partitions as there is room for."""
+        reading = self.reading
+        head = [self._title(), *self._faults(), *(outages(reading.groups, self.wall()) if reading else ())]
+        if reading is None:
+            yield from head
+            return
+        head += [*self._totals(reading, width, bars), *_alarms(reading)]
+        workflows = list(self._workflows(reading, width, bars))
+        footer = [self._footer()] if self.is_live else []
+        room = height - len(head) - len(workflows) - len(footer) - 2
+        partitions = list(_partitions(reading, width, room - 1)) if room >= 2 else []
+        yield from head
+        yield Text()
+        yield from _cut(workflows, max(2, height - len(head) - len(footer) - 1))
+        if partitions:
+            yield Text()
+            yield from partitions
+        yield from footer
+
+    def _title(self) -> Text:
+        version = f" {printable(self.reading.version)}" if self.reading else ""
+        clock = f"{format_wall(self.wall())[-13:-5]} UTC"
+        return Text(f"tray-stream{version}", "bold").append(
+            f"  {printable(self.url)}  {clock}  every {self.interval}", "dim"
+        )
+
+    def _faults(self) -> Iterator[Text]:
+        if self.fault:
+            age = f" Shown: {span(self.wall() - self.reading.wall)} ago." if self.reading else ""
+            yield Text(f"No metrics: {self.fault}. Trying again.{age}", "bold red")
+
+    def _totals(self, reading: Reading, width: int, bars: str) -> Iterator[Text]:
+        """One line, and the trend behind it, or below it where the width has no room."""
+        line = Text(_summary(reading))
+        if reading.workers:
+            style = "" if reading.workers_up == reading.workers else "red"
+            line.append("  ").append(f"workers {reading.workers_up}/{reading.workers}", style)
+        room = min(TREND_MOST, width - line.cell_len - 2)
+        if not self.total_trend or room >= TREND_LEAST:
+            yield line.append("  ").append(sparkline(self.total_trend, room, bars).strip(), "cyan")
+            return
+        yield line
+        yield Text(sparkline(self.total_trend, min(TREND_MOST, width), bars).strip(), "cyan")
+
+    def _workflows(self, reading: Reading, width: int, bars: str) -> Iterator[Text]:
+        columns, names, trend = _layout(reading, width)
+        header = Text("workflow".ljust(names), "bold")
+        for column in columns:
+            header.append(" " + column.title.rjust(column.width))
+        yield header.append(f"  delivered, last {self._trend_span(trend)}" if trend else "")
+        for one in reading.workflows:
+            yield self._workflow(one, columns, names, trend, bars)
+
+    def _workflow(self, one: WorkflowReading, columns: Sequence[Column], names: int, trend: int, bars: str) -> Text:
+        line = Text(_fitted(one.workflow, names).ljust(names), "red" if one.gates_closed or one.held else "")
+        for column in columns:
+            cell = column.cell(one, self.wall())
+            cell.truncate(column.width, overflow="ellipsis")
+            line.append(" " * (1 + column.width - cell.cell_len)).append_text(cell)
+        if trend and (points := self.trends.get((one.group, one.workflow))):
+            line.append("  ").append(sparkline(points, trend, bars), "cyan")
+        return line
+
+    def _trend_span(self, points: int) -> str:
+        return f"{points} x {self.interval}"
+
+    def _footer(self) -> Text:
+        return Text("gate shut a>b: closed for a, next probe in b. Ctrl-C ends.", "dim")
+
+
+def _cut(workflows: Sequence[Text], room: int) -> Iterator[Text]:
+    """As many of the lines as there is room for; how many are left out is said in the last one."""
+    if len(workflows) <= room:
+        yield from workflows
+        return
+    yield from workflows[: room - 1]
+    yield Text(f"… and {len(workflows) - room + 1} workflows more", "dim")
+
+
+def _summary(reading: Reading) -> str:
+    groups = reading.groups
+    received = [group.received_per_s for group in groups if group.received_per_s is not None]
+    delivered = [one.delivered_per_s for one in reading.workflows if one.delivered_per_s is not None]
+    parts = (
+        f"received {rate(sum(received) if received else None)}/s",
+        f"delivered {rate(sum(delivered) if delivered else None)}/s",
+        f"open {short(sum(group.open_events for group in groups))} ({size(sum(group.open_bytes for group in groups))})",
+        f"lag {_total_lag(groups)}",
+    )
+    paused = sum(group.partitions_paused for group in groups)
+    return "  ".join(parts) + (f"  paused {paused}" if paused else "")
+
+
+def _total_lag(groups: Sequence[GroupReading]) -> str:
+    """What is known of it, `+?` where there is more; `?`: nothing is known."""
+    known = [group.lag for group in groups if group.lag is not None]
+    unknown = "?" if len(known) < len(groups) else ""
+    return f"{short(sum(known))}{'+' if unknown else ''}{unknown}" if known else "?"
+
+
+def _layout(reading: Reading, width: int) -> tuple[list[Column], int, int]:
+    """(columns, width of the names, width of the trends or 0)."""
+    names = max(len("workflow"), name_width(reading.workflows, NARROW_NAME if width < WIDE else WIDE_NAME))
+    columns = chosen([column for column in COLUMNS if column.rank < FURTHER], width - names)
+    if _left(columns, names, width) >= TREND_LEAST:
+        columns = chosen(COLUMNS, width - names - TREND_LEAST - 2)
+    left = _left(columns, names, width)
+    return columns, names, min(TREND_MOST, left) if left >= TREND_LEAST else 0
+
+
+def _left(columns: Sequence[Column], names: int, width: int) -> int:
+    return width - names - sum(column.width + 1 for column in columns) - 2
+
+
+def _alarms(reading: Reading) -> Iterator[Text]:
+    """One line of what is never well, when there is any of it."""
+    groups = reading.groups
+    counts = {
+        "partitions halted: records that were to be read are gone": sum(group.partitions_halted for group in groups),
+        "partitions held: their records are no valid events": sum(group.partitions_held for group in groups),
+        "records lost before they were read": sum(group.records_lost for group in groups),
+        "commits refused": sum(group.commits_failed for group in groups),
+        "dead letters not written": reading.letters_failed,
+        "reloads refused": reading.reloads_failed,
+    }
+    told = [f"{short(count)} {what}" for what, count in counts.items() if count]
+    if told:
+        yield Text("  ".join(told), "bold red")
+
+
+def _partitions(reading: Reading, width: int, room: int) -> Iterator[Text]:
+    """A line of titles and at most `room` more: the partitions that lag most, side by side where the width allows."""
+    extra = (len(reading.groups) > 1, reading.workers > 0)
+    if not reading.partitions:
+        return
+    found = sorted(reading.partitions, key=lambda one: (-(one.lag or 0), one.group, one.topic, one.partition))
+    title = _cells(("partition", "lag", "done/s", "committed", "group", "worker"), extra)
+    blocks = max(1, width // len(title))
+    shown = found[: room * blocks] if len(found) <= room * blocks else found[: max(0, room - 1) * blocks]
+    rows = -(-len(shown) // blocks)
+    yield Text(title * min(blocks, max(1, len(shown))), "bold")
+    for row in range(rows):
+        line = Text()
+        for one in shown[row::rows]:
+            line.append(_partition(one, extra), "yellow" if one.lag else "")
+        yield line
+    if len(found) > len(shown):
+        yield Text(f"… and {len(found) - len(shown)} partitions with less lag", "dim")
+
+
+def _partition(one: PartitionReading, extra: tuple[bool, bool]) -> str:
+    committed = "-" if one.committed is None else str(one.committed)
+    place = f"{one.topic}:{one.partition}"
+    return _cells(
+        (
+            place,
+            "?" if one.lag is None else short(one.lag),
+            rate(one.committed_per_s),
+            committed,
+            one.group,
+            one.worker,
+        ),
+        extra,
+    )
+
+
+def _cells(texts: tuple[str, str, str, str, str, str], extra: tuple[bool, bool]) -> str:
+    """One partition's cells; the last two, group and worker, where there are several."""
+    place, lag, per_s, committed, group, worker = texts
+    text = f"{_fitted(place, 17).ljust(17)} {lag:>7} {per_s:>6} {committed:>10}"
+    text += f" {_fitted(group, 14):>14}" * extra[0] + f" {printable(worker):>6}" * extra[1]
+    return text + "   "
+
+
+def _fitted(text: str, width: int) -> str:
+    """The end of a name tells it from others more often than its beginning."""
+    text = printable(text)
+    return text if len(text) <= width else "…" + text[len(text) - width + 1 :]

@@ -1,1 +1,0 @@
-"""Spans of deliveries and attempts, sent to an OpenTelemetry collector; needs the extra `tray-stream[otel]`."""

@@ -1,1 +1,0 @@
-"""The HTTP edge: sends requests to workflows and says what came back."""

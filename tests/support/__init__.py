@@ -1,0 +1,1 @@
+"""What tests of several areas share: brokers, proxies, a checker, and the simulation."""
