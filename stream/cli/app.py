@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from stream.audience.command import audience_app, trait_app
-from stream.cli.held import held_app
 from stream.cli.views import EXPLAIN_HELP, TOP_HELP, explain, top
 from stream.console import options
 from stream.dead_letters.command import dead_letters_app
+from stream.held.command import held_app
 from stream.offsets.command import offsets_app
 from stream.replay.command import REPLAY_HELP, replay
 from stream.settings.needs import Needs

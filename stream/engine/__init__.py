@@ -1,1 +1,1 @@
-"""The engine of one consumer group: from polled records to committed offsets, through the ports of stream.core."""
+"""The engine of one consumer group: from polled records to committed offsets, through the ports of stream.model."""

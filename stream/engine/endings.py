@@ -13,10 +13,10 @@ from stream.engine.partition import Delivery, Phase, Tenure
 from stream.engine.workflow import Line
 from stream.model.attempts import Answer
 from stream.model.events import DeadLetter, FilterReason, Reason, Settlement
+from stream.model.held import Hold
 from stream.model.policies import DeadLetterPolicy
 from stream.model.ports import Journal, Scheduler
 from stream.model.records import Record
-from stream.rules.held import Hold
 from stream.rules.listener import DeliveryListener
 from stream.rules.quoted import without_quotes
 

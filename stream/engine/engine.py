@@ -25,12 +25,12 @@ from stream.engine.reload import Reconfiguration
 from stream.engine.restored import restore
 from stream.engine.workflow import Line
 from stream.model.commit_map import name_hash
+from stream.model.held import GroupHeld
 from stream.model.policies import EnginePolicy
 from stream.model.ports import DeadLetters, Journal, OnDrained, Scheduler, Sender, Source, Validator
 from stream.model.records import RecordBatch, TopicPartition
 from stream.model.source import CommitOffset, CommitResult, Contact, DataLoss, StartedPartition
 from stream.model.statistics import EngineStats
-from stream.rules.held import GroupHeld
 from stream.rules.listener import DeliveryListener, Spans
 
 

@@ -7,7 +7,7 @@ from itertools import islice
 
 from stream.engine.partition import Tenure
 from stream.engine.workflow import Line
-from stream.rules.held import MOST_LISTED, GroupHeld, HeldEvent
+from stream.model.held import MOST_LISTED, GroupHeld, HeldEvent
 
 
 def group_held(group: str, lines: Sequence[Line], tenures: Collection[Tenure]) -> GroupHeld:

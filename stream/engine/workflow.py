@@ -9,10 +9,10 @@ from stream.engine.dispatcher import Dispatcher, lane_of
 from stream.engine.pacing import Pace
 from stream.engine.partition import Delivery, Tenure
 from stream.model.events import Event
+from stream.model.held import Hold
 from stream.model.policies import EnginePolicy, WorkflowPolicy
 from stream.model.ports import Build, Cancel, Clock, Sender
 from stream.model.statistics import WorkflowStats
-from stream.rules.held import Hold
 from stream.rules.listener import Spans
 from stream.rules.request import RequestBuilder
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from stream.cli.own_endpoint import own_endpoint
+from stream.console.own_endpoint import own_endpoint
 from stream.model.errors import ConfigError, StreamError
 from stream.settings.model import Settings
 from stream.top.fetch import endpoint

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from threading import Lock
 
+from stream.model.held import GroupHeld, Json, held_json
 from stream.model.ports import Clock
-from stream.rules.held import GroupHeld, Json, held_json
 from stream.runtime.engine_run import EngineRun
 
 ANSWER_WITHIN_S = 1.0

@@ -1,6 +1,6 @@
 """The settings: read from a file, the environment and flags, validated as a whole, and frozen.
 
-`load_settings` is the only way in; `stream.app` is the only reader.
+`load_settings` is the only way in; `stream.runtime` and the commands read what it returns.
 """
 
 from stream.settings.load import Loaded, load_settings

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from stream.model.held import Json
 from stream.model.ports import Clock
-from stream.rules.held import Json
 from stream.telemetry.health import Health
 
 

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from stream.model.errors import ConfigError, Problem
+from stream.model.held import Json
 from stream.model.ports import Clock, Journal
-from stream.rules.held import Json
 from stream.telemetry.exposed import Exposed
 
 MAX_CONNECTIONS = 32

@@ -11,8 +11,8 @@ from pathlib import Path
 import typer
 from rich.live import Live
 
-from stream.cli.own_endpoint import own_endpoint
 from stream.console.output import print_json, standard_output
+from stream.console.own_endpoint import own_endpoint
 from stream.model.durations import parse_duration
 from stream.model.errors import ConfigError, Problem, StreamError
 from stream.model.timeparse import format_time

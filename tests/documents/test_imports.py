@@ -28,10 +28,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "offsets": {*BELOW_COMMANDS, "replay", "top"},
     "explain": {*BELOW_COMMANDS, "dead_letters"},
     "top": BELOW_COMMANDS,
+    "held": {*BELOW_COMMANDS, "top"},
     "audience": BELOW_COMMANDS,
     "demo": {*BELOW_COMMANDS, "run"},
     "cli": {
-        *("run", "check", "replay", "dead_letters", "offsets", "explain", "top", "audience", "demo"),
+        *("run", "check", "replay", "dead_letters", "offsets", "explain", "held", "top", "audience", "demo"),
         *("console", "model", "settings", "runtime"),
     },
     "start_signals": set(),

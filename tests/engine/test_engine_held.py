@@ -8,10 +8,10 @@ from support.engine_world import GROUP, EngineWorld
 from support.scripted_workflow import statuses
 
 from stream.model.events import Reason
+from stream.model.held import MOST_LISTED, GroupHeld, HeldEvent, held_json, merged
 from stream.model.policies import DeadLetterPolicy, EnginePolicy, WorkflowPolicy
 from stream.model.records import Place
 from stream.model.timeparse import format_wall
-from stream.rules.held import MOST_LISTED, GroupHeld, HeldEvent, held_json, merged
 from stream.rules.retry import RetryPolicy
 
 HOLDING = WorkflowPolicy("orders", ordering="none", on_failure="hold")

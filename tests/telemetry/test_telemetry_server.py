@@ -14,7 +14,7 @@ from assertions import HANG_S
 from prometheus_client import CollectorRegistry, Gauge
 
 from stream.model.errors import ConfigError
-from stream.rules.held import Json
+from stream.model.held import Json
 from stream.telemetry.exposed import Exposed, ExposedProcess
 from stream.telemetry.health import Health
 from stream.telemetry.server import MAX_CONNECTIONS, MAX_REQUEST_BYTES, TelemetryServer

@@ -10,9 +10,9 @@ from concurrent.futures import TimeoutError as NoAnswerError
 from prometheus_client import generate_latest
 
 from stream import __version__
+from stream.model.held import Json
+from stream.model.held import merged as merged_held
 from stream.model.statistics import EngineStats
-from stream.rules.held import Json
-from stream.rules.held import merged as merged_held
 from stream.runtime.supervisor.exposition import merged
 from stream.runtime.supervisor.messages import Ask
 from stream.runtime.supervisor.supervisor import FRESH_WITHIN_S, Supervisor

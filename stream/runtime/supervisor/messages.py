@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from stream.model.errors import Problem
-from stream.rules.held import Json
+from stream.model.held import Json
 from stream.runtime.processor import RunOptions
 from stream.runtime.remaining import Remaining
 from stream.runtime.start import Start

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from stream.rules.held import Json
+from stream.model.held import Json
 from stream.runtime.supervisor.exits import KEPT_FROM_STARTING, Backoff
 from stream.runtime.supervisor.life import Life, Spawn
 from stream.runtime.supervisor.messages import Ask, Order, Report, Task

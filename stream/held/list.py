@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from stream.cli.own_endpoint import own_endpoint
 from stream.console import options
 from stream.console.output import cell, print_json, print_table, standard_output
+from stream.console.own_endpoint import own_endpoint
 from stream.model.errors import ConfigError, Problem, StreamError
 from stream.model.records import Place
 from stream.settings.keys import nearest

@@ -49,7 +49,7 @@ def list_held(
     config: options.Config = None,
 ) -> None:
     """What is held."""
-    from stream.cli.held_list import run_list
+    from stream.held.list import run_list
 
     given = options.Given(config=config, bootstrap_servers=None, topic=None, group_id=None)
     run_list(given, frozenset(workflow or ()), url or [], give_up=give_up, as_json=as_json)

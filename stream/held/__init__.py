@@ -1,0 +1,1 @@
+"""`held`: what is held by a running processor, and the lines that give it up."""
