@@ -38,9 +38,13 @@ again and applies workflows, secrets, filters, limits and retries to what runs; 
 
 DEMO_HELP = """The main job on this machine alone: an embedded broker, sample events, three local workflows.
 
-Example:
+Examples:
 
   tray-stream demo
+
+  tray-stream demo --keep --listen 127.0.0.1:9500
+
+With --keep it stays up, and says where its metrics are: watch it with tray-stream top.
 """
 
 CHECK_HELP = """Check the settings, Kafka, the topics and, with --probe, each workflow; print every finding.
@@ -145,11 +149,20 @@ def run(
 @app.command(help=DEMO_HELP)
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Stay up with a trickle of events until Ctrl-C.")] = False,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            "--listen",
+            metavar="HOST:PORT",
+            help="Address of its metrics. With --keep: 127.0.0.1:9464, or a free port where that is taken.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """The main job on this machine alone."""
     from stream.demo.command import run_demo
 
-    run_demo(keep)
+    run_demo(keep, listen)
 
 
 @app.command(help=CHECK_HELP)

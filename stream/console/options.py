@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import os
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDict
 
 import typer
 from typer.core import TyperGroup
@@ -89,6 +90,10 @@ def load(
 class Commands(TyperGroup):
     """The tree of commands. Where one of them cannot reach Kafka, the reason is looked for and said."""
 
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        _fold_help(self)
+
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # typer's own click has no public name
         """Run the command that the arguments name."""
         try:
@@ -100,12 +105,28 @@ class Commands(TyperGroup):
             raise UnreachableError(error.doing, _cause(settings)) from error
 
 
+def _fold_help(command: Any) -> None:
+    """Join the lines of each paragraph: the terminal's width breaks them. Indented lines, the examples, stay."""
+    paragraphs = inspect.cleandoc(command.help or "").split("\n\n")
+    command.help = "\n\n".join(one if one.startswith(" ") else " ".join(one.split("\n")) for one in paragraphs)
+    for inner in getattr(command, "commands", {}).values():
+        _fold_help(inner)
+
+
 def _cause(settings: Settings) -> str:
     from stream.kafka.client_config import common_config
     from stream.kafka.diagnosis import diagnose
     from stream.runtime.policies import kafka_policy
 
     return diagnose(common_config(kafka_policy(settings, logger=SILENT)))
+
+
+def read_offset(text: str) -> int:
+    """An offset, with separators between the thousands or without."""
+    digits = text.replace(",", "").replace("_", "")
+    if not (digits.isascii() and digits.isdecimal()):
+        raise typer.BadParameter(f"{text!r} is not an offset.")
+    return int(digits)
 
 
 def require_one(name: str, given: bool, other: str, other_given: bool) -> None:

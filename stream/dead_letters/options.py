@@ -83,6 +83,8 @@ def read_groupings(by: str) -> list[str]:
     if unknown or not words:
         what = f"{unknown[0]!r} is nothing to count by." if unknown else "is empty."
         raise ConfigError([Problem("--by", what, f"There are: {', '.join(GROUPINGS)}.")])
+    if "event" in words:  # a row is one event then: whose, and why, says more than the place alone
+        words += [word for word in ("workflow", "reason") if word not in words]
     return words
 
 
@@ -91,7 +93,8 @@ def read_place(text: str) -> Place:
     from stream.settings.places import parse_place
 
     try:
-        return Place(*parse_place(text))
+        where, colon, offset = text.rpartition(":")
+        return Place(*parse_place(f"{where}{colon}{offset.replace(',', '').replace('_', '')}"))
     except ValueError:
         raise ValueError(
             f"{text!r} names no event. Write topic:partition:offset, such as segment-events:3:41."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from stream.model.letters import Identity, Letter
 from stream.model.records import Place
 from stream.model.timeparse import format_time
 
+_NUMBER = re.compile(r"(\d+)")
 HOUR_MS = 3_600_000
 GROUPINGS = ("workflow", "reason", "status", "hour", "event")
 """What letters can be counted by."""
@@ -61,7 +63,13 @@ def count_by(letters: Iterable[Letter], groupings: Sequence[str]) -> list[Count]
     for letter in letters:
         values = tuple(value_of(letter, grouping) for grouping in groupings)
         groups.setdefault(values, []).append(letter.failed_at_ms)
-    return [Count(values, len(times), min(times), max(times)) for values, times in sorted(groups.items())]
+    counts = [Count(values, len(times), min(times), max(times)) for values, times in groups.items()]
+    return sorted(counts, key=lambda count: [_sortable(value) for value in count.values])
+
+
+def _sortable(value: str) -> list[tuple[int, int, str]]:
+    """Numbers within a text, such as the offset of a place, in the order of numbers."""
+    return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in _NUMBER.split(value)]
 
 
 def value_of(letter: Letter, grouping: str) -> str:

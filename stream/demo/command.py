@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -12,11 +13,12 @@ from stream.console.output import standard_output
 from stream.demo.report import Outcome, events_table, offsets_table, verdict, workflows_table
 from stream.demo.stage import DEAD_LETTERS, GROUP, TOPIC, WORKFLOWS, Stage, open_stage
 from stream.demo.topics import committed_offsets, end_offsets
-from stream.model.errors import StreamError
+from stream.model.errors import ConfigError, Problem, StreamError
 from stream.run.command import loop_factory
 from stream.runtime.processor import Processor, RunOptions
 from stream.telemetry.logs import configure_logs, journal
 
+HOST, USUAL_PORT = "127.0.0.1", 9464
 TIME_LIMIT_S = 60.0
 TRICKLE_EVERY_S = 1.0
 REFRESH_S = 0.1
@@ -26,26 +28,57 @@ class DemoError(StreamError):
     """The demo did not end as promised."""
 
 
-def run_demo(keep: bool) -> None:
-    """Play the demo; with `keep` go on with a trickle of events until interrupted.
+def run_demo(keep: bool, listen: str | None) -> None:
+    """Play the demo; with `keep` continue with a trickle of events until interrupted. `listen`: for its metrics.
 
     Raises:
+        ConfigError: `listen` cannot be listened on.
         DemoError: an event is not accounted for, or an offset not committed.
     """
+    address = _address(keep, listen)
     configure_logs("error")  # what its workflows do wrong is in the table
     out, progress_out = standard_output(), Console(stderr=True)
     out.print("An embedded Kafka broker, a topic of sample Segment events, and three workflows on this machine:")
     for name, what in WORKFLOWS.items():
         out.print(f"  {name:<11} {what}")
-    with open_stage("127.0.0.1:9464" if keep else "127.0.0.1:0") as stage:
+    with open_stage(address) as stage:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            processor = runner.run(_play(stage, keep, progress_out))
+            processor = runner.run(_play(stage, keep, address, progress_out))
         outcome = Outcome(
-            processor.stats, committed_offsets(stage.bootstrap, GROUP, TOPIC), end_offsets(stage.bootstrap, TOPIC)
+            processor.stats,
+            committed_offsets(stage.bootstrap, GROUP, TOPIC),
+            end_offsets(stage.bootstrap, TOPIC),
+            is_stopped=keep,
         )
     _print_outcome(outcome, out)
     if not outcome.is_good:
         raise DemoError(verdict(outcome))
+
+
+def _address(keep: bool, listen: str | None) -> str:
+    """Where it listens; a port of its own where none was named, and the usual one is taken."""
+    if listen is None:
+        usual = _free_port(HOST, USUAL_PORT if keep else 0)
+        return f"{HOST}:{usual or _free_port(HOST, 0)}"
+    host, _, port = listen.rpartition(":")
+    host = host.strip("[]")
+    if not port.isascii() or not port.isdecimal() or int(port) > 65535:
+        fix = "Write it as 127.0.0.1:9500."
+        raise ConfigError([Problem("--listen", f"{listen} is not host:port.", fix)])
+    free = _free_port(host or HOST, int(port))
+    if not free:
+        raise ConfigError([Problem("--listen", f"{listen} cannot be listened on.", "Name another port.")])
+    return f"[{host}]:{free}" if ":" in host else f"{host or HOST}:{free}"
+
+
+def _free_port(host: str, port: int) -> int:
+    """The port, or any free one for 0; 0 when it cannot be had."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.create_server((host, port), family=family) as server:
+            return int(server.getsockname()[1])
+    except (OSError, UnicodeError):
+        return 0
 
 
 def _print_outcome(outcome: Outcome, out: Console) -> None:
@@ -55,7 +88,7 @@ def _print_outcome(outcome: Outcome, out: Console) -> None:
     out.print(f"\nDead letters are in the topic {DEAD_LETTERS}. {verdict(outcome)}")
 
 
-async def _play(stage: Stage, keep: bool, console: Console) -> Processor:
+async def _play(stage: Stage, keep: bool, address: str, console: Console) -> Processor:
     processor = Processor(stage.settings, journal(), RunOptions(until_end=not keep, inspect_topics=False))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -63,7 +96,8 @@ async def _play(stage: Stage, keep: bool, console: Console) -> Processor:
     total = sum(end_offsets(stage.bootstrap, TOPIC).values())
     tasks = [asyncio.create_task(_show_progress(processor, total, console))]
     if keep:
-        console.print("Ctrl-C ends it. Metrics: http://127.0.0.1:9464/metrics")
+        console.print(f"Ctrl-C ends it. Metrics: http://{address}/metrics, to be watched with:")
+        console.print(f"  tray-stream top --url {address}")
         tasks.append(asyncio.create_task(_trickle(stage)))
     try:
         async with asyncio.timeout(None if keep else TIME_LIMIT_S):

@@ -17,6 +17,8 @@ class Outcome:
     stats: EngineStats
     committed: Mapping[int, int | None]
     ends: Mapping[int, int]
+    is_stopped: bool = False
+    """It was stopped while events still came: the last of them are left for the next start."""
 
     @property
     def identity_holds(self) -> bool:
@@ -32,7 +34,7 @@ class Outcome:
     @property
     def is_good(self) -> bool:
         """Nothing was lost and nothing is left."""
-        return self.identity_holds and self.all_committed
+        return self.identity_holds and (self.all_committed or self.is_stopped)
 
 
 def events_table(outcome: Outcome) -> Table:
@@ -71,6 +73,8 @@ def offsets_table(outcome: Outcome) -> Table:
 
 def verdict(outcome: Outcome) -> str:
     """One sentence on whether the promise was kept."""
+    if outcome.is_good and not outcome.all_committed:
+        return "Every event received is accounted for; the rest would be read at the next start."
     if outcome.is_good:
         return "Every event is accounted for and every offset is committed."
     if not outcome.identity_holds:

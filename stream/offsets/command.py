@@ -101,7 +101,10 @@ def reset(
     to_latest: Annotated[bool, typer.Option("--to-latest", help="To the end.")] = False,
     to_current: Annotated[bool, typer.Option("--to-current", help="To what is committed.")] = False,
     to_offset: Annotated[
-        int | None, typer.Option("--to-offset", min=0, help="To this offset.", show_default=False)
+        int | None,
+        typer.Option(
+            "--to-offset", metavar="OFFSET", parser=options.read_offset, help="To this offset.", show_default=False
+        ),
     ] = None,
     to_datetime: Annotated[
         str | None,

@@ -25,11 +25,19 @@ def run_migrate(given: options.Given, to: str, *, execute: bool, as_json: bool) 
         print_json({"dry_run": not execute, "offsets": _rows(migration)})
     else:
         print_migration(migration)
-    if execute:
+    if execute and migration.write:
         execute_migration(migration, groups)
         typer.echo(f"Written. Deleted: {', '.join(migration.forget)}.", err=True)
+        typer.echo(_next_step(settings.isolation, to), err=True)
     elif migration.write:
         typer.echo("Nothing was written. Add --execute to write it.", err=True)
+
+
+def _next_step(isolation: str, to: str) -> str:
+    """What is still to be done: a start with the other layout would begin anew."""
+    if isolation == to:
+        return f'Next: start the processor; its settings have isolation = "{to}" already.'
+    return f'Next: set isolation = "{to}" in the settings, then start the processor.'
 
 
 def _rows(migration: Migration) -> list[dict[str, object]]:

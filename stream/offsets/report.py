@@ -132,9 +132,14 @@ def _partitions_table(partitions: Sequence[PartitionStanding], now_ms: int) -> T
     for one in partitions:
         progress, oldest = one.progress, one.oldest
         age = _span(now_ms - oldest.timestamp_ms) if oldest and oldest.timestamp_ms >= 0 else NONE
-        numbers = (progress.committed if progress else None, one.end, progress.lag if progress else None, _left(one))
         member = f"{one.member.client_id} {one.member.host.lstrip('/')}" if one.member else NONE
-        cells = [_number(number) for number in (*numbers, oldest.offset if oldest else None)]
+        cells = [
+            _offset(progress.committed if progress else None),
+            _offset(one.end),
+            _number(progress.lag if progress else None),
+            _number(_left(one)),
+            _offset(oldest.offset if oldest else None),
+        ]
         table.add_row(cell(one.tp.topic), str(one.tp.partition), *cells, age, cell(member))
     return table
 
@@ -194,9 +199,14 @@ def print_reset(out: Console, reset: Reset) -> None:
     for group, changes in reset.changes.items():
         for change in changes:
             moves = NONE if change.committed is None else f"{change.new.offset - change.committed:+,}"
-            numbers = (_number(change.committed), _number(change.new.offset), moves)
+            numbers = (_offset(change.committed), _offset(change.new.offset), moves)
             table.add_row(cell(group), cell(change.tp.topic), str(change.tp.partition), *numbers)
     out.print(table)
+
+
+def _offset(offset: int | None) -> str:
+    """As other commands take it: without separators."""
+    return NONE if offset is None else str(offset)
 
 
 def _number(number: int | None) -> str:

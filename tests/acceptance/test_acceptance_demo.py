@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+import signal
+import socket
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
-from acceptance_support import call
+from acceptance_support import Program, call, wait_until
 
 pytestmark = pytest.mark.acceptance
 
@@ -28,3 +32,35 @@ def test_the_demo_ends_by_itself(tmp_path: Path) -> None:
     assert any(row.startswith("orders ") for row in rows)
     assert ended.stdout.endswith("Every event is accounted for and every offset is committed.\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_demo_stays_up_beside_another_program(tmp_path: Path) -> None:
+    """Where the usual port is taken it takes a free one, and says which; a named one that is taken is refused."""
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind(("127.0.0.1", 9464))
+            taken.listen()
+        except OSError:
+            pass  # another program has it, which serves as well
+        with Program(tmp_path, "demo", "--keep") as demo:
+            found = re.search(r"tray-stream top --url 127\.0\.0\.1:(\d+)", demo.line("tray-stream top --url"))
+            assert found is not None
+            port = int(found[1])
+            assert port != 9464
+            wait_until(lambda: _answers(port), "its metrics are served")
+            refused = call(tmp_path, "demo", "--keep", "--listen", f"127.0.0.1:{port}")
+            assert (refused.returncode, refused.stderr) == (
+                2,
+                f"Error: --listen: 127.0.0.1:{port} cannot be listened on. Name another port.\n",
+            )
+            demo.signal(signal.SIGTERM)
+            assert demo.wait() == 0
+
+
+def _answers(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            return b"tray_build_info" in answer.read()
+    except OSError:
+        return False

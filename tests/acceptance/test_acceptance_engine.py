@@ -175,7 +175,9 @@ def test_migrating_between_the_layouts(scene: Scene) -> None:
         f"{scene.group}.orders",
         f"{scene.group}.audit",
     }
-    assert call(scene.directory, "offsets", "migrate", "--to", "workflow", "--execute").returncode == 0
+    migrated = call(scene.directory, "offsets", "migrate", "--to", "workflow", "--execute")
+    assert migrated.returncode == 0
+    assert 'Next: set isolation = "workflow" in the settings, then start' in migrated.stderr
     counts = scene.receiver.count("/orders"), scene.receiver.count("/audit")
     scene.receiver.script("/audit", 200)
     with Program(scene.directory, "run", "--until-end", env=ISOLATED) as program:

@@ -8,6 +8,7 @@ from itertools import count
 import pytest
 
 from stream.dead_letters.index import LetterBook
+from stream.dead_letters.options import read_groupings
 from stream.dead_letters.query import GROUPINGS, Choice, Count, count_by, of_deployment
 from stream.dead_letters.report import letter_json, list_json
 from stream.model.letters import Identity, Letter, Marker, event_record, marker_headers, read_letter
@@ -259,6 +260,23 @@ def test_letters_are_counted() -> None:
     assert [c.values for c in count_by(letters, ["hour"])] == [("2026-11-24T10:00:00Z",), ("2026-11-24T11:00:00Z",)]
     assert [c.values for c in count_by(letters, ["event"])] == [("events:1:7",), ("events:1:8",)]
     assert count_by(letters, []) == [Count((), 2, AT_MS, later_ms)]
+
+
+def test_letters_by_event_are_in_the_order_of_offsets() -> None:
+    """Offsets and partitions are numbers: 9 comes before 10."""
+    places = [(10, 2), (2, 9), (2, 10), (2, 100)]
+    book = book_of(*(letter_record(ORDERS._replace(partition=p, offset=o)) for p, o in places))
+    found = [count.values[0] for count in count_by(book.open_letters(), ["event"])]
+    assert found == ["events:2:9", "events:2:10", "events:2:100", "events:10:2"]
+
+
+@pytest.mark.parametrize(
+    ("by", "groupings"),
+    [("event", ["event", "workflow", "reason"]), ("reason,event", ["reason", "event", "workflow"]), ("hour", ["hour"])],
+)
+def test_a_row_for_each_event_says_whose_and_why(by: str, groupings: list[str]) -> None:
+    """Workflow and reason are columns wherever the event is one."""
+    assert read_groupings(by) == groupings
 
 
 OLD_TOPIC, NEW_TOPIC = ORDERS._replace(topic_id="old-id"), ORDERS._replace(topic_id="new-id")

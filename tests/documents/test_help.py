@@ -6,11 +6,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
+from assertions import filled
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from stream.cli.app import app
 
@@ -32,6 +35,21 @@ def test_every_command_has_an_example(path: tuple[str, ...], text: str) -> None:
     """One line at least that begins with the command itself, or pipes into it."""
     assert "Example" in text
     assert f"tray-stream {' '.join(path)}" in text
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_paragraphs_are_wrapped_once(width: int) -> None:
+    """Wherever a line of a command's help ends within a paragraph, its next word would not have fitted."""
+    ragged = []
+    for path, text in filled(commands(get_command(app))):
+        prose = " ".join(one for one in text.split("\n\n") if not one.startswith(" "))
+        shown = CliRunner(env={"COLUMNS": str(width), "TERM": "dumb"}).invoke(app, [*path, "--help"])
+        lines = [line.strip() for line in shown.stdout.partition("╭")[0].splitlines()]
+        for line, following in pairwise(lines):
+            room = width - 2 - len(line)
+            if line and following and f"{line} {following}" in prose and len(following.split()[0]) + 1 <= room - 1:
+                ragged.append((" ".join(path), line))
+    assert ragged == []
 
 
 @pytest.mark.parametrize(
