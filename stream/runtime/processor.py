@@ -21,7 +21,7 @@ from stream.runtime.garbage import collect_now_and_then
 from stream.runtime.held_now import HeldNow
 from stream.runtime.loop_faults import fail_on_loop_faults
 from stream.runtime.policies import Layout, kafka_policy, layouts
-from stream.runtime.reload import EnginePlan, Plan, changed_keys, in_force, plan_engines
+from stream.runtime.reload import EnginePlan, Plan, changed_files, changed_keys, in_force, plan_engines
 from stream.runtime.remaining import Remaining
 from stream.runtime.senders import Way
 from stream.runtime.start import Asker, Start, ask_kafka, unless_stopped
@@ -41,6 +41,10 @@ from stream.telemetry.trace import TraceFile
 
 BEAT_EVERY_S = 1.0
 LOOP = "the event loop"
+SAME_FILE = (
+    "If the file was changed: a single file that is mounted into a container (Kubernetes subPath, docker -v FILE) "
+    "stays what it was at the start. Mount its directory."
+)
 
 
 @dataclass(frozen=True)
@@ -72,13 +76,13 @@ class Processor:
     def __post_init__(self) -> None:
         HIDDEN.add(hidden_texts(self.settings))
         require_known(self.settings, self.options.only)
-        planned = self._engines_for(self.settings)  # a file that cannot be used ends the start at once
+        self._planned = self._engines_for(self.settings)  # a file that cannot be used ends the start at once
         topics = [topic for topic in self.settings.kafka.topics if not topic.startswith("^")]
         self.all_stats: list[EngineStats] = []
         self.health = Health(SystemClock())
         self._engines = Engines(self.all_stats, topics, self._open)
         self._engines.on_closed = lambda group: self.health.forget(_owner_name(group))
-        self._engines.match_stats(planned)
+        self._engines.match_stats(self._planned)
         self._contact = ProcessContact(self.all_stats, self.journal)
         self._logger = librdkafka_logger(self.journal, self._contact.outage)
         self._kafka = kafka_policy(self.settings, logger=self._logger)
@@ -136,18 +140,23 @@ class Processor:
     def _plan(self, fresh: Settings) -> Plan:
         require_known(fresh, self.options.only)
         settings = in_force(self.settings, fresh)
-        return Plan(settings, self._engines_for(settings), changed_keys(self.settings, fresh))
+        engines = self._engines_for(settings)
+        changed = (*changed_keys(self.settings, settings), *changed_files(self._planned, engines))
+        return Plan(settings, engines, changed, waiting=changed_keys(settings, fresh))
 
     def _apply(self, plan: Plan) -> None:
         HIDDEN.add(hidden_texts(plan.settings))
-        self.settings = plan.settings
+        self.settings, self._planned = plan.settings, plan.engines
         if self._answer is None:
             self._engines.match_stats(plan.engines)
         else:
             self._engines.apply(plan.settings, plan.engines)
         self.stats.config_reloads["ok"] += 1
         names = " ".join(workflow.name for layout, _ in plan.engines for workflow in layout.workflows)
-        self.journal.info("The settings were reloaded.", workflows=names)
+        if plan.changed or plan.waiting:
+            self.journal.info("The settings were reloaded.", workflows=names, changed=", ".join(plan.changed) or "none")
+        else:
+            self.journal.info("The settings were reloaded; nothing has changed.", workflows=names, hint=SAME_FILE)
         if plan.waiting:
             self.journal.warning(
                 "Some settings have changed that are read at start only; they need a restart and change nothing now.",

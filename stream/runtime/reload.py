@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from stream.runtime.policies import Layout, engine_policy
 from stream.runtime.senders import Way, ways_to
-from stream.settings.keys import fields_by_key
 from stream.settings.model import Settings
 from stream.settings.section import Section
+from stream.settings.workflow import Workflow
 
 AT_START_ONLY = ("isolation", "kafka", "http", "tracing", "log")
 """Keys of the settings that are read at start alone."""
 DEAD_LETTERS_AT_START_ONLY = ("enabled", "topic", "create", "retention")
-
+WORKFLOWS = "workflow"
 
 EnginePlan = tuple[tuple[Layout, tuple[Way, ...]], ...]
 """Every engine, and the ways to its workflows in their order."""
@@ -27,6 +27,8 @@ class Plan:
     settings: Settings
     """In force from now on: the new ones, where they may change, and the old ones where they may not."""
     engines: EnginePlan
+    changed: tuple[str, ...]
+    """What is different from now on, as keys of the file."""
     waiting: tuple[str, ...]
     """Changed settings that wait for a restart, as keys of the file."""
 
@@ -50,18 +52,36 @@ def plan_engines(settings: Settings, layouts: Sequence[Layout]) -> EnginePlan:
 
 
 def changed_keys(old: Settings, new: Settings) -> tuple[str, ...]:
-    """Settings that differ and wait for a restart."""
-    sections = {key: (getattr(old, key), getattr(new, key)) for key in AT_START_ONLY}
-    found = [key for name, (before, after) in sections.items() for key in _differences(name, before, after)]
-    letters = _differences("dead_letter", old.dead_letter, new.dead_letter)
-    return *found, *(key for key in letters if key.partition(".")[2] in DEAD_LETTERS_AT_START_ONLY)
+    """Settings that differ, as keys of the file, never with their values; workflows are told apart by their names."""
+    return tuple(_differences("", old, new))
 
 
-def _differences(name: str, before: object, after: object) -> Iterator[str]:
-    if isinstance(before, Section):
-        for key, field in fields_by_key(type(before)).items():
-            attribute = key if hasattr(before, key) else f"{key}_"
-            if getattr(before, attribute) != getattr(after, attribute):
-                yield f"{name}.{field.alias or key}"
-    elif before != after:
-        yield name
+def changed_files(old: EnginePlan, new: EnginePlan) -> tuple[str, ...]:
+    """Workflows whose TLS files hold something else than before."""
+    before = {way.workflow: way.files for _, ways in old for way in ways}
+    after = {way.workflow: way.files for _, ways in new for way in ways}
+    changed = [name for name, files in after.items() if before.get(name, files) != files]
+    return tuple(f"workflow[{name}] (what its TLS files hold)" for name in changed)
+
+
+def _differences(at: str, before: object, after: object) -> Iterator[str]:
+    if before == after:
+        return
+    if isinstance(before, Section) and type(before) is type(after):
+        for name, field in type(before).model_fields.items():
+            key = f"{at}.{field.alias or name}".lstrip(".")
+            yield from _differences(key, getattr(before, name), getattr(after, name))
+    elif at == WORKFLOWS and isinstance(before, tuple) and isinstance(after, tuple):
+        yield from _workflow_differences(before, after)
+    else:
+        yield at
+
+
+def _workflow_differences(before: tuple[Workflow, ...], after: tuple[Workflow, ...]) -> Iterator[str]:
+    old, new = ({workflow.name: workflow for workflow in side} for side in (before, after))
+    yield from (f"workflow[{name}] (removed)" for name in old if name not in new)
+    for name, workflow in new.items():
+        at = f"workflow[{name}]"
+        yield from _differences(at, old[name], workflow) if name in old else [f"{at} (added)"]
+    if [name for name in old if name in new] != [name for name in new if name in old]:
+        yield "workflow (the order)"

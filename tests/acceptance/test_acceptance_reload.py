@@ -144,6 +144,22 @@ def test_what_needs_a_restart_is_told_and_changes_nothing(scene: Scene) -> None:
         assert program.stop() == 0
 
 
+def test_a_reload_says_what_has_changed(scene: Scene) -> None:
+    """The settings by their keys, secrets without their values; that nothing has, and why that may be so."""
+    path = scene.configure(scene.workflow("orders", shared_secret="first-secret"))
+    with scene.start() as program:
+        program.line("Starting.")
+        path.write_text(path.read_text().replace("first-secret", "second-secret"))
+        program.signal(signal.SIGHUP)
+        line = program.line("The settings were reloaded.")
+        assert "changed=workflow[orders].shared_secret" in line
+        program.signal(signal.SIGHUP)
+        line = program.line("The settings were reloaded; nothing has changed.")
+        assert "subPath" in line
+        assert program.stop() == 0
+        assert "-secret" not in program.log
+
+
 def test_warnings_are_told_at_a_reload(scene: Scene) -> None:
     """As they are at a start: what is questionable about the new file, brokers that are not verified included."""
     scene.configure(scene.workflow("orders"))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stream.runtime.reload import changed_keys, in_force
+from support.authority import Authority
+
+from stream.runtime.policies import layouts
+from stream.runtime.reload import changed_files, changed_keys, in_force, plan_engines
 from stream.settings import load_settings
 from stream.settings.model import Settings
 
@@ -68,13 +71,53 @@ def test_what_may_change_is_taken_and_the_rest_stays(tmp_path: Path) -> None:
 def test_what_waits_for_a_restart_is_named(tmp_path: Path) -> None:
     """By the file's keys; what is taken at once is not among them."""
     old, new = settings_of(tmp_path, BASE), settings_of(tmp_path, OTHER)
-    assert changed_keys(old, new) == (
+    assert changed_keys(in_force(old, new), new) == (
         "isolation",
         "kafka.topics",
         "kafka.drain_timeout",
         "kafka.options",
+        "dead_letter.topic",
         "http.listen",
         "log.level",
-        "dead_letter.topic",
     )
     assert changed_keys(old, old) == ()
+
+
+def test_what_is_taken_is_named(tmp_path: Path) -> None:
+    """By the file's keys, workflows by their names; what waits for a restart is not among them."""
+    old, new = settings_of(tmp_path, BASE), settings_of(tmp_path, OTHER)
+    assert changed_keys(old, in_force(old, new)) == (
+        "destination.integration_name",
+        "destination.shared_secret",
+        "workflow[orders] (removed)",
+        "workflow[audit] (added)",
+        "retry.for",
+        "validation.mode",
+        "gate.failures",
+        "dead_letter.max_consecutive",
+        "limits.max_open_events",
+        "egress.public_only",
+    )
+
+
+def test_a_workflow_is_followed_by_its_name(tmp_path: Path) -> None:
+    """Wherever it stands; a secret is named and not shown."""
+    second = '[[workflow]]\nname = "audit"\nurl = "https://hooks.example.com/2"\n'
+    secret = 'shared_secret = "s3cret"\nheaders = { authorization = "Bearer s3cret" }\n'
+    old, new = settings_of(tmp_path, BASE + second), settings_of(tmp_path, BASE + second + secret)
+    changed = changed_keys(old, new)
+    assert changed == ("workflow[audit].headers", "workflow[audit].shared_secret")
+    moved = new.model_copy(update={"workflows": tuple(reversed(new.workflows))})
+    assert changed_keys(new, moved) == ("workflow (the order)",)
+
+
+def test_a_tls_file_that_holds_something_else_is_a_change(tmp_path: Path) -> None:
+    """Its path is the same, and so are the settings."""
+    ca_file, authority = tmp_path / "ca.pem", Authority(tmp_path / "authority").certificate.read_bytes()
+    ca_file.write_bytes(authority)
+    settings = settings_of(tmp_path, f'{BASE}ca_file = "{ca_file}"\n')
+    before = plan_engines(settings, layouts(settings))
+    assert changed_files(before, plan_engines(settings, layouts(settings))) == ()
+    ca_file.write_bytes(2 * authority)
+    after = plan_engines(settings, layouts(settings))
+    assert changed_files(before, after) == ("workflow[orders] (what its TLS files hold)",)
