@@ -24,7 +24,7 @@ from support.trace import read_trace
 from stream.demo.arrival import Arrival
 from stream.demo.behaviours import slow
 from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker
+from stream.demo.topics import Broker, committed_offsets
 
 RELOADS = 20
 
@@ -203,6 +203,11 @@ def test_with_groups_of_their_own_engines_begin_and_end(scene: Scene) -> None:
     configure("first", "second")
     with scene.start("--trace", "run.trace") as program:
         _deliver(scene, range(4), "/first", "/second")
+        second = f"{scene.group}.second"
+        wait_until(
+            lambda: committed_offsets(scene.broker.bootstrap, second, scene.topic) == scene.ends(),
+            "the added group is not the first one to commit on the topic",
+        )
         configure("second", "third")
         program.signal(signal.SIGHUP)
         wait_until(lambda: f'group="{scene.group}.first"' not in program.metrics().text, "the removed engine has ended")
