@@ -9,16 +9,17 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "stream"
 EDGES = {"kafka", "http", "telemetry", "validation"}
-BELOW_COMMANDS = {"model", "rules", "engine", "settings", "runtime", "console", *EDGES}
+BELOW_COMMANDS = {"model", "rules", "fql", "engine", "settings", "runtime", "console", *EDGES}
 MAY_IMPORT: dict[str, set[str]] = {
     "model": set(),
-    "rules": {"model"},
+    "fql": set(),
+    "rules": {"model", "fql"},
     "engine": {"model", "rules"},
     "kafka": {"model"},
     "http": {"model"},
     "validation": {"model"},
     "telemetry": {"model", "rules"},
-    "settings": {"model", "rules"},
+    "settings": {"model", "rules", "fql"},
     "runtime": {"model", "rules", "engine", "settings", *EDGES},
     "console": {"model", "settings", "telemetry", "runtime", "kafka"},
     "run": {*BELOW_COMMANDS, "start_signals"},
@@ -81,7 +82,7 @@ def test_arrows() -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("package", ["model", "rules"])
+@pytest.mark.parametrize("package", ["model", "rules", "fql"])
 def test_values_and_rules_are_pure(package: str) -> None:
     """They read no clock, no randomness, no file, no network, and log nothing."""
     assert impure(package, IMPURE) == {}

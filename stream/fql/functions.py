@@ -1,0 +1,94 @@
+"""FQL's functions: those of Segment's code, and those that Segment's reference has beside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from stream.fql.glob import matcher
+from stream.fql.semver import semver
+from stream.fql.values import (
+    UNDEFINED,
+    contains,
+    double,
+    is_number,
+    is_true,
+    length,
+    lowercase,
+    to_json,
+    type_of,
+)
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_WORD = re.compile(r"\S+")
+
+
+def match(text: Any, pattern: Any) -> bool:
+    """Whether a text matches a pattern; false for what is no text. Raises EvaluationError."""
+    return text.__class__ is str and pattern.__class__ is str and matcher(pattern)(text)
+
+
+def uppercase(value: Any) -> str | None:
+    """The text in upper case; null for what is no text."""
+    return value.upper() if value.__class__ is str else None
+
+
+def snakecase(value: Any) -> str | None:
+    """The text with an underscore for each space."""
+    return value.replace(" ", "_") if value.__class__ is str else None
+
+
+def kebabcase(value: Any) -> str | None:
+    """The text with a dash for each space."""
+    return value.replace(" ", "-") if value.__class__ is str else None
+
+
+def titlecase(value: Any) -> str | None:
+    """The text with the first letter of each word in upper case."""
+    if value.__class__ is not str:
+        return None
+    return _WORD.sub(lambda word: word[0][0].upper() + word[0][1:], value)
+
+
+def to_bool(value: Any) -> bool:
+    """False for null, false, 0, an empty text and an empty list."""
+    return bool(value) if value.__class__ is list else is_true(value)
+
+
+def to_string(value: Any) -> str | None:
+    """A text as it is, anything else as JSON; null for null."""
+    if value is None or value is UNDEFINED or value.__class__ is str:
+        return value if value.__class__ is str else None
+    return to_json(value)
+
+
+def to_number(value: Any) -> float | None:
+    """A number as it is, a text that is one; null for anything else."""
+    if is_number(value):
+        return double(value)
+    if value.__class__ is str and _NUMBER.fullmatch(value):
+        return float(value)
+    return None
+
+
+OF_TSUB: dict[str, Callable[..., Any]] = {
+    "contains": contains,
+    "match": match,
+    "semver": semver,
+    "lowercase": lowercase,
+    "typeof": type_of,
+    "length": length,
+}
+"""Functions that Segment's code evaluates. It does not evaluate what is nested in them: that is a list to them."""
+
+OF_REFERENCE: dict[str, Callable[..., Any]] = {
+    "uppercase": uppercase,
+    "snakecase": snakecase,
+    "kebabcase": kebabcase,
+    "titlecase": titlecase,
+    "bool": to_bool,
+    "string": to_string,
+    "number": to_number,
+}
+"""Functions that Segment's reference describes and `tsub` does not know."""

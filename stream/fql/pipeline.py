@@ -1,0 +1,181 @@
+"""The filters of one workflow as one: whether it gets an event, and what of it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+import orjson
+
+from stream.fql.compile import Holds, compiled
+from stream.fql.errors import EvaluationError
+from stream.fql.fields import by_parent, split
+from stream.fql.transform import Groups, allow, drop, hash_fields, share_of
+from stream.fql.values import field as field_of
+from stream.fql.values import to_json
+
+Action = Literal["sample", "drop", "drop_properties", "allow_properties", "hash_properties"]
+Refusal = Literal["where", "sampled", "filter", "filter_error"]
+
+ORDER: tuple[Action, ...] = ("sample", "drop", "drop_properties", "allow_properties", "hash_properties")
+"""Segment's: whatever order the settings name them in."""
+_SAMPLED_BY = ("userId", "anonymousId", "messageId")
+_USER_IDS = ("userId", "userID")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One filter of the settings. `condition` is FQL; empty: every event."""
+
+    action: Action
+    condition: str = ""
+    percent: float = 100.0
+    path: str = ""
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FilterSet:
+    """What a workflow asks for: a statement, and filters in the order of the settings, the destination's first."""
+
+    where: str = ""
+    filters: tuple[Filter, ...] = ()
+    hash_salt: str = field(default="", repr=False)
+
+
+class Step(NamedTuple):
+    """What one filter did. `refusal` ends the event's way; `event` is what the next filter sees."""
+
+    filter: Filter | None
+    """None: the workflow's `where`."""
+    applies: bool
+    refusal: Refusal | None
+    event: dict[str, Any]
+
+
+class _Compiled(NamedTuple):
+    filter: Filter
+    holds: Holds | None
+    groups: Groups
+    names: tuple[str, ...]
+
+
+class Pipeline:
+    """A filter set, compiled."""
+
+    def __init__(self, rules: FilterSet) -> None:
+        self._where = compiled(rules.where) if rules.where else None
+        ordered = sorted(rules.filters, key=lambda each: ORDER.index(each.action))
+        self._steps = [_compile(each) for each in ordered]
+        self._salt = rules.hash_salt
+        self.changes = any(step.groups for step in self._steps)
+        """Whether a filter may change an event's body."""
+
+    def judge(self, event: dict[str, Any], type_: str, place: str) -> tuple[Refusal | None, dict[str, Any]]:
+        """Why the event is not sent, and what is sent of it: the same object where nothing changed.
+
+        `type_` is its normal type, `place` where it lies on its topic.
+        """
+        try:
+            if self._where is not None and not self._where(event):
+                return "where", event
+            for step in self._steps:
+                if step.holds is None or step.holds(event):
+                    refusal, event = self._apply(step, event, type_, place)
+                    if refusal is not None:
+                        return refusal, event
+        except (EvaluationError, RecursionError):
+            return "filter_error", event
+        return None, event
+
+    def steps(self, event: dict[str, Any], type_: str, place: str) -> Iterable[Step]:
+        """The same, step by step, up to the one that refuses."""
+        for step in ([None] if self._where is not None else []) + [*self._steps]:
+            refusal: Refusal | None = None
+            applies = False
+            try:
+                holds = self._where if step is None else step.holds
+                applies = holds is None or holds(event)
+                if step is None:
+                    refusal = None if applies else "where"
+                elif applies:
+                    refusal, event = self._apply(step, event, type_, place)
+            except (EvaluationError, RecursionError):
+                refusal = "filter_error"
+            yield Step(None if step is None else step.filter, applies, refusal, event)
+            if refusal is not None:
+                return
+
+    def _apply(
+        self, step: _Compiled, event: dict[str, Any], type_: str, place: str
+    ) -> tuple[Refusal | None, dict[str, Any]]:
+        match step.filter.action:
+            case "drop":
+                return "filter", event
+            case "sample":
+                return None if _stays(step, event, place) else "sampled", event
+            case "drop_properties":
+                return None, drop(event, _of_type(step.groups, type_))
+            case "allow_properties":
+                return None, allow(event, step.groups)
+            case "hash_properties":
+                return None, hash_fields(event, _of_type(step.groups, type_), self._salt)
+
+
+@lru_cache(256)
+def pipeline(rules: FilterSet) -> Pipeline | None:
+    """The compiled filters, the same object for equal rules; None where there are none. Raises FqlError."""
+    return Pipeline(rules) if rules.where or rules.filters else None
+
+
+def _compile(each: Filter) -> _Compiled:
+    holds = compiled(each.condition) if each.condition else None
+    return _Compiled(each, holds, by_parent(each.fields), split(each.path) if each.path else ())
+
+
+def _stays(step: _Compiled, event: dict[str, Any], place: str) -> bool:
+    share = step.filter.percent / 100
+    if share <= 0 or share >= 1:
+        return share >= 1
+    value = field_of(event, step.names) if step.names else _sampled_by(event, place)
+    return share_of(value) < share
+
+
+def _sampled_by(event: dict[str, Any], place: str) -> Any:
+    return next((event[name] for name in _SAMPLED_BY if event.get(name) not in (None, "")), place)
+
+
+def _of_type(groups: Groups, type_: str) -> Groups:
+    """A deletion spells its user's id in two ways; what is done to one is done to both."""
+    own = groups.get((), ())
+    if type_ != "delete" or not set(_USER_IDS) & set(own):
+        return groups
+    return {**groups, (): tuple(dict.fromkeys((*own, *_USER_IDS)))}
+
+
+def body_of(event: dict[str, Any]) -> bytes:
+    """A changed event as JSON without spaces.
+
+    Raises EvaluationError for one that is nested too deeply.
+    """
+    try:
+        return orjson.dumps(event)
+    except TypeError:  # integers beyond 64 bits, lone surrogates, deep nesting
+        pass
+    try:
+        text = _exact_json(event)
+    except RecursionError:
+        raise EvaluationError("the event is nested too deeply") from None
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
+
+
+def _exact_json(event: dict[str, Any]) -> str:
+    try:
+        return json.dumps(event, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except ValueError:  # a number beyond a double's range, which JavaScript writes as null
+        return to_json(event)

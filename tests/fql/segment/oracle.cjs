@@ -1,0 +1,48 @@
+// Answers questions on standard input, one JSON object a line, by Segment's own code; one answer a line.
+"use strict"
+const readline = require("node:readline")
+const { lex } = require("@segment/fql-ts")
+const { matches, transform } = require("@segment/tsub")
+
+function tokens(code) {
+  const { tokens, error } = lex(code)
+  return error ? null : tokens.map(({ type, value }) => [type, value])
+}
+
+// true or false; null where Segment's code throws.
+function verdict(ir, event) {
+  try {
+    return matches(event, { type: "fql", ir: JSON.stringify(ir) })
+  } catch (error) {
+    return null
+  }
+}
+
+function transformed(text, rules) {
+  let event = JSON.parse(text)
+  try {
+    for (const { ir, transformer } of rules) {
+      if (ir !== null && !matches(event, { type: "fql", ir: JSON.stringify(ir) })) continue
+      event = transform(event, [transformer])
+      if (event === null) return ["dropped"]
+    }
+  } catch (error) {
+    return ["threw"]
+  }
+  return ["sent", JSON.stringify(event)]
+}
+
+const answers = {
+  lex: ({ codes }) => codes.map(tokens),
+  match: ({ irs, events }) => {
+    const parsed = events.map((text) => JSON.parse(text))
+    return irs.map((ir) => parsed.map((event) => verdict(ir, event)))
+  },
+  transform: ({ cases }) => cases.map(([text, rules]) => transformed(text, rules)),
+  json: ({ texts }) => texts.map((text) => JSON.stringify(JSON.parse(text))),
+}
+
+readline.createInterface({ input: process.stdin, terminal: false }).on("line", (line) => {
+  const question = JSON.parse(line)
+  process.stdout.write(JSON.stringify(answers[question.ask](question)) + "\n")
+})
