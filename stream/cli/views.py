@@ -10,9 +10,15 @@ from stream.console import options
 
 EXPLAIN_HELP = """Say of one event what would become of it, step by step; nothing is sent.
 
+Of an event on a topic it says first what became of it at each workflow: delivered, filtered, a dead letter, held,
+waiting, or not read yet. What is held and how far is read, it asks the running processor (http.listen, or --url).
+
 Shows whether it is valid, which workflow would receive it and which rule and setting decided, the request without
 what is secret, and its lane. Of an event on a topic also how far it has come in the consumer group, and its dead
-letters: why did this event not arrive?
+letters.
+
+--message-id and --user search a range of the topics: --from and --until take what those of replay take. Several events
+are listed.
 
 Examples:
 
@@ -20,7 +26,11 @@ Examples:
 
   tail -1 events.jsonl | tray-stream explain - --body
 
-  tray-stream explain --topic segment-events --partition 3 --offset 41
+  tray-stream explain segment-events:3:41
+
+  tray-stream explain --message-id 0193b6a1-7c4e --from P3D
+
+  tray-stream explain --user user-17 --from 2026-11-24T10:00:00Z --until 2026-11-24T11:00:00Z
 
 Without --body nothing of the event is printed but its type, a track event's name, and the messageId.
 """
@@ -44,7 +54,11 @@ With --once it looks twice, an interval apart, so that there are rates. Without 
 def explain(
     file: Annotated[
         str | None,
-        typer.Argument(metavar="[FILE]", help="File with the event as JSON; - is standard input.", show_default=False),
+        typer.Argument(
+            metavar="[EVENT]",
+            help="topic:partition:offset, or a file with the event as JSON; - is standard input.",
+            show_default=False,
+        ),
     ] = None,
     line: Annotated[
         int | None,
@@ -55,11 +69,40 @@ def explain(
         int | None, typer.Option("--partition", min=0, help="Partition of the event.", show_default=False)
     ] = None,
     offset: Annotated[
-        int | None, typer.Option("--offset", min=0, help="Offset of the event.", show_default=False)
+        int | None,
+        typer.Option(
+            "--offset", metavar="OFFSET", parser=options.read_offset, help="Offset of the event.", show_default=False
+        ),
+    ] = None,
+    message_id: Annotated[
+        str | None, typer.Option("--message-id", metavar="ID", help="Find the event of this id.", show_default=False)
+    ] = None,
+    user: Annotated[
+        str | None,
+        typer.Option(
+            "--user", metavar="ID", help="Find events with this userId, anonymousId or groupId.", show_default=False
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="POINT", help="Search from here on. Default: a day ago (P1D).", show_default=False
+        ),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--until", metavar="POINT", help="Search up to here, exclusive.", show_default=False)
     ] = None,
     config: options.Config = None,
     bootstrap_servers: options.Bootstrap = None,
     group_id: options.Group = None,
+    url: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--url",
+            help="Processor to ask what is held: host:port; may be repeated. Default: http.listen.",
+            show_default=False,
+        ),
+    ] = None,
     body: Annotated[bool, typer.Option("--body", help="Print the body and the lane's name, too.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -67,7 +110,8 @@ def explain(
     from stream.explain.command import Source, run_explain
 
     given = options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=None, group_id=group_id)
-    run_explain(given, Source(file, line, topic, partition, offset), body, as_json)
+    source = Source(file, line, topic, partition, offset, message_id, user, start, until)
+    run_explain(given, source, url or [], body, as_json)
 
 
 def top(

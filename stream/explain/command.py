@@ -5,21 +5,36 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
+import typer
+from rich.table import Table
+
 from stream.console import options
-from stream.console.output import print_json
+from stream.console.output import cell, print_json, print_table
+from stream.console.own_endpoint import own_endpoint
+from stream.dead_letters.bars import shown_count
+from stream.dead_letters.options import read_place
 from stream.explain.explainer import Explainer, Explanation
+from stream.explain.outcome import Outcome, outcomes
 from stream.explain.place import PlaceReader, Standing
+from stream.explain.search import DEFAULT_START, Found, Sought, search
 from stream.explain.text import print_explanation
-from stream.model.errors import ConfigError, Problem, StreamError
+from stream.kafka.client_config import KafkaPolicy
+from stream.model.errors import ConfigError, MissingEventError, Problem, StreamError
+from stream.model.events import Event
 from stream.model.records import Place, Record
+from stream.model.timeparse import format_time
+from stream.rules.decode import Decoder
 from stream.runtime.policies import kafka_policy
 from stream.settings.model import Settings
 from stream.settings.needs import Needs
+from stream.top.fetch import NoAnswerError, endpoint
+from stream.top.held import Held, ask_held, together
+from stream.validation.schemas import SchemaValidator
 
 MAX_BYTES = 64 * 1024 * 1024
 """More than any record; a longer file is read by the line."""
@@ -34,22 +49,143 @@ class Source:
     topic: str | None
     partition: int | None
     offset: int | None
+    message_id: str | None = None
+    user: str | None = None
+    start: str | None = None
+    until: str | None = None
+
+    @property
+    def is_search(self) -> bool:
+        """Whether the event is to be found by an id."""
+        return self.message_id is not None or self.user is not None
+
+    @property
+    def is_on_topic(self) -> bool:
+        """Whether it is named by its place, or by a part of one."""
+        return (self.partition, self.offset) != (None, None) or (self.topic is not None and not self.is_search)
 
 
-def run_explain(given: options.Given, source: Source, with_body: bool, as_json: bool) -> None:
-    """Read the event, explain it, print the explanation.
+def run_explain(given: options.Given, source: Source, urls: Sequence[str], with_body: bool, as_json: bool) -> None:
+    """Read the event, or find it; explain it, or list what was found. `urls`: processors to ask what is held.
 
     Raises:
         StreamError: there is no such event; ConfigError: what was asked for makes no sense.
     """
-    needs = Needs.NOTHING if (source.topic, source.partition, source.offset) == (None,) * 3 else Needs.KAFKA
+    source = _with_place(source)
+    _require_one_source(source)
+    needs = Needs.KAFKA if source.is_on_topic or source.is_search else Needs.NOTHING
     settings = options.load(given, topics_required=False, needs=needs).settings
-    record, standing = _read(settings, source)
-    explanation = Explainer(settings, with_body).explain(record, time.time())
-    if as_json:
-        print_json(_tree(record, explanation, standing))
+    if not source.is_search:
+        record, standing = _read(settings, source)
+        _explain(settings, record, standing, urls, with_body, as_json)
+        return
+    found = _search(settings, source)
+    if len(found.records) == 1:
+        record, standing = PlaceReader(settings, _kafka(settings)).read(found.records[0].place)
+        _explain(settings, record, standing, urls, with_body, as_json)
+    elif as_json:
+        print_json({"found": [_found_json(record) for record in found.records], "looked_at": found.looked_at})
     else:
-        print_explanation(record, explanation, standing)
+        _print_found(found)
+
+
+def _explain(
+    settings: Settings,
+    record: Record,
+    standing: Standing | None,
+    urls: Sequence[str],
+    with_body: bool,
+    as_json: bool,
+) -> None:
+    explanation = Explainer(settings, with_body).explain(record, time.time())
+    held, unknown = (None, "") if standing is None else _ask_held(settings, urls)
+    found = [] if standing is None else outcomes(record.place, explanation, standing, held)
+    if as_json:
+        print_json(_tree(record, explanation, standing, found, unknown))
+    else:
+        print_explanation(record, explanation, standing, found, unknown)
+
+
+def _ask_held(settings: Settings, urls: Sequence[str]) -> tuple[Held | None, str]:
+    """What is held, or why that is not known."""
+    try:
+        addresses = [endpoint(url, "/held.json") for url in urls or [own_endpoint(settings.http)]]
+    except ConfigError:
+        if urls:
+            raise
+        return None, "http.listen takes any free port; --url names it"
+    try:
+        return together([ask_held(address) for address in addresses]), ""
+    except NoAnswerError as error:
+        return None, f"{' '.join(addresses)} gives no answer ({error}); --url names another"
+
+
+def _search(settings: Settings, source: Source) -> Found:
+    """The events of the ids. Raises MissingEventError when there is none."""
+    topics = (source.topic,) if source.topic else tuple(settings.kafka.topics)
+    if not topics:
+        raise _usage("--topic", "is missing.", "Name the topic to search, or kafka.topics in the settings.")
+    sought = Sought(
+        frozenset(filter(None, (source.message_id,))),
+        frozenset(filter(None, (source.user,))),
+        source.start or DEFAULT_START,
+        source.until or "latest",
+        topics,
+    )
+    with shown_count("Searching") as progress:
+        found = search(settings, _kafka(settings), sought, int(time.time() * 1000), progress)
+    if not found.records:
+        further = "" if source.start else " It went back a day: --from earliest reads all."
+        raise MissingEventError(f"No such event among the {found.looked_at:,} records of the range.{further}")
+    return found
+
+
+def _print_found(found: Found) -> None:
+    table = Table("event", "written", "type", "name", box=None, pad_edge=False)
+    for record in found.records:
+        told = _found_json(record)
+        texts = (told["place"], told["written_at"], told["type"], told["event"])
+        table.add_row(*(cell(str(text or "-")) for text in texts))
+    print_table(table)
+    more = ", and perhaps more: narrow --from and --until" if found.is_cut else ""
+    typer.echo(f"{len(found.records)} events{more}. To explain one: tray-stream explain PLACE", err=True)
+
+
+def _found_json(record: Record) -> dict[str, object]:
+    decoded = Decoder("off", SchemaValidator()).decode(record)
+    event = decoded if isinstance(decoded, Event) else None
+    name = event.payload.get("event") if event else None
+    return {
+        "place": str(record.place),
+        "written_at": format_time(record.timestamp_ms) if record.timestamp_ms >= 0 else None,
+        "type": event.type if event else "invalid",
+        "event": name if isinstance(name, str) else None,
+    }
+
+
+def _kafka(settings: Settings) -> KafkaPolicy:
+    return kafka_policy(settings, logger=options.SILENT)
+
+
+def _with_place(source: Source) -> Source:
+    """A place may be given where a file is, as other commands take it."""
+    if source.file is None or Path(source.file).exists():
+        return source
+    try:
+        topic, partition, offset = read_place(source.file)
+    except ValueError:
+        return source
+    if (source.topic, source.partition, source.offset) != (None,) * 3:
+        raise _usage(source.file, "is a place, and there is another one.", "Leave one of them out.")
+    return replace(source, file=None, topic=topic, partition=partition, offset=offset)
+
+
+def _require_one_source(source: Source) -> None:
+    """Raises ConfigError when the event is named in more than one way."""
+    if source.is_search and (source.file is not None or source.is_on_topic):
+        raise _usage("--message-id, --user", "search for an event; another one is named.", "Leave one of them out.")
+    if not source.is_search and (source.start or source.until):
+        raise _usage("--from, --until", "are of a search.", "Say what for: --message-id or --user.")
 
 
 def _read(settings: Settings, source: Source) -> tuple[Record, Standing | None]:
@@ -59,7 +195,7 @@ def _read(settings: Settings, source: Source) -> tuple[Record, Standing | None]:
     if all(part is None for part in on_topic):
         return _from_file(source), None
     place = _place(settings, *on_topic)
-    record, standing = PlaceReader(settings, kafka_policy(settings, logger=options.SILENT)).read(place)
+    record, standing = PlaceReader(settings, _kafka(settings)).read(place)
     return record, standing
 
 
@@ -73,15 +209,13 @@ def _place(settings: Settings, topic: str | None, partition: int | None, offset:
         if value is None
     ]
     if topic is None or partition is None or offset is None:
-        raise _usage(" ".join(missing), "is missing.", "A place is --topic, --partition and --offset.")
+        raise _usage(" ".join(missing), "is missing.", "A place is topic:partition:offset.")
     return Place(topic, partition, offset)
 
 
 def _from_file(source: Source) -> Record:
     if source.file is None and sys.stdin.isatty():
-        raise _usage(
-            "FILE", "no event is given.", "Name a file, - for standard input, or --topic, --partition, --offset."
-        )
+        raise _usage("FILE", "no event is given.", "Name a file, - for standard input, or topic:partition:offset.")
     if source.file in (None, "-"):
         value = _event_of("standard input", sys.stdin.buffer, source.line)
     else:
@@ -132,11 +266,15 @@ def _usage(path: str, what: str, fix: str) -> StreamError:
     return ConfigError([Problem(path, what, fix)])
 
 
-def _tree(record: Record, explanation: Explanation, standing: Standing | None) -> dict[str, object]:
+def _tree(
+    record: Record, explanation: Explanation, standing: Standing | None, found: Sequence[Outcome], unknown: str
+) -> dict[str, object]:
     tree: dict[str, object] = {}
     if standing is not None:
         tree["place"] = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
         tree["timestamp_ms"] = record.timestamp_ms
+        tree["outcomes"] = [asdict(one) for one in found]
+        tree["processor"] = unknown or "answers"
     tree |= dict(_without_none(asdict(explanation)))
     if standing is not None:
         tree["standing"] = asdict(standing)

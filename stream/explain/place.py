@@ -14,7 +14,7 @@ from stream.kafka.reader import OffsetReader
 from stream.kafka.record_reader import RecordReader, Span
 from stream.model.commit_map import BadMapError, decode, name_hash
 from stream.model.committed import Committed
-from stream.model.errors import MissingTopicError, RefusedError, SourceError, StreamError
+from stream.model.errors import MissingEventError, MissingTopicError, RefusedError, SourceError, StreamError
 from stream.model.letters import Identity, Letter, answer_code
 from stream.model.records import Place, Record, TopicPartition
 from stream.runtime.policies import Layout, layouts
@@ -97,20 +97,33 @@ class PlaceReader:
             partitions = reader.partitions(["^."])
             _require(tp, partitions)
             span = Span(*reader.range_of(tp))
+            if place.offset < span.start:
+                raise MissingEventError(f"{_missing(place, span)} {self._fate(place)}")
             record = self._record(place, span)
             letters, unknown = self._letters(record, reader, [p for p in partitions if p.topic == self._letter_topic])
         topics = sorted({p.topic for p in partitions})
         is_read = not self._policy.topics or tp.topic in source_topics(self._policy, topics)
         return record, Standing(*span, is_read, list(self._groups(place)), letters, unknown)
 
+    def _fate(self, place: Place) -> str:
+        """What the groups' offsets say of an event that is gone from the topic."""
+        told = []
+        for group in self._groups(place):
+            passed = [name for name, progress in group.workflows.items() if progress in ("passed", "done")]
+            left = [name for name in group.workflows if name not in passed]
+            if passed:
+                told.append(f"Done with by {', '.join(passed)}: delivered, filtered, or a dead letter.")
+            if left and group.state != "unseen":
+                told.append(f"Not done with by {', '.join(left)}, as far as the group {group.group} tells.")
+        return " ".join(["It is gone from the topic.", *told, f"tray-stream dead-letters show {place} may have it."])
+
     @property
     def _letter_topic(self) -> str:
         return self._settings.dead_letter_topic
 
     def _record(self, place: Place, span: Span) -> Record:
-        where = f"{place.topic}:{place.partition}"
-        if not span.start <= place.offset < span.end:
-            raise StreamError(f"There is no offset {place.offset} on {where}: {_told(span)}")
+        if place.offset >= span.end:
+            raise StreamError(_missing(place, span))
         with RecordReader(reader_config(self._policy)) as reader:
             tp = TopicPartition(place.topic, place.partition)
             found = next((records[0] for records in reader.scan({tp: Span(place.offset, span.end)})), None)
@@ -179,6 +192,10 @@ def _require(tp: TopicPartition, partitions: list[TopicPartition]) -> None:
     if tp not in partitions:
         last = max(p.partition for p in partitions if p.topic == tp.topic)
         raise MissingTopicError(f"{tp.topic} has no partition {tp.partition}: it has 0 to {last}.")
+
+
+def _missing(place: Place, span: Span) -> str:
+    return f"There is no offset {place.offset} on {place.topic}:{place.partition}: {_told(span)}"
 
 
 def _told(span: Span) -> str:

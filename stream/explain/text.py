@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
 from stream.console.output import cell, standard_output
 from stream.explain.explainer import Decoded, Explanation, Lane, Request, Rule, Setting, Verdicts
+from stream.explain.outcome import FINAL, TROUBLES, Outcome
 from stream.explain.place import GroupStanding, LetterStanding, Standing
 from stream.model.records import Record
 from stream.model.timeparse import format_time
@@ -24,16 +25,28 @@ _OUTCOMES = {
 _NOBODY = "not done with it, and nobody reads"
 
 
-def print_explanation(record: Record, explanation: Explanation, standing: Standing | None) -> None:
-    """Print every step, then how far the event has come where that is known."""
+def print_explanation(
+    record: Record, explanation: Explanation, standing: Standing | None, found: Sequence[Outcome], unknown: str
+) -> None:
+    """Print what became of the event, every step, and how far it has come. `unknown`: why that may be incomplete."""
     console = standard_output()
-    lines = [*_event(record, explanation.decoded, standing)]
+    lines = [*_became(found, unknown), *_event(record, explanation.decoded, standing)]
     for verdicts in explanation.workflows:
         lines += [Text(), *_workflow(verdicts, from_file=standing is None)]
     if standing is not None:
         lines += [Text(), *_standing(record, standing, _unwanting(explanation))]
     for line in lines:
         console.print(line, soft_wrap=True)
+
+
+def _became(found: Sequence[Outcome], unknown: str) -> Iterator[Text]:
+    for one in found:
+        style = "bold green" if one.state in FINAL else "bold red" if one.state in TROUBLES else "bold yellow"
+        yield Text.assemble(cell(f"{one.workflow}: ", "bold"), cell(one.said, style))
+    if unknown:
+        yield cell(f"What is held, and what is read, is not known: {unknown}.", "yellow")
+    if found or unknown:
+        yield Text()
 
 
 def _event(record: Record, decoded: Decoded, standing: Standing | None) -> Iterator[Text]:

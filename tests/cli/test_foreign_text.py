@@ -22,6 +22,7 @@ from stream.dead_letters.index import LetterBook
 from stream.dead_letters.plan import Account, Plan
 from stream.dead_letters.query import GROUPINGS
 from stream.explain.explainer import Explainer
+from stream.explain.outcome import outcomes
 from stream.explain.place import GroupStanding as Group
 from stream.explain.place import LetterStanding, Standing
 from stream.explain.text import print_explanation
@@ -119,7 +120,8 @@ def explained(text: str, ms: int) -> Iterator[object]:
         explanation = Explainer(settings, True).explain(stored, 0.0)
         found = LetterStanding(text, text, text, text, 1, ms, text, text)
         group = Group(text, text, 1, 3, "ignored", {text: "open"})
-        print_explanation(stored, explanation, Standing(0, 9, False, [group], [found], text))
+        standing = Standing(0, 9, False, [group], [found], text)
+        print_explanation(stored, explanation, standing, outcomes(stored.place, explanation, standing, None), text)
         yield [str(explanation)]
 
 

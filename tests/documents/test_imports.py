@@ -27,7 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "replay": {*BELOW_COMMANDS, "run"},
     "dead_letters": {*BELOW_COMMANDS, "run"},
     "offsets": {*BELOW_COMMANDS, "replay", "top"},
-    "explain": {*BELOW_COMMANDS, "dead_letters"},
+    "explain": {*BELOW_COMMANDS, "dead_letters", "replay", "top"},
     "top": BELOW_COMMANDS,
     "held": {*BELOW_COMMANDS, "top"},
     "audience": BELOW_COMMANDS,
