@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from stream.demo.apache_kafka import ApacheKafka
-from stream.demo.behaviours import Outage, slow
-from stream.demo.observation import Observation, Plan
+from stream.demo.behaviours import OutageBehaviour, slow
+from stream.demo.observation import Observation, ObservationPlan
 from stream.demo.prometheus import Series
 
 PICTURE = Path(__file__).resolve().parents[1] / "pictures" / "outage.svg"
@@ -55,14 +55,14 @@ class Story:
 
 def play(directory: Path, bootstrap: str) -> Story:
     """Run the processor, kill one workflow, heal it, and ask Prometheus what was seen."""
-    plan = Plan(topic=TOPIC, workflows=list(WORKFLOWS), rate=RATE)
+    plan = ObservationPlan(topic=TOPIC, workflows=list(WORKFLOWS), rate=RATE)
     with Observation(directory, bootstrap, plan) as run:
         for name in WORKFLOWS:
             run.receiver.script(f"/{name}", slow(ANSWER_S))
         time.sleep(WARM_UP_S)
         start = time.time()
         time.sleep(BEFORE_S)
-        outage, died = Outage(503), time.time()
+        outage, died = OutageBehaviour(503), time.time()
         run.receiver.script(f"/{DEAD}", outage)
         time.sleep(OUTAGE_S)
         run.receiver.script(f"/{DEAD}", slow(ANSWER_S))

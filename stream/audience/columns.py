@@ -23,7 +23,7 @@ _SHOWN_COLUMNS = 8
 
 
 @dataclass(frozen=True)
-class Layout:
+class ColumnLayout:
     """How the user says the file is to be read."""
 
     option: str

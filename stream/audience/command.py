@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 
-from stream.audience.columns import Form, Layout
+from stream.audience.columns import ColumnLayout, Form
 from stream.audience.names import Computation, Kind
 from stream.audience.refusal import refusal
 from stream.console import options
@@ -52,11 +52,11 @@ _SILENT = logging.Logger("sync", logging.CRITICAL + 1)
 """What the client says of its troubles is in our error, once."""
 
 
-class Asked(NamedTuple):
+class SyncRequest(NamedTuple):
     """What the options of either command say."""
 
     computation: Computation
-    layout: Layout
+    layout: ColumnLayout
     dry_run: bool
     allow_empty: bool
     skip_bad: bool
@@ -108,8 +108,8 @@ def sync_audience(
 ) -> None:
     """Members, compared with the last sync."""
     given = options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=topic, group_id=None)
-    layout = Layout("--members", _form(form), user_column)
-    asked = Asked(_computation("audience", name), layout, dry_run, allow_empty, skip_bad)
+    layout = ColumnLayout("--members", _form(form), user_column)
+    asked = SyncRequest(_computation("audience", name), layout, dry_run, allow_empty, skip_bad)
     _run(asked, members, _settings(given), as_json)
 
 
@@ -142,8 +142,8 @@ def sync_trait(
     """Values, compared with the last sync."""
     given = options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=topic, group_id=None)
     found = _computation("trait", name)
-    layout = Layout("--values", _form(form), user_column, True, value_column, found.key, value_type == "text")
-    _run(Asked(found, layout, dry_run, allow_empty, skip_bad), values, _settings(given), as_json)
+    layout = ColumnLayout("--values", _form(form), user_column, True, value_column, found.key, value_type == "text")
+    _run(SyncRequest(found, layout, dry_run, allow_empty, skip_bad), values, _settings(given), as_json)
 
 
 def _form(name: Literal["auto", "csv", "jsonl", "list"]) -> Form | None:
@@ -164,7 +164,7 @@ def _settings(given: options.Given) -> Settings:
     return settings
 
 
-def _run(asked: Asked, file_name: str, settings: Settings, as_json: bool) -> None:
+def _run(asked: SyncRequest, file_name: str, settings: Settings, as_json: bool) -> None:
     from stream.audience import report
     from stream.audience.source import open_source
     from stream.audience.sync import Sync, SyncPlan

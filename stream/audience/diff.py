@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from stream.audience.runs import Row
+from stream.audience.runs import MemberRow
 
 LEFT = b"false"
 """What a user who is no longer in an audience is told to be."""
 
 
-class Change(NamedTuple):
+class MemberChange(NamedTuple):
     """One user's new value for the event, and what the state keeps of it."""
 
     user: bytes
@@ -43,7 +43,9 @@ class Tally:
         return self.added + self.changed + self.unchanged
 
 
-def find_changes(wanted: Iterable[Row], known: Iterable[Row], tally: Tally, *, removes: bool) -> Iterator[Change]:
+def find_changes(
+    wanted: Iterable[MemberRow], known: Iterable[MemberRow], tally: Tally, *, removes: bool
+) -> Iterator[MemberChange]:
     """Every change, by user. Both are sorted and have each user once.
 
     `removes`: a user who is known and not wanted has left; otherwise he is left alone.
@@ -53,7 +55,7 @@ def find_changes(wanted: Iterable[Row], known: Iterable[Row], tally: Tally, *, r
     while new is not None or old is not None:
         if new is not None and (old is None or new.user < old.user):
             tally.added += 1
-            yield Change(new.user, new.value, new.value)
+            yield MemberChange(new.user, new.value, new.value)
             new = next(news, None)
         elif old is not None and (new is None or old.user < new.user):
             yield from _absent(old, tally, removes)
@@ -63,17 +65,17 @@ def find_changes(wanted: Iterable[Row], known: Iterable[Row], tally: Tally, *, r
             new, old = next(news, None), next(olds, None)
 
 
-def _absent(old: Row, tally: Tally, removes: bool) -> Iterator[Change]:
+def _absent(old: MemberRow, tally: Tally, removes: bool) -> Iterator[MemberChange]:
     if removes:
         tally.removed += 1
-        yield Change(old.user, LEFT, None)
+        yield MemberChange(old.user, LEFT, None)
     else:
         tally.left_alone += 1
 
 
-def _present(new: Row, old: Row, tally: Tally) -> Iterator[Change]:
+def _present(new: MemberRow, old: MemberRow, tally: Tally) -> Iterator[MemberChange]:
     if new.value == old.value:
         tally.unchanged += 1
     else:
         tally.changed += 1
-        yield Change(new.user, new.value, new.value)
+        yield MemberChange(new.user, new.value, new.value)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from stream.audience.diff import Change
+from stream.audience.diff import MemberChange
 from stream.audience.names import Computation
 
 _ID_DIGITS = 32
@@ -21,7 +21,7 @@ class EventForm:
     integration_name: str
     registered_at: str
 
-    def identify(self, change: Change, number: int, timestamp: str) -> bytes:
+    def identify(self, change: MemberChange, number: int, timestamp: str) -> bytes:
         """The event's bytes. `number`: how many changes of this computation came before."""
         found = self.computation
         personas = {"computation_class": found.kind, "computation_key": found.key, "computation_id": found.id}
@@ -37,7 +37,7 @@ class EventForm:
             }
         )
 
-    def message_id(self, change: Change, number: int) -> str:
+    def message_id(self, change: MemberChange, number: int) -> str:
         """The same whenever the same change is written again, and never that of another one.
 
         The number is that of a change which was committed. A sync that died before that is repeated from the

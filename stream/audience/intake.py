@@ -12,7 +12,7 @@ MAX_BLANK_PERCENT = 1
 
 
 @dataclass(slots=True)
-class Intake:
+class RowIntake:
     """Counts of rows. Every row is taken, blank or bad."""
 
     option: str

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import orjson
 
-from stream.audience.columns import DELIMITERS, Layout
+from stream.audience.columns import DELIMITERS, ColumnLayout
 from stream.audience.refusal import refusal
 from stream.audience.values import read_cell, scalar_json
 from stream.model.errors import ConfigError
@@ -61,7 +61,7 @@ class Lines:
         return refusal(self._option, f"line {self.number} {what}", fix)
 
 
-def read_entries(raw: Iterable[bytes], layout: Layout, file_name: str = "") -> Iterator[Entry]:
+def read_entries(raw: Iterable[bytes], layout: ColumnLayout, file_name: str = "") -> Iterator[Entry]:
     """Every row of the file; nothing is read beyond its first lines before the first row is asked for.
 
     Raises:
@@ -79,7 +79,7 @@ def read_entries(raw: Iterable[bytes], layout: Layout, file_name: str = "") -> I
             return (Entry(lines.number, line.strip() or None) for line in lines)
 
 
-def _read_csv(lines: Lines, layout: Layout) -> Iterator[Entry]:
+def _read_csv(lines: Lines, layout: ColumnLayout) -> Iterator[Entry]:
     if not lines.first:
         return iter(())
     csv.field_size_limit(MAX_LINE_BYTES)  # for the whole process, whose default is 128 KiB
@@ -94,7 +94,7 @@ def _read_csv(lines: Lines, layout: Layout) -> Iterator[Entry]:
     return _csv_rows(table, lines, (len(header), header.index(user), header.index(value)), layout)
 
 
-def _find_delimiter(first: str, layout: Layout) -> str:
+def _find_delimiter(first: str, layout: ColumnLayout) -> str:
     """The one by which the user's column is found; errors are told as for a comma."""
     for delimiter in DELIMITERS:
         try:
@@ -106,7 +106,7 @@ def _find_delimiter(first: str, layout: Layout) -> str:
 
 
 def _csv_rows(
-    table: Iterator[list[str]], lines: Lines, places: tuple[int, int, int], layout: Layout
+    table: Iterator[list[str]], lines: Lines, places: tuple[int, int, int], layout: ColumnLayout
 ) -> Iterator[Entry]:
     try:
         for cells in table:
@@ -115,7 +115,7 @@ def _csv_rows(
         raise _not_csv(lines, error) from error
 
 
-def _csv_entry(cells: list[str], number: int, places: tuple[int, int, int], layout: Layout) -> Entry:
+def _csv_entry(cells: list[str], number: int, places: tuple[int, int, int], layout: ColumnLayout) -> Entry:
     width, user, value = places
     if not cells:
         return Entry(number, None)
@@ -132,7 +132,7 @@ def _not_csv(lines: Lines, error: csv.Error) -> ConfigError:
     return lines.refused(f"is not CSV: {error}.", "Is a quote left open?")
 
 
-def _read_jsonl(lines: Lines, layout: Layout) -> Iterator[Entry]:
+def _read_jsonl(lines: Lines, layout: ColumnLayout) -> Iterator[Entry]:
     if not lines.first:
         return iter(())
     columns = list(_parse_object(lines.first, lines))

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import SyncProgress as Bar
 from rich.table import Table
 
 from stream.audience.state_topic import SUFFIX
-from stream.audience.sync import Outcome, Progress, SyncPlan
+from stream.audience.sync import SyncOutcome, SyncPlan, SyncProgress
 from stream.model.printable import printable
 
 Counts = dict[str, int | float]
@@ -31,7 +31,7 @@ _LABELS = {
 
 
 @contextmanager
-def shown_progress() -> Iterator[Progress]:
+def shown_progress() -> Iterator[SyncProgress]:
     """Shows how far the sync is on standard error, if that is a terminal."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -61,7 +61,7 @@ def about(plan: SyncPlan, topic: str) -> dict[str, object]:
     }
 
 
-def all_counts(plan: SyncPlan, outcome: Outcome, seconds: float) -> Counts:
+def all_counts(plan: SyncPlan, outcome: SyncOutcome, seconds: float) -> Counts:
     """What came of it; a trait's counts differ from an audience's."""
     intake, tally = outcome.intake, outcome.tally
     counts: Counts = {

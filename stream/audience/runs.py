@@ -21,7 +21,7 @@ _LINE_OVERHEAD = 48
 _BUFFER_BYTES = 64 * 1024
 
 
-class Row(NamedTuple):
+class MemberRow(NamedTuple):
     """A user and a value. `user` is the id as a JSON string: free of tabs and line ends, and the sort key."""
 
     user: bytes
@@ -75,21 +75,21 @@ class SortedLines:
         self._room = self._run_bytes
 
 
-def as_line(row: Row, order: int) -> bytes:
+def as_line(row: MemberRow, order: int) -> bytes:
     """A line that sorts by user, then by `order`."""
     return b"%b\t%012d\t%b\n" % (row.user, order, row.value)
 
 
-def latest(lines: Iterable[bytes]) -> Iterator[Row]:
+def latest(lines: Iterable[bytes]) -> Iterator[MemberRow]:
     """Of each user the last line, of lines in order."""
     user = value = b""
     for line in lines:
         before, held = user, value
         user, _, value = line[:-1].split(b"\t")
         if before and before != user:
-            yield Row(before, held)
+            yield MemberRow(before, held)
     if user:
-        yield Row(user, value)
+        yield MemberRow(user, value)
 
 
 def conflicts(lines: Iterable[bytes]) -> Iterator[tuple[int, int]]:

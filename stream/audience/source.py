@@ -19,7 +19,7 @@ STANDARD_INPUT = "-"
 
 
 @dataclass(frozen=True)
-class Source:
+class InputFile:
     """A file opened for reading."""
 
     name: str
@@ -47,21 +47,21 @@ class Source:
 
 
 @contextmanager
-def open_source(name: str, option: str) -> Iterator[Source]:
+def open_source(name: str, option: str) -> Iterator[InputFile]:
     """Open `name`, or standard input where it is `-`.
 
     Raises:
         ConfigError: it cannot be read.
     """
     if name == STANDARD_INPUT:
-        yield Source("", sys.stdin.buffer, option)
+        yield InputFile("", sys.stdin.buffer, option)
         return
     try:
         file = open(name, "rb")  # noqa: SIM115 - closed below; only opening it may fail like this
     except OSError as error:
         raise _unreadable(option, name, error) from error
     with file:
-        yield Source(name, file, option)
+        yield InputFile(name, file, option)
 
 
 def _unreadable(option: str, name: str, error: OSError) -> Exception:

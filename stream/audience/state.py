@@ -20,7 +20,7 @@ from stream.model.errors import SourceError
 
 
 @dataclass(frozen=True)
-class Head:
+class StateHead:
     """What the topic remembers of an audience or trait as a whole; written anew with every transaction."""
 
     kind: Kind
@@ -38,7 +38,7 @@ class Head:
         return orjson.dumps(asdict(self))
 
     @classmethod
-    def decode(cls, value: bytes) -> Head:
+    def decode(cls, value: bytes) -> StateHead:
         """Raises SourceError: the record is not one of ours."""
         try:
             return cls(**orjson.loads(value))

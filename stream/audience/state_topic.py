@@ -10,8 +10,8 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
 from stream.audience.refusal import refusal
-from stream.audience.runs import Row, SortedLines, as_line
-from stream.audience.state import Head, head_key, user_key_prefix, user_of_key
+from stream.audience.runs import MemberRow, SortedLines, as_line
+from stream.audience.state import StateHead, head_key, user_key_prefix, user_of_key
 from stream.kafka.batches import sort_polled
 from stream.kafka.client_config import KafkaPolicy, Options, common_config, open_client, reader_config
 from stream.kafka.codes import as_source_error, error_word, is_refused, is_transient, kafka_error
@@ -73,7 +73,7 @@ class StateTopic:
             raise as_source_error(KafkaError(KafkaError._TIMED_OUT), f"creating {self.name}") from error
         self.partitions = _await_leaders(self._admin, self.name)
 
-    def read(self, key: str, known: SortedLines, progress: Callable[[int], None]) -> Head | None:
+    def read(self, key: str, known: SortedLines, progress: Callable[[int], None]) -> StateHead | None:
         """Put the state of each user of one computation into `known`, removed ones with an empty value.
 
         Returns its head, None if there is none. The end is the one at the call, even where it is held up by
@@ -86,10 +86,10 @@ class StateTopic:
             if found == of_head:
                 head = record.value
             elif found.startswith(prefix):
-                known.add(as_line(Row(user_of_key(prefix, found), record.value or b""), number))
+                known.add(as_line(MemberRow(user_of_key(prefix, found), record.value or b""), number))
             if number % _BATCH == 0:
                 progress(number)
-        return Head.decode(head) if head else None
+        return StateHead.decode(head) if head else None
 
     def _records(self) -> Iterator[Record]:
         ends = self._ends()

@@ -10,16 +10,16 @@ from typing import Protocol
 
 import orjson
 
-from stream.audience.columns import Layout
-from stream.audience.diff import Change, Tally, find_changes
+from stream.audience.columns import ColumnLayout
+from stream.audience.diff import MemberChange, Tally, find_changes
 from stream.audience.event import EventForm
-from stream.audience.intake import Intake
+from stream.audience.intake import RowIntake
 from stream.audience.members import read_entries
 from stream.audience.names import Computation
 from stream.audience.refusal import refusal
-from stream.audience.runs import Row, SortedLines, as_line, conflicts, latest
-from stream.audience.source import Source
-from stream.audience.state import Head, head_key, user_key, user_key_prefix
+from stream.audience.runs import MemberRow, SortedLines, as_line, conflicts, latest
+from stream.audience.source import InputFile
+from stream.audience.state import StateHead, head_key, user_key, user_key_prefix
 from stream.audience.state_topic import StateTopic
 from stream.audience.writer import TransactionWriter, Write
 from stream.kafka.client_config import KafkaPolicy
@@ -31,7 +31,7 @@ MAX_USERS = 1000
 _PROGRESS_EVERY = 10_000
 
 
-class Progress(Protocol):
+class SyncProgress(Protocol):
     """Told how far a step has come."""
 
     def __call__(self, step: str, count: int) -> None:
@@ -43,7 +43,7 @@ class SyncPlan:
     """What is to be synced, and what the user allows."""
 
     computation: Computation
-    layout: Layout
+    layout: ColumnLayout
     dry_run: bool
     allow_empty: bool
     skip_bad: bool
@@ -56,10 +56,10 @@ class SyncPlan:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SyncOutcome:
     """What was read, and what came of it. `conflicts`: rows that another row of the same user overruled."""
 
-    intake: Intake
+    intake: RowIntake
     tally: Tally
     conflicts: int
 
@@ -73,7 +73,7 @@ class Sync:
     """One sync of one audience or trait. A dry run reads all the same, and claims, creates and writes nothing."""
 
     def __init__(
-        self, plan: SyncPlan, source: Source, policy: KafkaPolicy, now: Callable[[], float], progress: Progress
+        self, plan: SyncPlan, source: InputFile, policy: KafkaPolicy, now: Callable[[], float], progress: SyncProgress
     ) -> None:
         self._plan = plan
         self._source = source
@@ -81,11 +81,11 @@ class Sync:
         self._now = now
         self._progress = progress
         self._state = StateTopic(policy)
-        self._intake = Intake(plan.layout.option, plan.skip_bad)
+        self._intake = RowIntake(plan.layout.option, plan.skip_bad)
         self._tally = Tally()
         self._conflicts = 0
 
-    def run(self) -> Outcome:
+    def run(self) -> SyncOutcome:
         """Raises StreamError: the file, the name or Kafka is not as it should be; what is written stays valid."""
         with ExitStack() as stack:
             wanted, known = stack.enter_context(SortedLines()), stack.enter_context(SortedLines())
@@ -101,13 +101,13 @@ class Sync:
                 self._count(changes)
             else:
                 self._write(writer, changes, head or self._register(writer, partitions))
-        return Outcome(self._intake, self._tally, self._conflicts)
+        return SyncOutcome(self._intake, self._tally, self._conflicts)
 
     def _read_wanted(self, wanted: SortedLines) -> None:
         intake = self._intake
         rows = read_entries(self._source.lines(), self._plan.layout, self._source.name)
         for entry in intake.take(rows):
-            wanted.add(as_line(Row(orjson.dumps(entry.user), entry.value), entry.line))
+            wanted.add(as_line(MemberRow(orjson.dumps(entry.user), entry.value), entry.line))
             if intake.read % _PROGRESS_EVERY == 0:
                 self._progress("rows read", intake.read)
         intake.refuse_blanks()
@@ -129,7 +129,7 @@ class Sync:
         writer.claim()
         return writer
 
-    def _read_known(self, known: SortedLines) -> Head | None:
+    def _read_known(self, known: SortedLines) -> StateHead | None:
         if not self._state.partitions:
             return None
         found = self._plan.computation
@@ -138,21 +138,21 @@ class Sync:
             head.refuse_other(found, self._state.partitions)
         return head
 
-    def _register(self, writer: TransactionWriter, partitions: int) -> Head:
+    def _register(self, writer: TransactionWriter, partitions: int) -> StateHead:
         """Write the first head in a transaction of its own: what its events' ids are made of must outlive a crash."""
         if not self._state.partitions:
             self._state.create(partitions)
         found = self._plan.computation
-        head = Head(found.kind, found.name, found.id, format_wall(self._now()), self._state.partitions)
+        head = StateHead(found.kind, found.name, found.id, format_wall(self._now()), self._state.partitions)
         writer.write([self._head_write(head)])
         return head
 
-    def _count(self, changes: Iterator[Change]) -> None:
+    def _count(self, changes: Iterator[MemberChange]) -> None:
         for _ in changes:
             if self._tally.changes % _PROGRESS_EVERY == 0:
                 self._progress("changes found", self._tally.changes)
 
-    def _write(self, writer: TransactionWriter, changes: Iterator[Change], head: Head) -> None:
+    def _write(self, writer: TransactionWriter, changes: Iterator[MemberChange], head: StateHead) -> None:
         form = EventForm(self._plan.computation, self._plan.integration_name, head.registered_at)
         while batch := list(islice(changes, MAX_USERS)):
             timestamp = format_wall(self._now())
@@ -161,16 +161,16 @@ class Sync:
             head = after
             self._progress("changes written", self._tally.changes)
 
-    def _writes(self, form: EventForm, batch: list[Change], before: int, timestamp: str) -> Iterator[Write]:
+    def _writes(self, form: EventForm, batch: list[MemberChange], before: int, timestamp: str) -> Iterator[Write]:
         prefix = user_key_prefix(self._plan.computation.key)
         for number, change in enumerate(batch, before):
             user: str = orjson.loads(change.user)
             yield Write(self._state.source, user.encode(), form.identify(change, number, timestamp))
             yield Write(self._state.name, user_key(prefix, change.user), change.state)
 
-    def _head_write(self, head: Head) -> Write:
+    def _head_write(self, head: StateHead) -> Write:
         return Write(self._state.name, head_key(self._plan.computation.key), head.encode())
 
 
-def _present(known: SortedLines) -> Iterator[Row]:
+def _present(known: SortedLines) -> Iterator[MemberRow]:
     return (row for row in latest(known) if row.value)

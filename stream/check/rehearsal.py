@@ -31,9 +31,9 @@ def rehearse_start(settings: Settings) -> None:
 
 
 async def _open_senders(planned: EnginePlan) -> None:
-    for _, ways in planned:
-        for way in ways:
-            await way.open(_Unheard()).close()
+    for _, endpoints in planned:
+        for endpoint in endpoints:
+            await endpoint.open(_Unheard()).close()
 
 
 def _open_clients(policy: KafkaPolicy, *, with_letters: bool) -> None:

@@ -8,7 +8,7 @@ from stream.check.finding import Finding
 from stream.http.egress import Address
 from stream.http.probe import probe
 from stream.model.errors import ConfigError
-from stream.runtime.senders import Way, ways_to
+from stream.runtime.endpoints import WorkflowEndpoint, endpoints_of
 from stream.settings.model import Settings
 
 PROBE_TIMEOUT_S = 5.0
@@ -17,32 +17,32 @@ PROBE_TIMEOUT_S = 5.0
 async def probe_workflows(settings: Settings) -> list[Finding]:
     """Whether each workflow takes a connection, as `run` would make it; no event is sent."""
     try:
-        ways = ways_to(settings, settings.workflows)
+        endpoints = endpoints_of(settings, settings.workflows)
     except ConfigError as error:
         return [Finding(problem.path, "failed", f"{problem.what} {problem.fix}") for problem in error.problems]
-    return list(await asyncio.gather(*map(_probe, ways)))
+    return list(await asyncio.gather(*map(_probe, endpoints)))
 
 
-async def _probe(way: Way) -> Finding:
+async def _probe(endpoint: WorkflowEndpoint) -> Finding:
     fault = await probe(
-        way.url.reveal(),
+        endpoint.url.reveal(),
         timeout_s=PROBE_TIMEOUT_S,
-        tls=way.tls,
-        check=way.guard(_say_nothing),
-        proxy=way.proxy_server(),
+        tls=endpoint.tls,
+        check=endpoint.guard(_say_nothing),
+        proxy=endpoint.proxy_server(),
     )
-    what = f"workflow {way.workflow} at {way.url.redacted()}"
-    if way.proxy is not None:
-        what += f" through {way.proxy.redacted()}"
+    what = f"workflow {endpoint.workflow} at {endpoint.url.redacted()}"
+    if endpoint.proxy is not None:
+        what += f" through {endpoint.proxy.redacted()}"
     if fault:
         return Finding(what, "failed", f"No connection: {fault.rstrip('.')}.")
-    return Finding(what, "ok", _praise(way))
+    return Finding(what, "ok", _praise(endpoint))
 
 
-def _praise(way: Way) -> str:
-    if way.proxy is not None:
+def _praise(endpoint: WorkflowEndpoint) -> str:
+    if endpoint.proxy is not None:
         return "the proxy connects; what lies behind it is not looked at"
-    return "connects, with TLS" if way.url.reveal().lower().startswith("https:") else "connects, without TLS"
+    return "connects, with TLS" if endpoint.url.reveal().lower().startswith("https:") else "connects, without TLS"
 
 
 def _say_nothing(_address: Address, _why: str) -> None:

@@ -107,10 +107,10 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """One event, explained."""
-    from stream.explain.command import Source, run_explain
+    from stream.explain.command import EventSource, run_explain
 
     given = options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=None, group_id=group_id)
-    source = Source(file, line, topic, partition, offset, message_id, user, start, until)
+    source = EventSource(file, line, topic, partition, offset, message_id, user, start, until)
     run_explain(given, source, url or [], body, as_json)
 
 

@@ -9,7 +9,7 @@ import typer
 
 from stream.console import options
 from stream.dead_letters.options import By, ByEvent, ByReason, BySince, ByStatus, ByUntil, ByWorkflow, read_choice
-from stream.dead_letters.query import Choice
+from stream.dead_letters.query import DeadLetterQuery
 from stream.model.events import Reason
 
 LIST_HELP = """Count the open dead letters: those that are neither redriven nor discarded.
@@ -167,5 +167,5 @@ def _choice(
     since: BySince,
     until: ByUntil,
     event: ByEvent,
-) -> Choice:
+) -> DeadLetterQuery:
     return read_choice(workflow, reason, status, since, until, event, int(time.time() * 1000))

@@ -13,17 +13,17 @@ import typer
 from stream.console import options
 from stream.console.output import print_json, standard_output
 from stream.dead_letters import report
-from stream.dead_letters.archive import Archive
 from stream.dead_letters.bars import shown_count
 from stream.dead_letters.discard import discard_letters
-from stream.dead_letters.index import LetterBook
+from stream.dead_letters.index import DeadLetterIndex
 from stream.dead_letters.options import read_groupings, read_place, require_workflows
-from stream.dead_letters.query import Choice, of_deployment
+from stream.dead_letters.query import DeadLetterQuery, of_deployment
+from stream.dead_letters.reader import DeadLetterReader
 from stream.kafka.client_config import KafkaPolicy
 from stream.kafka.lease import Lease
 from stream.model.errors import ConfigError, MissingEventError, Problem
 from stream.model.letters import Identity, Letter, Marker
-from stream.model.records import Place
+from stream.model.records import RecordId
 from stream.runtime.policies import kafka_policy
 from stream.settings.model import Settings
 from stream.settings.needs import Needs
@@ -35,20 +35,20 @@ class Opened:
 
     settings: Settings
     kafka: KafkaPolicy
-    archive: Archive
+    archive: DeadLetterReader
 
     @property
     def group(self) -> str:
         """The deployment's group id, which its letters are told by."""
         return self.settings.kafka.group_id
 
-    def read(self, choice: Choice) -> tuple[LetterBook, list[Letter]]:
+    def read(self, choice: DeadLetterQuery) -> tuple[DeadLetterIndex, list[Letter]]:
         """Everything on the topic, and the open letters that were chosen.
 
         Raises:
             ConfigError: a chosen workflow is unknown.
         """
-        book = LetterBook(lambda identity: of_deployment(self.group, identity))
+        book = DeadLetterIndex(lambda identity: of_deployment(self.group, identity))
         with shown_count("Reading dead letters") as progress:
             letters = self.archive.read(book, progress).open_letters()
         configured = [workflow.name for workflow in self.settings.workflows]
@@ -60,7 +60,7 @@ class Opened:
 def opened(settings: Settings) -> Iterator[Opened]:
     """Open the dead-letter topic of these settings."""
     kafka = kafka_policy(settings, logger=options.SILENT)
-    with Archive(kafka, settings.dead_letter_topic) as archive:
+    with DeadLetterReader(kafka, settings.dead_letter_topic) as archive:
         yield Opened(settings, kafka, archive)
 
 
@@ -70,7 +70,7 @@ def lease(found: Opened, lost: threading.Event) -> Lease:
     return Lease(found.kafka, name, found.archive.topic, "redrive or discard", lost.set)
 
 
-def run_list(given: options.Given, choice: Choice, by: str, as_json: bool) -> None:
+def run_list(given: options.Given, choice: DeadLetterQuery, by: str, as_json: bool) -> None:
     """Count the open letters."""
     groupings = read_groupings(by)
     with opened(_settings(given)) as found:
@@ -105,7 +105,7 @@ def run_show(given: options.Given, text: str, workflows: Collection[str], with_v
         report.print_letter(out, letter)
 
 
-def run_discard(given: options.Given, choice: Choice, execute: bool, as_json: bool) -> None:
+def run_discard(given: options.Given, choice: DeadLetterQuery, execute: bool, as_json: bool) -> None:
     """Show which letters would be discarded, or discard them."""
     with opened(_settings(given)) as found:
         if execute:
@@ -130,12 +130,12 @@ def _discard(found: Opened, letters: list[Letter]) -> None:
         asyncio.run(written)
 
 
-def _letters_of(found: Opened, place: Place, workflows: Collection[str]) -> list[tuple[Letter, Marker | None]]:
+def _letters_of(found: Opened, place: RecordId, workflows: Collection[str]) -> list[tuple[Letter, Marker | None]]:
     def belongs(identity: Identity) -> bool:
         return identity.place == place and of_deployment(found.group, identity)
 
     with shown_count("Reading dead letters") as progress:
-        book = found.archive.read(LetterBook(belongs, keep_done=True), progress)
+        book = found.archive.read(DeadLetterIndex(belongs, keep_done=True), progress)
     still_open = book.open_letters()
     open_now = {letter.identity for letter in still_open}
     known: list[tuple[Letter, Marker | None]] = [(letter, None) for letter in still_open]
@@ -144,7 +144,7 @@ def _letters_of(found: Opened, place: Place, workflows: Collection[str]) -> list
     return sorted(chosen, key=lambda one: (one[0].identity, one[0].timestamp_ms))
 
 
-def _place(text: str) -> Place:
+def _place(text: str) -> RecordId:
     try:
         return read_place(text)
     except ValueError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from stream.dead_letters.marks import Marks, opened_marks
+from stream.dead_letters.markers import MarkerWriter, opened_marks
 from stream.kafka.client_config import KafkaPolicy
 from stream.model.errors import SourceError
 from stream.model.letters import DISCARDED, Letter
@@ -29,6 +29,6 @@ async def discard_letters(
         await _room(marks, 1)
 
 
-async def _room(marks: Marks, count: int) -> None:
+async def _room(marks: MarkerWriter, count: int) -> None:
     if marks.outstanding >= count and not await marks.fewer_than(count, PATIENCE_S):
         raise SourceError(f"{marks.outstanding} letters could not be ended ({marks.last_error or 'no answer'}).")

@@ -13,7 +13,7 @@ Letters = dict[Identity, list[Letter]]
 """By identity without the topic id: nearly always one; several, in order, where the topic was created again."""
 
 
-class LetterBook:
+class DeadLetterIndex:
     """Which letters are open. Records are taken in order of their offsets within each partition.
 
     Letter and marker lie on the same partition, so the last one of an identity there decides. Copies of a letter may

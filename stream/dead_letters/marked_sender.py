@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import deque
 
-from stream.dead_letters.marks import Marks
+from stream.dead_letters.markers import MarkerWriter
 from stream.model.attempts import HttpRequest
 from stream.model.ports import Attempt, OnResults, Sender
 
 
-class MarkedSender:
+class MarkingSender:
     """Fulfils `Sender`: another one, with at most `limit` of the workflow's markers outstanding."""
 
-    def __init__(self, sender: Sender, marks: Marks, workflow: str, limit: int) -> None:
+    def __init__(self, sender: Sender, marks: MarkerWriter, workflow: str, limit: int) -> None:
         self._sender = sender
         self._marks = marks
         self._workflow = workflow

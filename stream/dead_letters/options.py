@@ -7,10 +7,10 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from stream.dead_letters.query import GROUPINGS, Choice
+from stream.dead_letters.query import GROUPINGS, DeadLetterQuery
 from stream.model.errors import ConfigError, Problem
 from stream.model.events import Reason
-from stream.model.records import Place
+from stream.model.records import RecordId
 from stream.model.timeparse import parse_moment
 
 T = TypeVar("T")
@@ -52,14 +52,14 @@ def read_choice(
     until: str | None,
     events: Texts,
     now_ms: int,
-) -> Choice:
+) -> DeadLetterQuery:
     """The letters that the options choose.
 
     Raises:
         ConfigError: what cannot be read, all of it.
     """
     problems: list[Problem] = []
-    choice = Choice(
+    choice = DeadLetterQuery(
         workflows=frozenset(workflows or ()),
         reasons=frozenset(map(str, reasons or ())),
         statuses=frozenset(statuses or ()),
@@ -88,20 +88,20 @@ def read_groupings(by: str) -> list[str]:
     return words
 
 
-def read_place(text: str) -> Place:
+def read_place(text: str) -> RecordId:
     """The place that the text names. Raises ValueError, which says how to write one."""
     from stream.settings.places import parse_place
 
     try:
         where, colon, offset = text.rpartition(":")
-        return Place(*parse_place(f"{where}{colon}{offset.replace(',', '').replace('_', '')}"))
+        return RecordId(*parse_place(f"{where}{colon}{offset.replace(',', '').replace('_', '')}"))
     except ValueError:
         raise ValueError(
             f"{text!r} names no event. Write topic:partition:offset, such as segment-events:3:41."
         ) from None
 
 
-def require_workflows(choice: Choice, known: Iterable[str]) -> None:
+def require_workflows(choice: DeadLetterQuery, known: Iterable[str]) -> None:
     """Raises ConfigError when the choice names a workflow that is not configured and has no letters."""
     from stream.settings.keys import nearest
 

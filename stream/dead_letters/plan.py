@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from stream.model.letters import Letter
-from stream.model.records import Place
+from stream.model.records import RecordId
 
 REMOVED = "their workflow is configured no more"
 INVALID = "still no valid events"
@@ -17,7 +17,7 @@ LETTER_GONE = "not on the dead-letter topic any more"
 
 
 @dataclass(slots=True)
-class Row:
+class RedriveRow:
     """What came of the letters of one workflow and reason."""
 
     letters: int = 0
@@ -36,7 +36,7 @@ class Row:
 class Account:
     """Every chosen letter is counted in one row, and ends there at most once."""
 
-    rows: dict[tuple[str, str], Row] = field(default_factory=dict)
+    rows: dict[tuple[str, str], RedriveRow] = field(default_factory=dict)
     """By workflow and reason."""
     left: Counter[str] = field(default_factory=Counter)
     """Letters left as they are, by why."""
@@ -58,22 +58,22 @@ class Account:
         self._row(letter).left += 1
         self.left[why] += 1
 
-    def total(self) -> Row:
+    def total(self) -> RedriveRow:
         """All rows together."""
         rows = self.rows.values()
-        return Row(
+        return RedriveRow(
             sum(row.letters for row in rows),
             sum(row.redriven for row in rows),
             sum(row.failed_again for row in rows),
             sum(row.left for row in rows),
         )
 
-    def _row(self, letter: Letter) -> Row:
-        return self.rows.setdefault((letter.identity.workflow, letter.reason), Row())
+    def _row(self, letter: Letter) -> RedriveRow:
+        return self.rows.setdefault((letter.identity.workflow, letter.reason), RedriveRow())
 
 
 @dataclass(slots=True, eq=False)
-class Task:
+class RedriveTask:
     """A letter on its way. It ends when no workflow is pending."""
 
     letter: Letter
@@ -84,12 +84,12 @@ class Task:
     has_failed: bool = False
 
 
-Tasks = dict[Place, list[Task]]
+Tasks = dict[RecordId, list[RedriveTask]]
 """The letters of an event that go to one workflow: nearly always one."""
 
 
 @dataclass
-class Plan:
+class RedrivePlan:
     """The chosen letters by the workflow that they go to."""
 
     account: Account
@@ -111,14 +111,14 @@ class Plan:
             yield from of_workflow.items()
 
 
-def plan_redrive(letters: Iterable[Letter], workflows: Sequence[str]) -> Plan:
+def plan_redrive(letters: Iterable[Letter], workflows: Sequence[str]) -> RedrivePlan:
     """A letter goes to its workflow; one without a workflow to each that is not done with it."""
-    plan = Plan(Account(), {}, [])
+    plan = RedrivePlan(Account(), {}, [])
     for letter in letters:
         plan.account.open(letter)
         pending = _pending(letter, workflows)
         if pending:
-            _add(plan, Task(letter, pending, is_taken=bool(letter.done_by)))
+            _add(plan, RedriveTask(letter, pending, is_taken=bool(letter.done_by)))
         elif letter.identity.workflow:
             plan.account.leave(letter, REMOVED)
         else:
@@ -134,7 +134,7 @@ def _pending(letter: Letter, workflows: Collection[str]) -> set[str]:
     return set(workflows) - letter.done_by
 
 
-def _add(plan: Plan, task: Task) -> None:
+def _add(plan: RedrivePlan, task: RedriveTask) -> None:
     """To the first round where no other event has its place."""
     place = task.letter.identity.place
     for of_workflow in plan.rounds:

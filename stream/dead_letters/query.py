@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from stream.model.letters import Identity, Letter
-from stream.model.records import Place
+from stream.model.records import RecordId
 from stream.model.timeparse import format_time
 
 _NUMBER = re.compile(r"(\d+)")
@@ -17,13 +17,13 @@ GROUPINGS = ("workflow", "reason", "status", "hour", "event")
 
 
 @dataclass(frozen=True)
-class Choice:
+class DeadLetterQuery:
     """The letters that a command is about; an empty set chooses all."""
 
     workflows: frozenset[str] = frozenset()
     reasons: frozenset[str] = frozenset()
     statuses: frozenset[str] = frozenset()
-    events: frozenset[Place] = frozenset()
+    events: frozenset[RecordId] = frozenset()
     since_ms: int | None = None
     """Failed then or later."""
     until_ms: int | None = None
@@ -32,7 +32,7 @@ class Choice:
     @property
     def is_everything(self) -> bool:
         """Whether no letter is left out."""
-        return self == Choice()
+        return self == DeadLetterQuery()
 
     def takes(self, letter: Letter) -> bool:
         """Whether the command is about this letter."""

@@ -7,18 +7,18 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from stream.dead_letters.archive import Archive
-from stream.dead_letters.desk import Desk
-from stream.dead_letters.examiner import Examiner
-from stream.dead_letters.marks import Marks, opened_marks
-from stream.dead_letters.plan import Plan
+from stream.dead_letters.eligibility import EligibilityChecker
+from stream.dead_letters.markers import MarkerWriter, opened_marks
+from stream.dead_letters.plan import RedrivePlan
+from stream.dead_letters.reader import DeadLetterReader
 from stream.dead_letters.run import LetterRun, Parts
+from stream.dead_letters.tracker import RedriveTracker
 from stream.kafka.client_config import KafkaPolicy
 from stream.kafka.dead_letters import DeadLetterTopic
 from stream.model.errors import SourceError, StreamError
 from stream.model.letters import REDRIVEN, Letter
-from stream.model.ports import Journal
-from stream.model.records import Place
+from stream.model.ports import Logger
+from stream.model.records import RecordId
 from stream.runtime.loop_faults import as_stream_error, fail_on_loop_faults
 from stream.runtime.policies import workflow_policies
 from stream.settings.model import Settings
@@ -35,15 +35,15 @@ Watch = Callable[[Sequence[LetterRun]], None]
 
 
 class NoMarks:
-    """Fulfils what the desk needs of `Marks` where nothing is written."""
+    """Fulfils what the desk needs of `MarkerWriter` where nothing is written."""
 
     def end(self, letter: Letter, reason: str, workflow: str = "", *, partly: bool = False) -> None:
         """Nothing."""
 
 
-def rehearse(settings: Settings, archive: Archive, plan: Plan) -> None:
+def rehearse(settings: Settings, archive: DeadLetterReader, plan: RedrivePlan) -> None:
     """Count in the plan's account what a redrive would send, and what it would leave. Blocking."""
-    desk, examiner = Desk(plan.account, NoMarks()), _examiner(settings)
+    desk, examiner = RedriveTracker(plan.account, NoMarks()), _examiner(settings)
     for workflow, tasks in plan.all_tasks():
         for places in _chunks(sorted(tasks)):
             letters = {place: tasks[place][0].letter for place in places}
@@ -63,10 +63,10 @@ class Redrive:
 
     settings: Settings
     kafka: KafkaPolicy
-    archive: Archive
-    plan: Plan
+    archive: DeadLetterReader
+    plan: RedrivePlan
     rate_per_s: float | None
-    journal: Journal
+    logger: Logger
     lost: threading.Event
     """Set by any thread: another redrive may have begun."""
     runs: list[LetterRun] = field(default_factory=list)
@@ -91,7 +91,7 @@ class Redrive:
         Raises:
             StreamError: it could not go on; what was delivered is marked, as far as Kafka could be reached.
         """
-        fail_on_loop_faults(self.journal, self._break)
+        fail_on_loop_faults(self.logger, self._break)
         with opened_marks(self.kafka, self.archive.topic) as (marks, topic):
             self._open_runs(topic, marks)
             watcher = asyncio.create_task(self._look(watch))
@@ -104,10 +104,10 @@ class Redrive:
         if self._fault is not None:
             raise self._fault
 
-    def _open_runs(self, topic: DeadLetterTopic, marks: Marks) -> None:
+    def _open_runs(self, topic: DeadLetterTopic, marks: MarkerWriter) -> None:
         for letter in self.plan.ended:
             marks.end(letter, REDRIVEN)
-        desk = Desk(self.plan.account, marks)
+        desk = RedriveTracker(self.plan.account, marks)
         named = {name for name, _ in self.plan.all_tasks()}
         chosen = [workflow for workflow in self.settings.workflows if workflow.name in named]
         by_name = {workflow.name: workflow for workflow in chosen}
@@ -118,7 +118,7 @@ class Redrive:
             marks,
             desk,
             _examiner(self.settings),
-            self.journal,
+            self.logger,
             self.rate_per_s,
             engines=len(chosen),
         )
@@ -163,16 +163,16 @@ class Redrive:
         self._fail(error)
 
 
-def _examiner(settings: Settings) -> Examiner:
-    return Examiner(settings, workflow_policies(settings))
+def _examiner(settings: Settings) -> EligibilityChecker:
+    return EligibilityChecker(settings, workflow_policies(settings))
 
 
-def _chunks(places: Sequence[Place]) -> Iterator[Sequence[Place]]:
+def _chunks(places: Sequence[RecordId]) -> Iterator[Sequence[RecordId]]:
     for start in range(0, len(places), AT_ONCE):
         yield places[start : start + AT_ONCE]
 
 
-def _unmarked(marks: Marks) -> str:
+def _unmarked(marks: MarkerWriter) -> str:
     return (
         f"{marks.outstanding} delivered letters could not be marked as such ({marks.last_error or 'no answer'}): "
         "another redrive would send them again."

@@ -13,20 +13,20 @@ from stream.console.stop_signals import say_in_flight, stop_on_signals
 from stream.dead_letters import report
 from stream.dead_letters.bars import shown_runs
 from stream.dead_letters.commands import Opened, lease, opened
-from stream.dead_letters.plan import Plan, plan_redrive
-from stream.dead_letters.query import Choice
+from stream.dead_letters.plan import RedrivePlan, plan_redrive
+from stream.dead_letters.query import DeadLetterQuery
 from stream.dead_letters.redrive import Redrive, Watch, rehearse
 from stream.model.errors import ConfigError, Problem, StreamError
 from stream.run.command import loop_factory
 from stream.settings.units import parse_rate
-from stream.telemetry.logs import configure_logs, journal
+from stream.telemetry.logs import configure_logs, logger
 
 
 class RedriveStoppedError(StreamError):
     """Letters are left that have not had their turn."""
 
 
-def run_redrive(given: options.Given, choice: Choice, rate: str | None, execute: bool, as_json: bool) -> None:
+def run_redrive(given: options.Given, choice: DeadLetterQuery, rate: str | None, execute: bool, as_json: bool) -> None:
     """Show what would be sent, or send it; the report goes to standard output.
 
     Raises:
@@ -44,11 +44,11 @@ def run_redrive(given: options.Given, choice: Choice, rate: str | None, execute:
             _print(plan, as_json, dry_run=True)
 
 
-def _execute(found: Opened, choice: Choice, rate_per_s: float | None, as_json: bool) -> None:
+def _execute(found: Opened, choice: DeadLetterQuery, rate_per_s: float | None, as_json: bool) -> None:
     lost = threading.Event()
     with lease(found, lost):
         plan = _plan(found, choice)
-        redrive = Redrive(found.settings, found.kafka, found.archive, plan, rate_per_s, journal(), lost)
+        redrive = Redrive(found.settings, found.kafka, found.archive, plan, rate_per_s, logger(), lost)
         try:
             if plan.account.rows:
                 _run(redrive, found)
@@ -57,7 +57,7 @@ def _execute(found: Opened, choice: Choice, rate_per_s: float | None, as_json: b
     _conclude(redrive)
 
 
-def _plan(found: Opened, choice: Choice) -> Plan:
+def _plan(found: Opened, choice: DeadLetterQuery) -> RedrivePlan:
     _, letters = found.read(choice)
     return plan_redrive(letters, [workflow.name for workflow in found.settings.workflows])
 
@@ -73,7 +73,7 @@ async def _run_on_loop(redrive: Redrive, watch: Watch) -> None:
     await redrive.run(watch)
 
 
-def _print(plan: Plan, as_json: bool, *, dry_run: bool) -> None:
+def _print(plan: RedrivePlan, as_json: bool, *, dry_run: bool) -> None:
     if as_json:
         print_json(report.redrive_json(plan, dry_run=dry_run))
     elif plan.account.rows:

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from stream.console.output import cell
-from stream.dead_letters.index import LetterBook
-from stream.dead_letters.plan import Plan, Row
+from stream.dead_letters.index import DeadLetterIndex
+from stream.dead_letters.plan import RedrivePlan, RedriveRow
 from stream.dead_letters.query import Count, count_by
 from stream.model.letters import DISCARDED, OURS, REDRIVEN, Letter, Marker, answer_code
 from stream.model.records import Record
@@ -23,7 +23,7 @@ NONE = "-"
 Json = dict[str, object]
 
 
-def list_json(topic: str, group: str, book: LetterBook, letters: Sequence[Letter], by: Sequence[str]) -> Json:
+def list_json(topic: str, group: str, book: DeadLetterIndex, letters: Sequence[Letter], by: Sequence[str]) -> Json:
     """What `list` prints with --json."""
     rows = [
         {name: answer_code(value) if name == "status" else value for name, value in zip(by, count.values, strict=True)}
@@ -46,7 +46,7 @@ def list_json(topic: str, group: str, book: LetterBook, letters: Sequence[Letter
     }
 
 
-def print_list(out: Console, topic: str, book: LetterBook, letters: Sequence[Letter], by: Sequence[str]) -> None:
+def print_list(out: Console, topic: str, book: DeadLetterIndex, letters: Sequence[Letter], by: Sequence[str]) -> None:
     """The open letters, counted; then what was left out of the count."""
     if letters:
         out.print(_counts_table(count_by(letters, by), by))
@@ -68,7 +68,7 @@ def _counts_table(counts: Iterable[Count], by: Sequence[str]) -> Table:
     return table
 
 
-def _summary(topic: str, book: LetterBook, count: int) -> list[str]:
+def _summary(topic: str, book: DeadLetterIndex, count: int) -> list[str]:
     lines = [f"{_letters(count, 'open letter')} in {topic}."]
     if book.ended:
         lines.append(f"Done with: {book.ended[REDRIVEN]:,} redriven, {book.ended[DISCARDED]:,} discarded.")
@@ -146,7 +146,7 @@ def print_discard(out: Console, letters: Sequence[Letter], *, dry_run: bool) -> 
     out.print(table)
 
 
-def redrive_json(plan: Plan, *, dry_run: bool) -> Json:
+def redrive_json(plan: RedrivePlan, *, dry_run: bool) -> Json:
     """What `redrive` prints with --json."""
     sent = "would_be_sent" if dry_run else "redriven"
     rows = [
@@ -157,14 +157,14 @@ def redrive_json(plan: Plan, *, dry_run: bool) -> Json:
     return {"dry_run": dry_run} | total | {"rows": rows, "left_because": dict(plan.account.left)}
 
 
-def _row_json(row: Row, sent: str) -> Json:
+def _row_json(row: RedriveRow, sent: str) -> Json:
     named = {"letters": row.letters, sent: row.redriven, "left": row.left}
     if sent == "redriven":
         named |= {"failed_again": row.failed_again, "not_tried": row.untouched}
     return dict(named)
 
 
-def print_redrive(out: Console, plan: Plan, *, dry_run: bool) -> None:
+def print_redrive(out: Console, plan: RedrivePlan, *, dry_run: bool) -> None:
     """What would be sent, or what came of it; and why the rest is left as it is."""
     table = Table("workflow", "reason", box=None, pad_edge=False)
     names = ("letters", "would be sent", "left") if dry_run else ("letters", "redriven", "failed again", "left")

@@ -6,26 +6,26 @@ import asyncio
 from dataclasses import dataclass, replace
 from random import Random
 
-from stream.dead_letters.again import AgainLetters
-from stream.dead_letters.archive import Archive
-from stream.dead_letters.desk import Desk
-from stream.dead_letters.examiner import Examiner
-from stream.dead_letters.feed import Feed
-from stream.dead_letters.marked_sender import MarkedSender
-from stream.dead_letters.marks import Marks
+from stream.dead_letters.eligibility import EligibilityChecker
+from stream.dead_letters.marked_sender import MarkingSender
+from stream.dead_letters.markers import MarkerWriter
 from stream.dead_letters.plan import Tasks
+from stream.dead_letters.reader import DeadLetterReader
+from stream.dead_letters.repeated import RepeatedLetters
+from stream.dead_letters.source import RedriveSource
+from stream.dead_letters.tracker import RedriveTracker
 from stream.engine.engine import Edges, Engine
 from stream.kafka.dead_letters import DeadLetterTopic
 from stream.model.events import Reason
 from stream.model.policies import DeadLetterPolicy, EnginePolicy, WorkflowPolicy
-from stream.model.ports import Journal
-from stream.model.records import Place, Record, RecordBatch, TopicPartition
+from stream.model.ports import Logger
+from stream.model.records import Record, RecordBatch, RecordId, TopicPartition
 from stream.model.source import StartedPartition
 from stream.model.statistics import EngineStats
 from stream.rules.listener import DeliveryListener
+from stream.runtime.endpoints import open_senders
 from stream.runtime.loop_clock import LoopClock
-from stream.runtime.policies import Layout, delivery_rules, engine_policy
-from stream.runtime.senders import open_senders
+from stream.runtime.policies import GroupSpec, delivery_rules, engine_policy
 from stream.settings.model import Settings
 from stream.settings.workflow import Workflow
 from stream.validation.schemas import SchemaValidator
@@ -40,12 +40,12 @@ class Parts:
     """What the runs of one redrive share."""
 
     settings: Settings
-    archive: Archive
+    archive: DeadLetterReader
     topic: DeadLetterTopic
-    marks: Marks
-    desk: Desk
-    examiner: Examiner
-    journal: Journal
+    marks: MarkerWriter
+    desk: RedriveTracker
+    examiner: EligibilityChecker
+    logger: Logger
     rate_per_s: float | None
     engines: int
     """How many there are: they share the process's limits."""
@@ -63,24 +63,24 @@ class LetterRun(DeliveryListener):
         """It failed so often in a row that the rest was left alone."""
         self._tasks = tasks
         self._parts = parts
-        self._feed = Feed(tasks)
+        self._feed = RedriveSource(tasks)
         self._tps = list(self._feed.starts)
         self._open = 0
         self._failed_in_a_row = 0
         self._is_stopped = self._is_draining = False
         self._drained = asyncio.Event()
         self._changed = self._feed.changed
-        [sender] = open_senders(parts.settings, (workflow,), parts.journal)
-        self._sender = MarkedSender(sender, parts.marks, workflow.name, workflow.max_in_flight)
+        [sender] = open_senders(parts.settings, (workflow,), parts.logger)
+        self._sender = MarkingSender(sender, parts.marks, workflow.name, workflow.max_in_flight)
         self.stats = EngineStats(parts.settings.kafka.group_id, {tp.topic for tp in self._tps}, [self.name])
         policy = letter_policy(parts, workflow)
         edges = Edges(
             source=self._feed,
             senders=(self._sender,),
-            dead_letters=AgainLetters(parts.topic, self.name, tasks, self._count_failure),
+            dead_letters=RepeatedLetters(parts.topic, self.name, tasks, self._count_failure),
             validator=SchemaValidator(),
             clock=LoopClock(asyncio.get_running_loop()),
-            journal=parts.journal,
+            logger=parts.logger,
             rng=Random(),
             listeners=(self,),
         )
@@ -141,12 +141,12 @@ class LetterRun(DeliveryListener):
             self.is_held = True
             self.stop()
 
-    def _events(self, places: list[Place]) -> list[tuple[Place, Record | str]]:
+    def _events(self, places: list[RecordId]) -> list[tuple[RecordId, Record | str]]:
         letters = {place: self._tasks[place][0].letter for place in places}
         found = self._parts.archive.events(letters.values())
         return [(place, found[letter.at]) for place, letter in letters.items()]
 
-    def _hand_over(self, places: list[Place], events: list[tuple[Place, Record | str]]) -> None:
+    def _hand_over(self, places: list[RecordId], events: list[tuple[RecordId, Record | str]]) -> None:
         if self._is_stopped:
             return
         records = []
@@ -179,7 +179,7 @@ def letter_policy(parts: Parts, workflow: Workflow) -> EnginePolicy:
 
     Offsets lie far apart here, and none is committed; how many may fail in a row is counted by the run itself.
     """
-    layout = Layout(parts.settings.kafka.group_id, (workflow,), parts.engines, is_isolated=True)
+    layout = GroupSpec(parts.settings.kafka.group_id, (workflow,), parts.engines, is_isolated=True)
     policy = engine_policy(parts.settings, layout)
     return replace(
         policy,

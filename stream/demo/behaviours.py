@@ -119,7 +119,7 @@ def garbage() -> Behaviour:
     return _constant(Reply(body=b"\x16\x03\x01 this is not HTTP\r\n\r\n", act=Act.GARBAGE))
 
 
-class Outage:
+class OutageBehaviour:
     """A behaviour that fails until it is healed, by `heal` or by time, and then succeeds."""
 
     def __init__(self, status: int = 503, for_s: float | None = None) -> None:

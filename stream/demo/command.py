@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from stream.console.output import standard_output
-from stream.demo.report import Outcome, events_table, offsets_table, verdict, workflows_table
+from stream.demo.report import DemoOutcome, events_table, offsets_table, verdict, workflows_table
 from stream.demo.stage import DEAD_LETTERS, GROUP, TOPIC, WORKFLOWS, Stage, open_stage
 from stream.demo.topics import committed_offsets, end_offsets
 from stream.model.errors import ConfigError, Problem, StreamError
 from stream.run.command import loop_factory
 from stream.runtime.processor import Processor, RunOptions
-from stream.telemetry.logs import configure_logs, journal
+from stream.telemetry.logs import configure_logs, logger
 
 HOST, USUAL_PORT = "127.0.0.1", 9464
 TIME_LIMIT_S = 60.0
@@ -44,7 +44,7 @@ def run_demo(keep: bool, listen: str | None) -> None:
     with open_stage(address) as stage:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             processor = runner.run(_play(stage, keep, address, progress_out))
-        outcome = Outcome(
+        outcome = DemoOutcome(
             processor.stats,
             committed_offsets(stage.bootstrap, GROUP, TOPIC),
             end_offsets(stage.bootstrap, TOPIC),
@@ -81,7 +81,7 @@ def _free_port(host: str, port: int) -> int:
         return 0
 
 
-def _print_outcome(outcome: Outcome, out: Console) -> None:
+def _print_outcome(outcome: DemoOutcome, out: Console) -> None:
     for table in (events_table(outcome), workflows_table(outcome), offsets_table(outcome)):
         out.print()
         out.print(table)
@@ -89,7 +89,7 @@ def _print_outcome(outcome: Outcome, out: Console) -> None:
 
 
 async def _play(stage: Stage, keep: bool, address: str, console: Console) -> Processor:
-    processor = Processor(stage.settings, journal(), RunOptions(until_end=not keep, inspect_topics=False))
+    processor = Processor(stage.settings, logger(), RunOptions(until_end=not keep, inspect_topics=False))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, processor.request_stop)

@@ -53,7 +53,7 @@ url = "{url}"
 
 
 @dataclass(frozen=True)
-class Plan:
+class ObservationPlan:
     """What is watched. `workflows` are names of paths of the receiver; `rate` in events a second."""
 
     topic: str = "segment-events"
@@ -71,7 +71,7 @@ class Observation:
         ChildError: a part did not start.
     """
 
-    def __init__(self, directory: Path, bootstrap: str, plan: Plan) -> None:
+    def __init__(self, directory: Path, bootstrap: str, plan: ObservationPlan) -> None:
         self.directory = directory
         self._bootstrap = bootstrap
         self._plan = plan

@@ -19,8 +19,8 @@ from rich.table import Table
 from stream.demo.apache_kafka import ApacheKafka
 from stream.demo.child import ChildError
 from stream.demo.grafana import Grafana, grafana_program
-from stream.demo.observation import SHIPPED, Observation, Plan
-from stream.demo.outage import Outage
+from stream.demo.observation import SHIPPED, Observation, ObservationPlan
+from stream.demo.outage import KafkaOutage
 from stream.demo.samples import poison_values
 from stream.demo.topics import produce_events
 from stream.demo.workflows import WORKFLOWS, script_workflows
@@ -49,12 +49,12 @@ def observe(seconds: float | None, rate: float, outage_s: float | None, out: Con
     out.print("Starting Kafka, Prometheus, the processor, three workflows and a load …")
     with tempfile.TemporaryDirectory(prefix="tray-observe-") as scratch, ApacheKafka(f"{scratch}/kafka") as kafka:
         directory = Path(scratch)
-        with Observation(directory, kafka.bootstrap, Plan(topic=TOPIC, rate=rate)) as run:
+        with Observation(directory, kafka.bootstrap, ObservationPlan(topic=TOPIC, rate=rate)) as run:
             manners = script_workflows(run.receiver, UP_S, DOWN_S)
             produce_events(kafka.bootstrap, TOPIC, [(None, value, None, None) for _, value in poison_values()])
             with _grafana(directory / "grafana", run) as grafana:
                 _tell(run, manners, kafka.bootstrap, grafana, out)
-                outage = None if outage_s is None else Outage(kafka, run.prometheus, outage_s, out)
+                outage = None if outage_s is None else KafkaOutage(kafka, run.prometheus, outage_s, out)
                 _wait(stop, seconds, run, outage)
                 _end(run, out)
 
@@ -92,7 +92,7 @@ def _tell(run: Observation, manners: Mapping[str, str], bootstrap: str, grafana:
     out.print("\n".join(lines), soft_wrap=True, markup=False)
 
 
-def _wait(stop: threading.Event, seconds: float | None, run: Observation, outage: Outage | None) -> None:
+def _wait(stop: threading.Event, seconds: float | None, run: Observation, outage: KafkaOutage | None) -> None:
     """Until asked to stop, or the time is over.
 
     Raises:

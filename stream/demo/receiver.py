@@ -18,7 +18,7 @@ import uvloop
 
 from stream.demo.arrival import Arrival
 from stream.demo.behaviours import OK, Behaviour, Reply, always
-from stream.demo.receiver_connection import Connection, Head
+from stream.demo.receiver_connection import ReceiverConnection, RequestHead
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class FaultReceiver:
         self._changed = threading.Condition()
         self._notify_is_due = False
         self._file: TextIO | None = log_file.open("a", buffering=1) if log_file else None
-        self._connections: set[Connection] = set()
+        self._connections: set[ReceiverConnection] = set()
         self.connections_opened = 0
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-receiver", daemon=True)
@@ -125,17 +125,17 @@ class FaultReceiver:
         if self._file:
             self._file.close()
 
-    def joined(self, connection: Connection) -> None:
+    def joined(self, connection: ReceiverConnection) -> None:
         """A connection was made (told by it, on the receiver's thread, like the next three)."""
         self._connections.add(connection)
         self.connections_opened += 1
 
-    def left(self, connection: Connection) -> None:
+    def left(self, connection: ReceiverConnection) -> None:
         """A connection is gone."""
         self._connections.discard(connection)
         self._tell()
 
-    def arrived(self, head: Head, body: bytes) -> tuple[Arrival, Reply]:
+    def arrived(self, head: RequestHead, body: bytes) -> tuple[Arrival, Reply]:
         """A request was read: its entry in the log, and what its path's script says."""
         path = head.path
         arrival = Arrival(time.monotonic(), path, head.headers, body, method=head.method)
@@ -169,7 +169,7 @@ class FaultReceiver:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(WAIT_S)
 
     async def _listen(self, host: str, port: int, tls: ssl.SSLContext | None) -> asyncio.Server:
-        make = partial(Connection, self, self._loop)
+        make = partial(ReceiverConnection, self, self._loop)
         server = await self._loop.create_server(make, host, port, ssl=tls, backlog=1024)
         return cast(asyncio.Server, server)
 

@@ -20,20 +20,20 @@ _ENDLESS_CHUNK = 64 * 1024
 class Host(Protocol):
     """What a connection asks of, and tells, the server it belongs to; called on the server's thread."""
 
-    def joined(self, connection: Connection) -> None:
+    def joined(self, connection: ReceiverConnection) -> None:
         """A connection was made."""
 
-    def left(self, connection: Connection) -> None:
+    def left(self, connection: ReceiverConnection) -> None:
         """A connection is gone."""
 
-    def arrived(self, head: Head, body: bytes) -> tuple[Arrival, Reply]:
+    def arrived(self, head: RequestHead, body: bytes) -> tuple[Arrival, Reply]:
         """A request was read: its entry in the log, and what it gets."""
 
     def answered(self, arrival: Arrival, status: int) -> None:
         """A request was answered."""
 
 
-class Head(NamedTuple):
+class RequestHead(NamedTuple):
     """The head of a request."""
 
     method: str
@@ -43,7 +43,7 @@ class Head(NamedTuple):
     """Bytes of the body that follows."""
 
 
-class Connection(asyncio.Protocol):
+class ReceiverConnection(asyncio.Protocol):
     """Serves the requests of one connection one after the other; what is sent meanwhile waits."""
 
     def __init__(self, host: Host, loop: asyncio.AbstractEventLoop) -> None:
@@ -51,7 +51,7 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._transport: asyncio.Transport
         self._buffer = bytearray()
-        self._head: Head | None = None
+        self._head: RequestHead | None = None
         self._is_busy = False
         self._is_choked = False
         self._timer: asyncio.TimerHandle | None = None
@@ -100,7 +100,7 @@ class Connection(asyncio.Protocol):
                 return
             self._begin(*self._host.arrived(*request))
 
-    def _take(self) -> tuple[Head, bytes] | None:
+    def _take(self) -> tuple[RequestHead, bytes] | None:
         """Cut the next whole request off the buffer; None when it is not all there yet.
 
         Raises:
@@ -181,10 +181,10 @@ def _head_bytes(reply: Reply, *more: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-def _parse_head(raw: bytes) -> Head:
+def _parse_head(raw: bytes) -> RequestHead:
     start, *fields = raw.decode("latin-1").split("\r\n")
     method, path, _version = start.split(" ")
     headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
     if "transfer-encoding" in headers:
         raise ValueError("a body of unknown length")
-    return Head(method, path, headers, int(headers.get("content-length", 0)))
+    return RequestHead(method, path, headers, int(headers.get("content-length", 0)))

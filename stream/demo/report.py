@@ -11,7 +11,7 @@ from stream.model.statistics import EngineStats, WorkflowStats
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DemoOutcome:
     """How the demo ended. Offsets per partition of the topic."""
 
     stats: EngineStats
@@ -37,7 +37,7 @@ class Outcome:
         return self.identity_holds and (self.all_committed or self.is_stopped)
 
 
-def events_table(outcome: Outcome) -> Table:
+def events_table(outcome: DemoOutcome) -> Table:
     """Where the events of the topic ended."""
     table = Table(title="Events", title_justify="left")
     table.add_column("received", justify="right")
@@ -50,7 +50,7 @@ def events_table(outcome: Outcome) -> Table:
     return table
 
 
-def workflows_table(outcome: Outcome) -> Table:
+def workflows_table(outcome: DemoOutcome) -> Table:
     """What each workflow got, and why it did not get the rest."""
     table = Table(title="Workflows", title_justify="left")
     for name in ("workflow", "delivered", "attempts", "retried", "dead-lettered", "filtered by reason"):
@@ -60,7 +60,7 @@ def workflows_table(outcome: Outcome) -> Table:
     return table
 
 
-def offsets_table(outcome: Outcome) -> Table:
+def offsets_table(outcome: DemoOutcome) -> Table:
     """Committed offset against end offset, per partition."""
     table = Table(title="Offsets", title_justify="left")
     for name in ("partition", "committed", "end"):
@@ -71,7 +71,7 @@ def offsets_table(outcome: Outcome) -> Table:
     return table
 
 
-def verdict(outcome: Outcome) -> str:
+def verdict(outcome: DemoOutcome) -> str:
     """One sentence on whether the promise was kept."""
     if outcome.is_good and not outcome.all_committed:
         return "Every event received is accounted for; the rest would be read at the next start."

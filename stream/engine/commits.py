@@ -9,7 +9,7 @@ from functools import partial
 from stream.engine.ledger import Ledger
 from stream.engine.partition import Phase, Tenure
 from stream.model.commit_map import CommitMap, encode
-from stream.model.ports import Cancel, Journal, Scheduler, Source
+from stream.model.ports import Cancel, Logger, Scheduler, Source
 from stream.model.source import CommitOffset, CommitOutcome, CommitResult
 from stream.model.statistics import EngineStats
 from stream.rules.listener import DeliveryListener
@@ -30,7 +30,7 @@ class Commits:
         source: Source,
         clock: Scheduler,
         stats: EngineStats,
-        journal: Journal,
+        logger: Logger,
         listeners: Sequence[DeliveryListener],
         metadata_max_bytes: int,
     ) -> None:
@@ -40,7 +40,7 @@ class Commits:
         self._source = source
         self._clock = clock
         self._stats = stats
-        self._journal = journal
+        self._logger = logger
         self._listeners = listeners
         self._metadata_max_bytes = metadata_max_bytes
         self._timer: Cancel | None = None
@@ -95,7 +95,7 @@ class Commits:
         if result.error == TOO_LARGE:
             self._shorten_maps()
         elif result.outcome is CommitOutcome.FAILED:
-            self._journal.warning("A commit failed; it is tried again.", **where, error=result.error)
+            self._logger.warning("A commit failed; it is tried again.", **where, error=result.error)
 
     def _note(self, tenure: Tenure, result: CommitResult, stored: bool) -> None:
         tenure.commits_under_way -= 1
@@ -110,7 +110,7 @@ class Commits:
 
     def _shorten_maps(self) -> None:
         self._metadata_max_bytes //= 2
-        self._journal.warning(
+        self._logger.warning(
             "Kafka refused a commit's metadata as too long; maps are kept shorter, so that a restart may repeat more.",
             metadata_max_bytes=self._metadata_max_bytes,
         )

@@ -7,7 +7,7 @@ from functools import partial
 
 from stream.engine.partition import Phase, Tenure
 from stream.model.events import DeadLetter
-from stream.model.ports import DeadLetters, Journal, Scheduler
+from stream.model.ports import DeadLetters, Logger, Scheduler
 from stream.model.statistics import EngineStats
 
 REWRITE_AFTER_S = 1.0
@@ -16,12 +16,12 @@ REWRITE_AFTER_S = 1.0
 class LetterDesk:
     """Hands letters to the dead-letter topic and tells when one is safe there."""
 
-    def __init__(self, topic: DeadLetters, clock: Scheduler, stats: EngineStats, journal: Journal) -> None:
+    def __init__(self, topic: DeadLetters, clock: Scheduler, stats: EngineStats, logger: Logger) -> None:
         self.on_idle: Callable[[Tenure], None] = lambda _tenure: None
         self._topic = topic
         self._clock = clock
         self._stats = stats
-        self._journal = journal
+        self._logger = logger
 
     def write(self, letter: DeadLetter, tenure: Tenure, on_safe: Callable[[], None]) -> None:
         """Write one letter; `on_safe` is called once it is acknowledged, unless the tenure is over by then."""
@@ -41,7 +41,7 @@ class LetterDesk:
             self.on_idle(tenure)
 
     def _on_failed(self, letter: DeadLetter, tenure: Tenure, on_safe: Callable[[], None], error: str) -> None:
-        self._journal.warning(
+        self._logger.warning(
             "A dead letter could not be written; its offset stays open and the write is tried again.",
             topic=tenure.tp.topic,
             partition=tenure.tp.partition,

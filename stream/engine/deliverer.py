@@ -13,7 +13,7 @@ from stream.engine.partition import Delivery, OpenEvent, Phase, Tenure
 from stream.engine.workflow import Line
 from stream.model.attempts import RESENT, Answer
 from stream.model.events import Reason, Settlement
-from stream.model.ports import AttemptResult, Journal, Scheduler
+from stream.model.ports import AttemptResult, Logger, Scheduler
 from stream.model.timeparse import format_time
 from stream.rules.listener import DeliveryListener
 from stream.rules.outcome import OutcomeTable, Verdict, retry_after_s
@@ -41,7 +41,7 @@ class Deliverer:
         endings: Endings,
         clock: Scheduler,
         rng: Random,
-        journal: Journal,
+        logger: Logger,
         listeners: Sequence[DeliveryListener],
     ) -> None:
         self.lines = lines
@@ -53,7 +53,7 @@ class Deliverer:
         self._endings = endings
         self._clock = clock
         self._rng = rng
-        self._journal = journal
+        self._logger = logger
         self._listeners = listeners
         endings.pump = self.pump
 
@@ -304,7 +304,7 @@ class Deliverer:
         return retry_after_s(answer.retry_after, self._clock.wall(), answer.date)
 
     def _tell_open(self, line: Line, closed_s: float) -> None:
-        self._journal.info(
+        self._logger.info(
             "The workflow answers again; its gate is open.",
             workflow=line.policy.name,
             closed_since=format_time(round((self._clock.wall() - closed_s) * 1000)),
@@ -315,7 +315,7 @@ class Deliverer:
     def _tell_closed(self, line: Line, answer: Answer, was_open: bool, now: float) -> None:
         if line.pace.gate.is_open or not was_open:
             return
-        self._journal.warning(
+        self._logger.warning(
             "The workflow is failing: its gate is closed and only probes are sent.",
             workflow=line.policy.name,
             host=line.policy.shown_host,

@@ -15,7 +15,7 @@ from stream.model.attempts import Answer
 from stream.model.events import DeadLetter, FilterReason, Reason, Settlement
 from stream.model.held import Hold
 from stream.model.policies import DeadLetterPolicy
-from stream.model.ports import Journal, Scheduler
+from stream.model.ports import Logger, Scheduler
 from stream.model.records import Record
 from stream.rules.listener import DeliveryListener
 from stream.rules.quoted import without_quotes
@@ -32,7 +32,7 @@ class Endings:
         letters: LetterDesk,
         clock: Scheduler,
         rng: Random,
-        journal: Journal,
+        logger: Logger,
         listeners: Sequence[DeliveryListener],
     ) -> None:
         self.pump: Callable[[Line], None] = lambda _line: None
@@ -42,7 +42,7 @@ class Endings:
         self._letters = letters
         self._clock = clock
         self._rng = rng
-        self._journal = journal
+        self._logger = logger
         self._listeners = listeners
 
     def finish(self, line: Line, deliveries: Sequence[Delivery]) -> None:
@@ -160,7 +160,7 @@ class Endings:
     def _trip_flood_guard(self, line: Line, delivery: Delivery, reason: Reason, answer: Answer, now: float) -> None:
         """What comes next would be a dead letter, too: it waits, and probes find out when that has changed."""
         if not line.pace.gate.is_held:
-            self._journal.error(
+            self._logger.error(
                 "The workflow is held: dead letters in a row without a delivery. Probes find out when it takes events.",
                 workflow=line.policy.name,
                 dead_letters=line.letters_in_a_row,
@@ -175,7 +175,7 @@ class Endings:
             return
         line.held[delivery] = Hold(self._clock.wall(), reason, answer.code)
         record = delivery.open_event.event.record
-        self._journal.error(
+        self._logger.error(
             "An event is held: it ends badly and is not given up. To give it up, name it in the workflow's give_up.",
             workflow=line.policy.name,
             reason=reason,
@@ -186,7 +186,7 @@ class Endings:
     def remind(self, line: Line) -> None:
         """Say again what is held, as long as anything is: how much, and which to give up first."""
         if line.held:
-            self._journal.error(
+            self._logger.error(
                 "Events are held: they end badly and are not given up. To give one up, name it in the workflow's "
                 "give_up.",
                 workflow=line.policy.name,
@@ -208,7 +208,7 @@ class Endings:
         record, name = delivery.open_event.event.record, line.policy.name
         for listener in self._listeners:
             listener.on_dead_lettered(record, name, reason, letter.topic_id)
-        self._journal.warning(
+        self._logger.warning(
             "An event became a dead letter.", workflow=name, reason=reason, status=status, place=str(record.place)
         )
         self.finish(line, [delivery])

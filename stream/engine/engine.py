@@ -27,7 +27,7 @@ from stream.engine.workflow import Line
 from stream.model.commit_map import name_hash
 from stream.model.held import GroupHeld
 from stream.model.policies import EnginePolicy
-from stream.model.ports import DeadLetters, Journal, OnDrained, Scheduler, Sender, Source, Validator
+from stream.model.ports import DeadLetters, Logger, OnDrained, Scheduler, Sender, Source, Validator
 from stream.model.records import RecordBatch, TopicPartition
 from stream.model.source import CommitOffset, CommitResult, Contact, DataLoss, StartedPartition
 from stream.model.statistics import EngineStats
@@ -43,7 +43,7 @@ class Edges:
     dead_letters: DeadLetters
     validator: Validator
     clock: Scheduler
-    journal: Journal
+    logger: Logger
     rng: Random
     listeners: Sequence[DeliveryListener] = ()
     spans: Spans | None = None
@@ -58,15 +58,15 @@ class Engine:
         self.is_failed = False
         self._on_joined: Callable[[], None] | None = None
         self._edges = edges
-        clock, rng, journal = edges.clock, edges.rng, edges.journal
+        clock, rng, logger = edges.clock, edges.rng, edges.logger
         self._listeners = listeners = (*edges.listeners, *([edges.spans] if edges.spans else []))
         self._hashes: list[int | None] = [name_hash(workflow.name) for workflow in policy.workflows]
         self._ledger = Ledger(policy.limits, stats, edges.source)
-        letters = LetterDesk(edges.dead_letters, clock, stats, journal)
-        endings = Endings(policy.dead_letters, rules.retry.max_s, self._ledger, letters, clock, rng, journal, listeners)
+        letters = LetterDesk(edges.dead_letters, clock, stats, logger)
+        endings = Endings(policy.dead_letters, rules.retry.max_s, self._ledger, letters, clock, rng, logger, listeners)
         lines = _lines(policy, edges, stats)
         self._endings = endings
-        self._deliverer = Deliverer(lines, rules, endings, clock, rng, journal, listeners)
+        self._deliverer = Deliverer(lines, rules, endings, clock, rng, logger, listeners)
         self._commits = Commits(
             policy.commit_interval_s,
             self._hashes,
@@ -74,7 +74,7 @@ class Engine:
             edges.source,
             clock,
             stats,
-            journal,
+            logger,
             listeners,
             policy.limits.metadata_max_bytes,
         )
@@ -82,12 +82,12 @@ class Engine:
         self._drains.on_ended = self._on_ended
         letters.on_idle = self._deliverer.on_idle = self._drains.on_idle
         self._intake = Intake(
-            policy, edges.validator, self._ledger, self._deliverer, letters, stats, journal, listeners, clock
+            policy, edges.validator, self._ledger, self._deliverer, letters, stats, logger, listeners, clock
         )
         self._appetite = Appetite(self._deliverer, self._ledger.room, clock)
-        self._overview = Overview(lines, self._ledger, self._intake, endings, clock, journal)
+        self._overview = Overview(lines, self._ledger, self._intake, endings, clock, logger)
         self._reconfiguration = Reconfiguration(
-            policy, self._hashes, self._ledger, self._deliverer, endings, stats, clock, journal, edges.spans
+            policy, self._hashes, self._ledger, self._deliverer, endings, stats, clock, logger, edges.spans
         )
         self._overview.tidy = self._reconfiguration.tidy
 
@@ -159,7 +159,7 @@ class Engine:
         lost = self.stats.records_lost.copy()  # what is counted stays, where a partition only begins anew
         self._drains.close(self._ledger.owned([one.tp for one in started]))
         for one in started:
-            self._ledger.begin(one, restore(one, self._hashes, self.stats, self._edges.journal))
+            self._ledger.begin(one, restore(one, self._hashes, self.stats, self._edges.logger))
             self.stats.records_lost[one.tp] += lost[one.tp]
             for listener in self._listeners:
                 listener.on_assigned(one.tp, one.start, one.topic_id)
@@ -168,7 +168,7 @@ class Engine:
         self.stats.note_contact(Contact.answered(self._edges.clock.wall()))  # it is Kafka that assigns
         if self._on_joined is not None:
             self._on_joined()
-        self._edges.journal.info("Partitions assigned.", partitions=_listed([one.tp for one in started]))
+        self._edges.logger.info("Partitions assigned.", partitions=_listed([one.tp for one in started]))
 
     def on_records(self, batch: RecordBatch) -> None:
         tenure = self._ledger.active(batch.tp, batch.epoch)
@@ -186,7 +186,7 @@ class Engine:
 
     def drain(self, tps: Sequence[TopicPartition], on_drained: OnDrained) -> None:
         """Wind these partitions up; `on_drained` is called once with what is to be committed."""
-        self._edges.journal.info("Partitions are drained.", partitions=_listed(tps))
+        self._edges.logger.info("Partitions are drained.", partitions=_listed(tps))
         self._drains.begin(tps, partial(self._drained, tps, self._edges.clock.monotonic(), on_drained))
 
     def _drained(
@@ -197,7 +197,7 @@ class Engine:
         offsets: Mapping[TopicPartition, CommitOffset],
     ) -> None:
         took_s = round(self._edges.clock.monotonic() - since, 1)
-        self._edges.journal.info("Partitions are given back.", partitions=_listed(tps), drained_in_s=took_s)
+        self._edges.logger.info("Partitions are given back.", partitions=_listed(tps), drained_in_s=took_s)
         on_drained(offsets)
 
     def on_lost(self, tps: Sequence[TopicPartition]) -> None:
@@ -207,7 +207,7 @@ class Engine:
         for tenure in lost:
             for listener in self._listeners:
                 listener.on_lost(tenure.tp)
-        self._edges.journal.warning("Partitions lost; their events are received again.", partitions=_listed(tps))
+        self._edges.logger.warning("Partitions lost; their events are received again.", partitions=_listed(tps))
 
     def on_committed(self, results: Sequence[CommitResult]) -> None:
         for result in results:

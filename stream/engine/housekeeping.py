@@ -8,7 +8,7 @@ from stream.engine.endings import Endings
 from stream.engine.intake import Intake
 from stream.engine.ledger import Ledger
 from stream.engine.workflow import Line
-from stream.model.ports import Cancel, Journal, Scheduler
+from stream.model.ports import Cancel, Logger, Scheduler
 from stream.model.statistics import WorkflowStats
 from stream.model.timeparse import format_wall
 
@@ -26,7 +26,7 @@ class Overview:
         intake: Intake,
         endings: Endings,
         clock: Scheduler,
-        journal: Journal,
+        logger: Logger,
     ) -> None:
         self.tidy: Callable[[], None] = lambda: None
         """Called each time, to forget what has been removed."""
@@ -35,7 +35,7 @@ class Overview:
         self._intake = intake
         self._endings = endings
         self._clock = clock
-        self._journal = journal
+        self._logger = logger
         self._timer: Cancel | None = None
         self._remind_at = 0.0
 
@@ -73,7 +73,7 @@ class Overview:
         now, gate = self._clock.monotonic(), line.pace.gate
         if gate.closed_since is None or now - gate.closed_since < REMIND_EVERY_S:
             return
-        self._journal.warning(
+        self._logger.warning(
             "The workflow is still failing; only probes are sent.",
             workflow=line.policy.name,
             closed_since=format_wall(self._clock.wall() - (now - gate.closed_since)),

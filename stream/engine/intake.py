@@ -12,7 +12,7 @@ from stream.engine.partition import Phase, Tenure
 from stream.engine.routing import Routed, Routing
 from stream.model.events import CUSTOM_TYPE, NO_PAYLOAD, DeadLetter, Event, FilterReason, Invalid, Reason, Settlement
 from stream.model.policies import EnginePolicy
-from stream.model.ports import Clock, Journal, Validator
+from stream.model.ports import Clock, Logger, Validator
 from stream.model.records import Record
 from stream.model.statistics import EngineStats
 from stream.rules.decode import Decoder
@@ -30,7 +30,7 @@ class Intake:
         deliverer: Deliverer,
         letters: LetterDesk,
         stats: EngineStats,
-        journal: Journal,
+        logger: Logger,
         listeners: Sequence[DeliveryListener],
         clock: Clock,
     ) -> None:
@@ -42,7 +42,7 @@ class Intake:
         self._deliverer = deliverer
         self._letters = letters
         self._stats = stats
-        self._journal = journal
+        self._logger = logger
         self._listeners = listeners
         self._clock = clock
 
@@ -84,7 +84,7 @@ class Intake:
     def _warn_of_appearances(self) -> None:
         for topic, looks in self._decoder.new_appearances().items():
             sentence = "Records of this topic are no plain Segment events."
-            self._journal.warning(sentence, topic=topic, looks=looks, limit_key=topic)
+            self._logger.warning(sentence, topic=topic, looks=looks, limit_key=topic)
 
     def pass_to(self, tenure: Tenure, position: int) -> None:
         """Nothing will arrive any more from below `position` but what is kept back."""
@@ -182,7 +182,7 @@ class Intake:
 
     def tell_held(self, tenure: Tenure) -> None:
         """The error line of a partition that is held; repeated by the engine."""
-        self._journal.error(
+        self._logger.error(
             "This partition is held: its records are no valid events. Mend kafka.topics or [validation], or give the "
             "record up in validation.give_up.",
             topic=tenure.tp.topic,
@@ -202,7 +202,7 @@ class Intake:
     def _buried(self, tenure: Tenure, letter: DeadLetter) -> None:
         record, reason = letter.record, letter.reason
         self._stats.invalid[reason] += 1
-        self._journal.warning(
+        self._logger.warning(
             "An invalid record became a dead letter.",
             topic=record.topic,
             reason=reason,

@@ -16,7 +16,7 @@ from stream.engine.workflow import Line
 from stream.model.commit_map import name_hash
 from stream.model.events import Event, FilterReason
 from stream.model.policies import EnginePolicy, WorkflowPolicy
-from stream.model.ports import Clock, Journal, Sender
+from stream.model.ports import Clock, Logger, Sender
 from stream.model.records import Record
 from stream.model.statistics import EngineStats, WorkflowStats
 from stream.rules.filter import WorkflowFilter
@@ -40,7 +40,7 @@ class Reconfiguration:
         endings: Endings,
         stats: EngineStats,
         clock: Clock,
-        journal: Journal,
+        logger: Logger,
         spans: Spans | None,
     ) -> None:
         self._policy = policy
@@ -50,7 +50,7 @@ class Reconfiguration:
         self._endings = endings
         self._stats = stats
         self._clock = clock
-        self._journal = journal
+        self._logger = logger
         self._spans = spans
         self._touched: set[int] = set()
         """Indexes of the lines whose queues the last change concerns."""
@@ -163,7 +163,7 @@ class Reconfiguration:
         if not dropped:
             return
         places = sorted(delivery.open_event.event.record.place for delivery in dropped)
-        self._journal.warning(
+        self._logger.warning(
             "A workflow was removed; what waited for it ends as filtered, reason removed.",
             workflow=line.policy.name,
             events=len(places),

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stream.model.commit_map import BadMapError, CommitMap, Range, decode
-from stream.model.ports import Journal
+from stream.model.ports import Logger
 from stream.model.source import StartedPartition
 from stream.model.statistics import EngineStats
 
 
 def restore(
-    started: StartedPartition, hashes: Sequence[int | None], stats: EngineStats, journal: Journal
+    started: StartedPartition, hashes: Sequence[int | None], stats: EngineStats, logger: Logger
 ) -> list[list[Range]]:
     """Done ranges per workflow, in the order of `hashes`; empty for a workflow that the map does not name.
 
@@ -22,18 +22,18 @@ def restore(
         try:
             found = decode(started.metadata, started.start)
         except BadMapError as error:
-            journal.warning(
+            logger.warning(
                 "The commit's metadata is not a map of ours and is ignored: events beyond it may be sent again.",
                 topic=started.tp.topic,
                 partition=started.tp.partition,
                 reason=str(error),
             )
-    _tell_removed(started, found, hashes, stats, journal)
+    _tell_removed(started, found, hashes, stats, logger)
     return [[] if workflow is None else list(found.of(workflow)) for workflow in hashes]
 
 
 def _tell_removed(
-    started: StartedPartition, found: CommitMap, hashes: Sequence[int | None], stats: EngineStats, journal: Journal
+    started: StartedPartition, found: CommitMap, hashes: Sequence[int | None], stats: EngineStats, logger: Logger
 ) -> None:
     """Events that waited for a workflow which is configured no more end here; said once, with count and range."""
     end = max((ranges[-1][1] for ranges in found.done.values() if ranges), default=found.base)
@@ -42,7 +42,7 @@ def _tell_removed(
         if not waiting:
             continue
         stats.removed += waiting
-        journal.warning(
+        logger.warning(
             "A workflow was removed; what waited for it ends as filtered, reason removed.",
             topic=started.tp.topic,
             partition=started.tp.partition,

@@ -20,20 +20,20 @@ from stream.dead_letters.bars import shown_count
 from stream.dead_letters.options import read_place
 from stream.explain.explainer import Explainer, Explanation
 from stream.explain.outcome import Outcome, outcomes
-from stream.explain.place import PlaceReader, Standing
+from stream.explain.place import EventProgress, PlaceReader
 from stream.explain.search import DEFAULT_START, Found, Sought, search
 from stream.explain.text import print_explanation
 from stream.kafka.client_config import KafkaPolicy
 from stream.model.errors import ConfigError, MissingEventError, Problem, StreamError
 from stream.model.events import Event
-from stream.model.records import Place, Record
+from stream.model.records import Record, RecordId
 from stream.model.timeparse import format_time
 from stream.rules.decode import Decoder
 from stream.runtime.policies import kafka_policy
 from stream.settings.model import Settings
 from stream.settings.needs import Needs
 from stream.top.fetch import NoAnswerError, endpoint
-from stream.top.held import Held, ask_held, together
+from stream.top.held import HeldAnswer, ask_held, together
 from stream.validation.schemas import SchemaValidator
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -41,7 +41,7 @@ MAX_BYTES = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Source:
+class EventSource:
     """Where the event is, as the command line told."""
 
     file: str | None
@@ -65,7 +65,7 @@ class Source:
         return (self.partition, self.offset) != (None, None) or (self.topic is not None and not self.is_search)
 
 
-def run_explain(given: options.Given, source: Source, urls: Sequence[str], with_body: bool, as_json: bool) -> None:
+def run_explain(given: options.Given, source: EventSource, urls: Sequence[str], with_body: bool, as_json: bool) -> None:
     """Read the event, or find it; explain it, or list what was found. `urls`: processors to ask what is held.
 
     Raises:
@@ -92,7 +92,7 @@ def run_explain(given: options.Given, source: Source, urls: Sequence[str], with_
 def _explain(
     settings: Settings,
     record: Record,
-    standing: Standing | None,
+    standing: EventProgress | None,
     urls: Sequence[str],
     with_body: bool,
     as_json: bool,
@@ -106,7 +106,7 @@ def _explain(
         print_explanation(record, explanation, standing, found, unknown)
 
 
-def _ask_held(settings: Settings, urls: Sequence[str]) -> tuple[Held | None, str]:
+def _ask_held(settings: Settings, urls: Sequence[str]) -> tuple[HeldAnswer | None, str]:
     """What is held, or why that is not known."""
     try:
         addresses = [endpoint(url, "/held.json") for url in urls or [own_endpoint(settings.http)]]
@@ -120,7 +120,7 @@ def _ask_held(settings: Settings, urls: Sequence[str]) -> tuple[Held | None, str
         return None, f"{' '.join(addresses)} gives no answer ({error}); --url names another"
 
 
-def _search(settings: Settings, source: Source) -> Found:
+def _search(settings: Settings, source: EventSource) -> Found:
     """The events of the ids. Raises MissingEventError when there is none."""
     topics = (source.topic,) if source.topic else tuple(settings.kafka.topics)
     if not topics:
@@ -167,7 +167,7 @@ def _kafka(settings: Settings) -> KafkaPolicy:
     return kafka_policy(settings, logger=options.SILENT)
 
 
-def _with_place(source: Source) -> Source:
+def _with_place(source: EventSource) -> EventSource:
     """A place may be given where a file is, as other commands take it."""
     if source.file is None or Path(source.file).exists():
         return source
@@ -180,7 +180,7 @@ def _with_place(source: Source) -> Source:
     return replace(source, file=None, topic=topic, partition=partition, offset=offset)
 
 
-def _require_one_source(source: Source) -> None:
+def _require_one_source(source: EventSource) -> None:
     """Raises ConfigError when the event is named in more than one way."""
     if source.is_search and (source.file is not None or source.is_on_topic):
         raise _usage("--message-id, --user", "search for an event; another one is named.", "Leave one of them out.")
@@ -188,7 +188,7 @@ def _require_one_source(source: Source) -> None:
         raise _usage("--from, --until", "are of a search.", "Say what for: --message-id or --user.")
 
 
-def _read(settings: Settings, source: Source) -> tuple[Record, Standing | None]:
+def _read(settings: Settings, source: EventSource) -> tuple[Record, EventProgress | None]:
     on_topic = (source.topic, source.partition, source.offset)
     if source.file is not None and any(part is not None for part in on_topic):
         raise _usage("FILE", "an event is either in a file or on a topic.", "Leave one of them out.")
@@ -199,7 +199,7 @@ def _read(settings: Settings, source: Source) -> tuple[Record, Standing | None]:
     return record, standing
 
 
-def _place(settings: Settings, topic: str | None, partition: int | None, offset: int | None) -> Place:
+def _place(settings: Settings, topic: str | None, partition: int | None, offset: int | None) -> RecordId:
     known = [name for name in settings.kafka.topics if not name.startswith("^")]
     if topic is None and len(known) == 1:
         topic = known[0]
@@ -210,10 +210,10 @@ def _place(settings: Settings, topic: str | None, partition: int | None, offset:
     ]
     if topic is None or partition is None or offset is None:
         raise _usage(" ".join(missing), "is missing.", "A place is topic:partition:offset.")
-    return Place(topic, partition, offset)
+    return RecordId(topic, partition, offset)
 
 
-def _from_file(source: Source) -> Record:
+def _from_file(source: EventSource) -> Record:
     if source.file is None and sys.stdin.isatty():
         raise _usage("FILE", "no event is given.", "Name a file, - for standard input, or topic:partition:offset.")
     if source.file in (None, "-"):
@@ -267,7 +267,7 @@ def _usage(path: str, what: str, fix: str) -> StreamError:
 
 
 def _tree(
-    record: Record, explanation: Explanation, standing: Standing | None, found: Sequence[Outcome], unknown: str
+    record: Record, explanation: Explanation, standing: EventProgress | None, found: Sequence[Outcome], unknown: str
 ) -> dict[str, object]:
     tree: dict[str, object] = {}
     if standing is not None:

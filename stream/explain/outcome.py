@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from stream.explain.explainer import Explanation, Verdicts
-from stream.explain.place import GroupStanding, LetterStanding, Progress, Standing
-from stream.model.records import Place
+from stream.explain.place import EventProgress, GroupProgress, LetterOfEvent, WorkflowProgress
+from stream.model.records import RecordId
 from stream.model.timeparse import format_time
-from stream.top.held import Held, HeldEntry
+from stream.top.held import HeldAnswer, HeldEntry
 
 State = Literal[
     "delivered",
@@ -43,11 +43,11 @@ class Outcome:
 class _Known:
     """What is known of the event in one group."""
 
-    place: Place
+    place: RecordId
     explanation: Explanation
-    standing: Standing
-    group: GroupStanding
-    held: Held | None
+    standing: EventProgress
+    group: GroupProgress
+    held: HeldAnswer | None
     """None: the processor did not answer."""
 
     @property
@@ -64,13 +64,15 @@ class _Known:
                 return one
         return None
 
-    def letters_of(self, workflow: str) -> list[LetterStanding]:
+    def letters_of(self, workflow: str) -> list[LetterOfEvent]:
         """Dead letters of the event for the workflow, those that are open first."""
         found = [one for one in self.standing.letters if one.group == self.group.group]
         return sorted((one for one in found if one.workflow in (workflow, "")), key=lambda one: bool(one.ended))
 
 
-def outcomes(place: Place, explanation: Explanation, standing: Standing, held: Held | None) -> list[Outcome]:
+def outcomes(
+    place: RecordId, explanation: Explanation, standing: EventProgress, held: HeldAnswer | None
+) -> list[Outcome]:
     """One for each workflow. `held`: what the running processor says, if it answers."""
     verdicts = {one.workflow: one for one in explanation.workflows}
     found = []
@@ -83,7 +85,7 @@ def outcomes(place: Place, explanation: Explanation, standing: Standing, held: H
 
 
 def _findings(
-    known: _Known, workflow: str, progress: Progress, verdicts: Verdicts | None
+    known: _Known, workflow: str, progress: WorkflowProgress, verdicts: Verdicts | None
 ) -> Iterator[tuple[State, str]]:
     """What is true of it, the most certain first."""
     for letter in known.letters_of(workflow):
@@ -100,7 +102,7 @@ def _findings(
     yield from _open(known, progress, verdicts)
 
 
-def _letter(letter: LetterStanding) -> tuple[State, str]:
+def _letter(letter: LetterOfEvent) -> tuple[State, str]:
     status = "" if letter.status is None else f" {letter.status}"
     said = f"dead letter{status}, {letter.reason}, since {format_time(letter.failed_at_ms)}, at {letter.at}"
     if letter.ended == "redriven":
@@ -117,7 +119,7 @@ def _behind(known: _Known, partition: HeldEntry) -> Iterator[tuple[State, str]]:
         yield "not_read", f"not read yet: its partition is held behind {partition.place} since {partition.since}"
 
 
-def _done(known: _Known, progress: Progress, verdicts: Verdicts | None) -> Iterator[tuple[State, str]]:
+def _done(known: _Known, progress: WorkflowProgress, verdicts: Verdicts | None) -> Iterator[tuple[State, str]]:
     decoded, unknown = known.explanation.decoded, known.standing.letters_unknown
     if decoded.verdict == "tombstone":
         yield "filtered", "filtered (tombstone)"
@@ -133,7 +135,7 @@ def _done(known: _Known, progress: Progress, verdicts: Verdicts | None) -> Itera
     yield "delivered", f"delivered{maybe}{unless}"
 
 
-def _open(known: _Known, progress: Progress, verdicts: Verdicts | None) -> Iterator[tuple[State, str]]:
+def _open(known: _Known, progress: WorkflowProgress, verdicts: Verdicts | None) -> Iterator[tuple[State, str]]:
     read, offset, group = known.read_up_to, known.place.offset, known.group
     if read is not None and read > offset:
         if verdicts is not None and not verdicts.wanted:

@@ -7,17 +7,17 @@ from dataclasses import dataclass, field
 from time import monotonic, time_ns
 from typing import Literal
 
-from stream.dead_letters.index import LetterBook
+from stream.dead_letters.index import DeadLetterIndex
 from stream.kafka.client_config import KafkaPolicy, common_config, reader_config
 from stream.kafka.groups import Groups
 from stream.kafka.reader import OffsetReader
-from stream.kafka.record_reader import RecordReader, Span
+from stream.kafka.record_reader import OffsetRange, RecordReader
 from stream.model.commit_map import BadMapError, decode, name_hash
 from stream.model.committed import Committed
 from stream.model.errors import MissingEventError, MissingTopicError, RefusedError, SourceError, StreamError
 from stream.model.letters import Identity, Letter, answer_code
-from stream.model.records import Place, Record, TopicPartition
-from stream.runtime.policies import Layout, layouts
+from stream.model.records import Record, RecordId, TopicPartition
+from stream.runtime.policies import GroupSpec, layouts
 from stream.runtime.start import source_topics
 from stream.settings.keys import nearest
 from stream.settings.model import Settings
@@ -27,13 +27,13 @@ LETTERS_WITHIN_S = 5.0
 CLOCKS_APART_MS = 3_600_000
 """A letter is younger than its event; by how much the clocks of their writers may contradict that."""
 
-Progress = Literal["passed", "done", "open", "not_started", "unknown"]
+WorkflowProgress = Literal["passed", "done", "open", "not_started", "unknown"]
 """`passed`: below the committed offset. `done`: beyond it, and the commit's map has it. `open`: neither.
 `not_started`: the group has committed nothing on the partition. `unknown`: Kafka does not let us see the group."""
 
 
 @dataclass(frozen=True)
-class GroupStanding:
+class GroupProgress:
     """Where one group stands on the event's partition."""
 
     group: str
@@ -43,11 +43,11 @@ class GroupStanding:
     committed: int | None
     map: Literal["ours", "none", "ignored"]
     """Whether the commit says what is done beyond it; `ignored`: it says something that is not ours, or damaged."""
-    workflows: Mapping[str, Progress]
+    workflows: Mapping[str, WorkflowProgress]
 
 
 @dataclass(frozen=True)
-class LetterStanding:
+class LetterOfEvent:
     """A dead letter of the event."""
 
     group: str
@@ -64,7 +64,7 @@ class LetterStanding:
 
 
 @dataclass(frozen=True)
-class Standing:
+class EventProgress:
     """How far an event on a topic has come."""
 
     first: int
@@ -72,8 +72,8 @@ class Standing:
     """The partition's offsets: `first` up to, not including, `end`."""
     is_read: bool
     """The settings name its topic."""
-    groups: list[GroupStanding]
-    letters: list[LetterStanding] = field(default_factory=list)
+    groups: list[GroupProgress]
+    letters: list[LetterOfEvent] = field(default_factory=list)
     letters_unknown: str = ""
     """Why there may be letters that were not found; empty: there are none."""
 
@@ -85,7 +85,7 @@ class PlaceReader:
         self._settings = settings
         self._policy = policy
 
-    def read(self, place: Place) -> tuple[Record, Standing]:
+    def read(self, place: RecordId) -> tuple[Record, EventProgress]:
         """The record at `place`, and how far it has come.
 
         Raises:
@@ -96,16 +96,16 @@ class PlaceReader:
         with OffsetReader(reader_config(self._policy)) as reader:
             partitions = reader.partitions(["^."])
             _require(tp, partitions)
-            span = Span(*reader.range_of(tp))
+            span = OffsetRange(*reader.range_of(tp))
             if place.offset < span.start:
                 raise MissingEventError(f"{_missing(place, span)} {self._fate(place)}")
             record = self._record(place, span)
             letters, unknown = self._letters(record, reader, [p for p in partitions if p.topic == self._letter_topic])
         topics = sorted({p.topic for p in partitions})
         is_read = not self._policy.topics or tp.topic in source_topics(self._policy, topics)
-        return record, Standing(*span, is_read, list(self._groups(place)), letters, unknown)
+        return record, EventProgress(*span, is_read, list(self._groups(place)), letters, unknown)
 
-    def _fate(self, place: Place) -> str:
+    def _fate(self, place: RecordId) -> str:
         """What the groups' offsets say of an event that is gone from the topic."""
         told = []
         for group in self._groups(place):
@@ -121,35 +121,35 @@ class PlaceReader:
     def _letter_topic(self) -> str:
         return self._settings.dead_letter_topic
 
-    def _record(self, place: Place, span: Span) -> Record:
+    def _record(self, place: RecordId, span: OffsetRange) -> Record:
         if place.offset >= span.end:
             raise StreamError(_missing(place, span))
         with RecordReader(reader_config(self._policy)) as reader:
             tp = TopicPartition(place.topic, place.partition)
-            found = next((records[0] for records in reader.scan({tp: Span(place.offset, span.end)})), None)
+            found = next((records[0] for records in reader.scan({tp: OffsetRange(place.offset, span.end)})), None)
         if found is None or found.offset != place.offset:
             after = f"the next one is at {found.offset}" if found else "nor is there one behind it"
             why = "compaction removed it, or it is a transaction's marker or an aborted record"
             raise StreamError(f"There is no record at {place}: {why}; {after}.")
         return found
 
-    def _groups(self, place: Place) -> Iterator[GroupStanding]:
+    def _groups(self, place: RecordId) -> Iterator[GroupProgress]:
         groups, tp = Groups(common_config(self._policy)), TopicPartition(place.topic, place.partition)
         for layout in layouts(self._settings):
             try:
                 found = groups.describe(layout.group)
                 commit = groups.committed(layout.group, [tp]).get(tp)
             except RefusedError:
-                unknown: dict[str, Progress] = {workflow.name: "unknown" for workflow in layout.workflows}
-                yield GroupStanding(layout.group, "unseen", 0, None, "none", unknown)
+                unknown: dict[str, WorkflowProgress] = {workflow.name: "unknown" for workflow in layout.workflows}
+                yield GroupProgress(layout.group, "unseen", 0, None, "none", unknown)
                 continue
             kind, workflows = _progress(layout, commit, place.offset)
             offset = commit.offset if commit else None
-            yield GroupStanding(layout.group, found.word, len(found.members), offset, kind, workflows)
+            yield GroupProgress(layout.group, found.word, len(found.members), offset, kind, workflows)
 
     def _letters(
         self, record: Record, reader: OffsetReader, partitions: list[TopicPartition]
-    ) -> tuple[list[LetterStanding], str]:
+    ) -> tuple[list[LetterOfEvent], str]:
         """Letters of the record, and why some may have been missed. Written on its own partition where it exists."""
         if not partitions:
             return [], ""
@@ -157,14 +157,14 @@ class PlaceReader:
         tps = [same] if same in partitions else partitions
         try:
             starts = reader.at_time(tps, letters_from_ms(record.timestamp_ms, time_ns() // 1_000_000))
-            spans = {tp: Span(starts[tp], end) for tp, end in reader.ends(list(starts)).items()}
+            spans = {tp: OffsetRange(starts[tp], end) for tp, end in reader.ends(list(starts)).items()}
             return self._found(record.place, spans)
         except SourceError as error:
             return [], str(error)
 
-    def _found(self, place: Place, spans: Mapping[TopicPartition, Span]) -> tuple[list[LetterStanding], str]:
+    def _found(self, place: RecordId, spans: Mapping[TopicPartition, OffsetRange]) -> tuple[list[LetterOfEvent], str]:
         groups = {layout.group for layout in layouts(self._settings)}
-        book = LetterBook(lambda whose: whose.place == place and whose.group in groups, keep_done=True)
+        book = DeadLetterIndex(lambda whose: whose.place == place and whose.group in groups, keep_done=True)
         give_up_at, unknown = monotonic() + LETTERS_WITHIN_S, ""
         with RecordReader(reader_config(self._policy)) as reader:
             for records in reader.scan(spans):
@@ -194,19 +194,19 @@ def _require(tp: TopicPartition, partitions: list[TopicPartition]) -> None:
         raise MissingTopicError(f"{tp.topic} has no partition {tp.partition}: it has 0 to {last}.")
 
 
-def _missing(place: Place, span: Span) -> str:
+def _missing(place: RecordId, span: OffsetRange) -> str:
     return f"There is no offset {place.offset} on {place.topic}:{place.partition}: {_told(span)}"
 
 
-def _told(span: Span) -> str:
+def _told(span: OffsetRange) -> str:
     if span.start == span.end:
         return f"it holds no record; the next one will be at {span.end}."
     return f"it holds {span.start} to {span.end - 1}."
 
 
 def _progress(
-    layout: Layout, commit: Committed | None, offset: int
-) -> tuple[Literal["ours", "none", "ignored"], dict[str, Progress]]:
+    layout: GroupSpec, commit: Committed | None, offset: int
+) -> tuple[Literal["ours", "none", "ignored"], dict[str, WorkflowProgress]]:
     names = [workflow.name for workflow in layout.workflows]
     if commit is None:
         return "none", dict.fromkeys(names, "not_started")
@@ -222,9 +222,9 @@ def _progress(
     return "ours" if found.done else "none", {name: "done" if has_it[name] else "open" for name in names}
 
 
-def _letter(letter: Letter, ended: str = "") -> LetterStanding:
+def _letter(letter: Letter, ended: str = "") -> LetterOfEvent:
     identity: Identity = letter.identity
-    return LetterStanding(
+    return LetterOfEvent(
         identity.group,
         identity.workflow,
         letter.reason,

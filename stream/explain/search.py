@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from stream.kafka.client_config import KafkaPolicy, reader_config
-from stream.kafka.record_reader import RecordReader, Span
+from stream.kafka.record_reader import OffsetRange, RecordReader
 from stream.model.events import Event, Invalid
 from stream.model.records import Record
-from stream.replay.event_query import Selection
+from stream.replay.event_query import EventQuery
 from stream.replay.plan import plan_replay
 from stream.replay.request import ReplayRequest
 from stream.rules.decode import Decoder
@@ -60,7 +60,7 @@ def search(settings: Settings, kafka: KafkaPolicy, sought: Sought, now_ms: int, 
         workflows=tuple(workflow.name for workflow in settings.workflows),
     )
     plan = plan_replay(settings, kafka, request, now_ms)
-    spans = {tp: Span(stretch.at, stretch.until) for tp, stretch in plan.stretches.items()}
+    spans = {tp: OffsetRange(stretch.at, stretch.until) for tp, stretch in plan.stretches.items()}
     matches, found = _matcher(sought), Found()
     with RecordReader(reader_config(kafka)) as reader:
         for records in reader.scan(spans):
@@ -77,7 +77,7 @@ def search(settings: Settings, kafka: KafkaPolicy, sought: Sought, now_ms: int, 
 
 def _matcher(sought: Sought) -> Callable[[Record], bool]:
     """Only a value that holds the text of an id, or an escape that may stand for some of it, is parsed."""
-    selection = Selection(users=sought.users, message_ids=sought.message_ids)
+    selection = EventQuery(users=sought.users, message_ids=sought.message_ids)
     needles = [[one.encode() for one in ids] for ids in (sought.message_ids, sought.users) if ids]
     decode = Decoder("off", SchemaValidator()).decode
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from stream.console.output import cell, standard_output
 from stream.explain.explainer import Decoded, Explanation, Lane, Request, Rule, Setting, Verdicts
 from stream.explain.outcome import FINAL, TROUBLES, Outcome
-from stream.explain.place import GroupStanding, LetterStanding, Standing
+from stream.explain.place import EventProgress, GroupProgress, LetterOfEvent
 from stream.model.records import Record
 from stream.model.timeparse import format_time
 
@@ -26,7 +26,7 @@ _NOBODY = "not done with it, and nobody reads"
 
 
 def print_explanation(
-    record: Record, explanation: Explanation, standing: Standing | None, found: Sequence[Outcome], unknown: str
+    record: Record, explanation: Explanation, standing: EventProgress | None, found: Sequence[Outcome], unknown: str
 ) -> None:
     """Print what became of the event, every step, and how far it has come. `unknown`: why that may be incomplete."""
     console = standard_output()
@@ -49,7 +49,7 @@ def _became(found: Sequence[Outcome], unknown: str) -> Iterator[Text]:
         yield Text()
 
 
-def _event(record: Record, decoded: Decoded, standing: Standing | None) -> Iterator[Text]:
+def _event(record: Record, decoded: Decoded, standing: EventProgress | None) -> Iterator[Text]:
     if standing is not None:
         when = "no timestamp" if record.timestamp_ms < 0 else format_time(record.timestamp_ms)
         yield _row("event", f"{record.place}, {when}, {decoded.bytes} bytes", "bold")
@@ -118,7 +118,7 @@ def _unwanting(explanation: Explanation) -> set[str]:
     return {verdicts.workflow for verdicts in explanation.workflows if not verdicts.wanted}
 
 
-def _standing(record: Record, standing: Standing, unwanting: set[str]) -> Iterator[Text]:
+def _standing(record: Record, standing: EventProgress, unwanting: set[str]) -> Iterator[Text]:
     if not standing.is_read:
         yield _row("topic", f"kafka.topics does not name {record.topic}: run does not read it", "red")
     last = "no offset" if standing.first == standing.end else f"offsets {standing.first} to {standing.end - 1}"
@@ -132,7 +132,7 @@ def _standing(record: Record, standing: Standing, unwanting: set[str]) -> Iterat
         yield _row("dead letter", nothing)
 
 
-def _group(offset: int, group: GroupStanding, unwanting: set[str]) -> Iterator[Text]:
+def _group(offset: int, group: GroupProgress, unwanting: set[str]) -> Iterator[Text]:
     if group.state == "unseen":
         yield _row("group", f"{group.group}: Kafka does not let us see it", "yellow")
         return
@@ -157,7 +157,7 @@ def _committed(offset: int, committed: int | None) -> str:
     return f"{committed}: this event is {_count(ahead, 'offset')} behind it" if ahead else f"{committed}: this event"
 
 
-def _letter(letter: LetterStanding) -> str:
+def _letter(letter: LetterOfEvent) -> str:
     whose = letter.workflow or "every workflow"
     status = f", answer {letter.status}" if letter.status else ""
     attempts = f", {_count(letter.attempts, 'attempt')}" if letter.attempts else ""

@@ -14,12 +14,12 @@ from stream.console import options
 from stream.console.output import cell, print_json, print_table, standard_output
 from stream.console.own_endpoint import own_endpoint
 from stream.model.errors import ConfigError, Problem, StreamError
-from stream.model.records import Place
+from stream.model.records import RecordId
 from stream.settings.keys import nearest
 from stream.settings.model import Settings
 from stream.settings.needs import Needs
 from stream.top.fetch import NoAnswerError, endpoint
-from stream.top.held import Held, HeldEntry, ask_held, together
+from stream.top.held import HeldAnswer, HeldEntry, ask_held, together
 
 NONE = "-"
 
@@ -30,7 +30,7 @@ class GiveUp:
 
     workflow: str | None
     """None: it belongs to [validation]."""
-    places: Sequence[Place]
+    places: Sequence[RecordId]
     """What the settings give up already, and what is held."""
     held: int
     """How many of them are held."""
@@ -59,7 +59,7 @@ def run_list(
         typer.echo(f"These are the {len(entries):,} held longest of {total:,}.", err=True)
 
 
-def _ask(url: str) -> Held:
+def _ask(url: str) -> HeldAnswer:
     where = endpoint(url, "/held.json")
     try:
         return ask_held(where)
@@ -69,7 +69,7 @@ def _ask(url: str) -> Held:
         ) from error
 
 
-def _require_workflows(workflows: Collection[str], found: Held) -> None:
+def _require_workflows(workflows: Collection[str], found: HeldAnswer) -> None:
     names = sorted(name for name in found.counts if name is not None)
     problems = []
     for name in sorted(set(workflows) - set(names)):
@@ -93,7 +93,7 @@ def _json(one: HeldEntry) -> dict[str, object]:
     }
 
 
-def _print_held(out: Console, entries: Sequence[HeldEntry], found: Held, total: int) -> None:
+def _print_held(out: Console, entries: Sequence[HeldEntry], found: HeldAnswer, total: int) -> None:
     if not total:
         out.print("Nothing is held.")
         return
@@ -134,7 +134,7 @@ def _print_give_up(settings: Settings, entries: Sequence[HeldEntry], as_json: bo
 def _give_up(settings: Settings, entries: Sequence[HeldEntry]) -> Iterator[GiveUp]:
     """A second give_up in the same table would be refused, and an entry may be needed until it is committed."""
     before = {workflow.name: workflow.give_up for workflow in settings.workflows}
-    held: dict[str | None, set[Place]] = {}
+    held: dict[str | None, set[RecordId]] = {}
     for one in entries:
         held.setdefault(one.workflow, set()).add(one.place)
     for workflow, places in sorted(held.items(), key=lambda item: item[0] or ""):
@@ -142,6 +142,6 @@ def _give_up(settings: Settings, entries: Sequence[HeldEntry]) -> Iterator[GiveU
         yield GiveUp(workflow, sorted(places | {_place(text) for text in known}), len(places))
 
 
-def _place(text: str) -> Place:
+def _place(text: str) -> RecordId:
     topic, partition, offset = text.rsplit(":", 2)
-    return Place(topic, int(partition), int(offset))
+    return RecordId(topic, int(partition), int(offset))

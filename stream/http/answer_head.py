@@ -19,7 +19,7 @@ class MalformedHeadError(Exception):
 
 
 @dataclass(slots=True)
-class Head:
+class ResponseHead:
     """A status and what follows from the headers. `length` is None unless the head says it."""
 
     status: int
@@ -30,7 +30,7 @@ class Head:
     date: str | None
 
 
-def parse_head(raw: bytes) -> Head:
+def parse_head(raw: bytes) -> ResponseHead:
     """Read a head, its empty line included. Folded headers are unfolded, and line feeds alone end lines.
 
     Where an encoding and a length are given the encoding counts, and the connection is not to be used again.
@@ -48,7 +48,7 @@ def parse_head(raw: bytes) -> Head:
     status = int(started[2])
     has_body = status >= 200 and status not in _WITHOUT_BODY
     is_kept = "close" not in options and (started[1] not in _OLD_VERSIONS or "keep-alive" in options)
-    return Head(
+    return ResponseHead(
         status,
         is_chunked=has_body and encodings[-1:] == ["chunked"],
         length=_length(headers) if has_body and not encodings else None if has_body else 0,

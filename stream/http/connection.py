@@ -7,8 +7,8 @@ from time import monotonic
 from typing import Protocol, cast
 
 from stream.http.excerpt import Excerpts
-from stream.http.glance import Glance
-from stream.http.reader import AnswerReader, Progress
+from stream.http.plain_response import PlainResponseParser
+from stream.http.reader import AnswerReader, ReadProgress
 from stream.http.sockets import abort_unsent, last_words, round_trip_s
 from stream.http.translate import ClosedError, ProxyError, UnreadableError, failure_text, failure_word
 from stream.model.attempts import Answer
@@ -24,21 +24,21 @@ PROXY_PASSWORD_WANTED = 407
 class Pool(Protocol):
     """Who opened a connection, and is told what becomes of it."""
 
-    glance: Glance
+    glance: PlainResponseParser
 
-    def on_answer(self, connection: Connection, attempt: Attempt, answer: Answer) -> None:
+    def on_answer(self, connection: HttpConnection, attempt: Attempt, answer: Answer) -> None:
         """An answer came, and the connection is free for the next request."""
 
-    def on_end(self, connection: Connection, attempt: Attempt, answer: Answer) -> None:
+    def on_end(self, connection: HttpConnection, attempt: Attempt, answer: Answer) -> None:
         """An answer came, or the reason why none will, and the connection is of no further use."""
 
-    def on_stale(self, connection: Connection, attempt: Attempt) -> None:
+    def on_stale(self, connection: HttpConnection, attempt: Attempt) -> None:
         """The server had closed the connection before the request came: it is to be sent on a fresh one."""
 
-    def on_idle_end(self, connection: Connection) -> None:
+    def on_idle_end(self, connection: HttpConnection) -> None:
         """A connection that waited for a request is of no further use."""
 
-    def on_closed(self, connection: Connection) -> None:
+    def on_closed(self, connection: HttpConnection) -> None:
         """Nothing of the connection is left."""
 
 
@@ -52,7 +52,7 @@ class _Unopened(asyncio.Transport):
 UNOPENED = _Unopened()
 
 
-class Connection(asyncio.Protocol):
+class HttpConnection(asyncio.Protocol):
     """Carries one attempt at a time. `attempt` is the one under way; None: it waits, or it is closed."""
 
     __slots__ = (
@@ -169,14 +169,14 @@ class Connection(asyncio.Protocol):
 
     def _read(self, attempt: Attempt, reader: AnswerReader, chunk: bytes) -> None:
         reader.feed(chunk)
-        if reader.progress is not Progress.READING:
+        if reader.progress is not ReadProgress.READING:
             self._conclude(attempt, reader, UnreadableError())
 
     def _conclude(self, attempt: Attempt, reader: AnswerReader, fault: Exception) -> None:
         """The answer is over: it is complete, or `fault` is why not."""
         self.attempt = self._reader = None
         head = reader.head
-        if reader.progress is not Progress.COMPLETE or head is None:
+        if reader.progress is not ReadProgress.COMPLETE or head is None:
             self._end(attempt, failure(fault))
             return
         excerpt = "" if head.status < 300 else self._excerpts.cut(reader.body)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Collection
 from time import monotonic
 
-from stream.http.connection import Connection
+from stream.http.connection import HttpConnection
 
 SHORTEST_WAIT_S = 0.001
 """The resolution of uvloop's timers: a shorter wait would spin."""
@@ -21,7 +21,7 @@ class Deadlines:
     """
 
     def __init__(
-        self, timeout_s: float, connections: Collection[Connection], on_due: Callable[[Connection], None]
+        self, timeout_s: float, connections: Collection[HttpConnection], on_due: Callable[[HttpConnection], None]
     ) -> None:
         self._timeout_s = timeout_s
         self._connections = connections

@@ -8,15 +8,15 @@ import ssl
 
 import httpx
 
-from stream.http.decrypted import BUFFER_BYTES, Decrypted
 from stream.http.egress import CheckAddress, numeric
+from stream.http.happy_eyeballs import first_connected
 from stream.http.lookup import Address, Lookup
 from stream.http.proxy import ProxyServer, Tunnel
-from stream.http.race import first_connected
 from stream.http.resolver import Resolver
 from stream.http.target import authority, port_of, server_name
 from stream.http.tls import shared_tls
-from stream.http.translate import HandshakeError, UnreachableError
+from stream.http.tls_read import BUFFER_BYTES, TlsReadAdapter
+from stream.http.translate import HandshakeError, HostUnreachableError
 
 
 class Dialer:
@@ -56,7 +56,7 @@ class Dialer:
         sock = await self._connected()
         # From here on the loop closes the socket, whatever happens.
         if self._proxy is None:
-            secured = protocol if self._tls is None else Decrypted(protocol, self._buffer)
+            secured = protocol if self._tls is None else TlsReadAdapter(protocol, self._buffer)
             await self._secure(sock, secured, self._tls, self._server_name)
         else:
             await self._go_through(self._proxy, sock, protocol)
@@ -70,7 +70,7 @@ class Dialer:
             return await first_connected(await self._resolver.addresses(), self._connect)
         except OSError as error:
             self._resolver.forget()
-            raise UnreachableError from error
+            raise HostUnreachableError from error
 
     async def _connect(self, address: Address) -> socket.socket:
         self._check(numeric(address.sockaddr[0]))
@@ -112,12 +112,12 @@ class Dialer:
         await self._secure(sock, tunnel, proxy_tls, server_name(url))
         try:
             await tunnel.opened()
-            await self._secure_tunnel(tunnel.transport, Decrypted(protocol, self._buffer), self._tls)
+            await self._secure_tunnel(tunnel.transport, TlsReadAdapter(protocol, self._buffer), self._tls)
         except BaseException:  # a cancel, too: nobody else knows the transport
             tunnel.transport.abort()
             raise
 
-    async def _secure_tunnel(self, through: asyncio.Transport, protocol: Decrypted, tls: ssl.SSLContext) -> None:
+    async def _secure_tunnel(self, through: asyncio.Transport, protocol: TlsReadAdapter, tls: ssl.SSLContext) -> None:
         try:
             transport = await asyncio.get_running_loop().start_tls(
                 through,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from time import monotonic
 
-from stream.http.connection import Connection
+from stream.http.connection import HttpConnection
 
 
-class Idle:
+class IdlePool:
     """Connections between requests, the most recently used one on top.
 
     At most `max_idle` wait, each for at most `keepalive_s`; one timer sees to that.
@@ -19,9 +19,9 @@ class Idle:
         self._keepalive_s = keepalive_s
         self._timer: asyncio.TimerHandle | None = None
         # Invariant: idle longest first.
-        self.stack: list[Connection] = []
+        self.stack: list[HttpConnection] = []
 
-    def add(self, connection: Connection) -> None:
+    def add(self, connection: HttpConnection) -> None:
         """Its request is over."""
         if len(self.stack) >= self._max_idle:
             connection.drop()
@@ -30,7 +30,7 @@ class Idle:
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._keepalive_s, self._expire)
 
-    def discard(self, connection: Connection) -> None:
+    def discard(self, connection: HttpConnection) -> None:
         """It is closed; it need not be here."""
         if connection in self.stack:
             self.stack.remove(connection)

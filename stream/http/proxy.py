@@ -10,7 +10,7 @@ from typing import cast
 
 import httpx
 
-from stream.http.reader import AnswerReader, Progress
+from stream.http.reader import AnswerReader, ReadProgress
 from stream.http.translate import ProxyError
 
 
@@ -59,7 +59,7 @@ class Tunnel(asyncio.Protocol):
     def data_received(self, chunk: bytes) -> None:
         """Read the head of the answer; a tunnel's answer has no body, whatever its head says."""
         self._answer.feed(chunk)
-        if self._answer.head or self._answer.progress is Progress.BROKEN:
+        if self._answer.head or self._answer.progress is ReadProgress.BROKEN:
             self._conclude(self._answer.status)
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from enum import Enum, auto
 
-from stream.http.answer_head import Head, MalformedHeadError, parse_head
+from stream.http.answer_head import MalformedHeadError, ResponseHead, parse_head
 from stream.http.chunks import Chunks, MalformedChunkError
 
 MAX_HEAD_BYTES = 64 * 1024
@@ -18,7 +18,7 @@ _START = b"HTTP/"
 _SWITCHING_PROTOCOLS = 101
 
 
-class Progress(Enum):
+class ReadProgress(Enum):
     """How far an answer has come."""
 
     READING = auto()
@@ -30,8 +30,8 @@ class AnswerReader:
     """One answer, fed with what arrives. `keep` is how much of its body is wanted."""
 
     def __init__(self, keep: int) -> None:
-        self.progress = Progress.READING
-        self.head: Head | None = None
+        self.progress = ReadProgress.READING
+        self.head: ResponseHead | None = None
         """The head of the answer itself, once it has come."""
         self.body = b""
         """The first bytes of the body."""
@@ -50,9 +50,9 @@ class AnswerReader:
 
     def feed(self, chunk: bytes) -> None:
         """Take in the next bytes."""
-        if self.progress is Progress.READING and self.head is None:
+        if self.progress is ReadProgress.READING and self.head is None:
             chunk = self._read_heads(chunk)
-        if self.progress is Progress.READING and self.head is not None:
+        if self.progress is ReadProgress.READING and self.head is not None:
             chunk = self._read_body(self.head, chunk)
         # Nobody asked for what comes behind an answer; empty lines do no harm.
         if chunk.strip(b"\r\n"):
@@ -60,15 +60,15 @@ class AnswerReader:
 
     def end(self) -> None:
         """The server has said all it is going to say."""
-        if self.progress is Progress.READING:
+        if self.progress is ReadProgress.READING:
             is_whole = self.head is not None and not self.head.is_chunked and self.head.length is None
-            self.progress = Progress.COMPLETE if is_whole else Progress.BROKEN
+            self.progress = ReadProgress.COMPLETE if is_whole else ReadProgress.BROKEN
 
     def _read_heads(self, chunk: bytes) -> bytes:
         """Look for the answer's head behind the interim ones, and return what comes behind it."""
         searched = max(0, len(self._unread) - _HEAD_END_BYTES)
         self._unread = (self._unread + chunk).lstrip(b"\r\n")  # empty lines before a status line do no harm
-        while self.head is None and self.progress is Progress.READING:
+        while self.head is None and self.progress is ReadProgress.READING:
             end = _HEAD_END.search(self._unread, searched)
             is_head = self._is_head_so_far(end.end() if end else len(self._unread))
             if end is None or not is_head:
@@ -82,7 +82,7 @@ class AnswerReader:
         """Do not wait for the end of what is not a head, or is too large a one."""
         is_head = self._unread.startswith(_START[: len(self._unread)]) and self._head_bytes + size <= MAX_HEAD_BYTES
         if not is_head:
-            self.progress = Progress.BROKEN
+            self.progress = ReadProgress.BROKEN
         return is_head
 
     def _take_head(self, raw: bytes) -> None:
@@ -90,20 +90,20 @@ class AnswerReader:
         try:
             head = parse_head(raw)
         except MalformedHeadError:
-            self.progress = Progress.BROKEN
+            self.progress = ReadProgress.BROKEN
             return
         if head.status == _SWITCHING_PROTOCOLS:
-            self.progress = Progress.BROKEN
+            self.progress = ReadProgress.BROKEN
         elif head.status >= 200:
             self.head = head
 
-    def _read_body(self, head: Head, chunk: bytes) -> bytes:
+    def _read_body(self, head: ResponseHead, chunk: bytes) -> bytes:
         """Take in what belongs to the body, and return the rest."""
         if head.is_chunked:
             try:
                 part, rest = self._chunks.feed(chunk), self._chunks.surplus
             except MalformedChunkError:
-                self.progress = Progress.BROKEN
+                self.progress = ReadProgress.BROKEN
                 return b""
             is_over = self._chunks.is_over
         else:
@@ -113,6 +113,6 @@ class AnswerReader:
         self.body += part[: self._keep - len(self.body)]
         self._body_bytes += len(part)
         if is_over or self._body_bytes > MAX_BODY_BYTES:
-            self.progress = Progress.COMPLETE
+            self.progress = ReadProgress.COMPLETE
             self.is_reusable = is_over and head.is_kept_alive and self._body_bytes <= MAX_BODY_BYTES
         return rest

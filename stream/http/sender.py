@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from random import uniform
 from time import monotonic
 
-from stream.http.connection import Connection, failure
+from stream.http.connection import HttpConnection, failure
 from stream.http.deadlines import Deadlines
 from stream.http.dialer import Dialer
 from stream.http.egress import CheckAddress, allow_all
 from stream.http.excerpt import Excerpts
-from stream.http.glance import Glance
 from stream.http.head import HeadWriter
-from stream.http.idle import Idle
+from stream.http.idle import IdlePool
 from stream.http.lookup import Lookup, system_lookup
+from stream.http.plain_response import PlainResponseParser
 from stream.http.proxy import ProxyServer
 from stream.http.target import parse_target
 from stream.model.attempts import RESENT, Answer, HttpRequest
@@ -56,14 +56,14 @@ class WebhookSender:
     ) -> None:
         target = parse_target(url)
         self._on_results: OnResults = _nobody
-        self.glance = Glance()
+        self.glance = PlainResponseParser()
         self._excerpts = Excerpts(target.raw_path.decode("ascii"))
         self._heads = HeadWriter(target, proxy if target.scheme == "http" else None)
         self._max_age_s = max_connection_age_s
         self._dialer = Dialer(target, tls, timeout_s, lookup, check, proxy)
-        self._connections: set[Connection] = set()
+        self._connections: set[HttpConnection] = set()
         self._deadlines = Deadlines(timeout_s, self._connections, self._expire)
-        self._idle = Idle(max_connections, min(keepalive_s, max_connection_age_s))
+        self._idle = IdlePool(max_connections, min(keepalive_s, max_connection_age_s))
         self._answered: list[AttemptResult] = []
         self._all_closed: asyncio.Future[None] | None = None
 
@@ -110,7 +110,7 @@ class WebhookSender:
 
     # Called by connections.
 
-    def on_answer(self, connection: Connection, attempt: Attempt, answer: Answer) -> None:
+    def on_answer(self, connection: HttpConnection, attempt: Attempt, answer: Answer) -> None:
         """An answer came, and the connection is free for the next request."""
         connection.idle_since = now = monotonic()
         if now < connection.retire_at:
@@ -119,20 +119,20 @@ class WebhookSender:
             connection.drop()
         self._report(attempt, answer, now - connection.started_at)
 
-    def on_end(self, connection: Connection, attempt: Attempt, answer: Answer) -> None:
+    def on_end(self, connection: HttpConnection, attempt: Attempt, answer: Answer) -> None:
         """An answer came, or the reason why none will, and the connection is of no further use."""
         self._report(attempt, answer, monotonic() - connection.started_at)
 
-    def on_stale(self, connection: Connection, attempt: Attempt) -> None:
+    def on_stale(self, connection: HttpConnection, attempt: Attempt) -> None:
         """The server had closed the connection before the request came: it is sent once more, on a fresh one."""
         self._report(attempt, RESENT, monotonic() - connection.started_at)
         self._open(attempt, connection.head, connection.body, connection.started_at)
 
-    def on_idle_end(self, connection: Connection) -> None:
+    def on_idle_end(self, connection: HttpConnection) -> None:
         """A connection that waited for a request is of no further use."""
         self._idle.discard(connection)
 
-    def on_closed(self, connection: Connection) -> None:
+    def on_closed(self, connection: HttpConnection) -> None:
         """Nothing of the connection is left."""
         self._connections.discard(connection)
         if self._all_closed is not None and not self._connections:
@@ -142,12 +142,12 @@ class WebhookSender:
     # The rest.
 
     def _open(self, attempt: Attempt, head: bytes, body: bytes, started_at: float) -> None:
-        connection = Connection(self, self._excerpts, attempt, head, body, started_at)
+        connection = HttpConnection(self, self._excerpts, attempt, head, body, started_at)
         connection.retire_at = monotonic() + self._max_age_s * uniform(LEAST_AGE, 1)
         self._connections.add(connection)
         connection.follow(asyncio.get_running_loop().create_task(self._dialer.open(connection)))
 
-    def _expire(self, connection: Connection) -> None:
+    def _expire(self, connection: HttpConnection) -> None:
         attempt = connection.attempt
         connection.drop()
         self.on_end(connection, attempt, failure(TimeoutError()))

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Iterator
 
 
-class UnreachableError(Exception):
+class HostUnreachableError(Exception):
     """No connection could be made; the cause says why."""
 
 
@@ -46,7 +46,7 @@ def failure_word(error: BaseException) -> str:
         return "unreadable"
     if isinstance(error, ProxyError):
         return "connect"
-    if not isinstance(error, UnreachableError):
+    if not isinstance(error, HostUnreachableError):
         return "reset"
     return "dns" if any(isinstance(cause, socket.gaierror) for cause in _chain(error)) else "connect"
 
@@ -87,7 +87,7 @@ def _lowered(text: str) -> str:
 
 
 _OWN_TEXTS: dict[type[BaseException], str] = {
-    UnreachableError: "no connection could be made",
+    HostUnreachableError: "no connection could be made",
     HandshakeError: "the TLS handshake failed",
     UnreadableError: "the answer is not HTTP, or its head is too large",
     ClosedError: "the connection was closed before the answer was complete",

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from stream.kafka.batches import Polled
-from stream.kafka.start_offsets import Grants, Start
+from stream.kafka.start_offsets import Grants, ResolvedStart
 from stream.model.records import TopicPartition
 
 ANYWHERE = 0
@@ -51,7 +51,7 @@ class Assignment:
         _set_paused(consumer, tps, True)
         return granted
 
-    def grant(self, consumer: Consumer, starts: Sequence[Start]) -> None:
+    def grant(self, consumer: Consumer, starts: Sequence[ResolvedStart]) -> None:
         """Read each of these partitions from its start, none of them paused.
 
         A parked one in the epoch that began when it was parked, any other in a new one.

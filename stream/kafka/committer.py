@@ -18,7 +18,7 @@ REQUEST_BYTES = 400_000
 ENTRY_BYTES = 120
 """What Kafka adds to the names and the metadata of a commit, at most."""
 
-Report = Callable[[Sequence[CommitResult]], None]
+ReportCommits = Callable[[Sequence[CommitResult]], None]
 
 
 class Committer:
@@ -28,7 +28,7 @@ class Committer:
     in the same epoch. librdkafka and the broker check neither.
     """
 
-    def __init__(self, epochs: Mapping[TopicPartition, int], report: Report) -> None:
+    def __init__(self, epochs: Mapping[TopicPartition, int], report: ReportCommits) -> None:
         self._current = epochs
         self._report = report
         self.sent: dict[TopicPartition, CommitOffset] = {}

@@ -9,15 +9,15 @@ from typing import Any
 import orjson
 
 from stream.kafka.client_config import Options
-from stream.model.errors import told
-from stream.model.ports import Journal
+from stream.model.errors import describe_error
+from stream.model.ports import Logger
 from stream.model.source import SILENT_AFTER_S, Contact
 
 REPORT_EVERY_MS = 2000
 
 
 @dataclass(frozen=True)
-class Report:
+class ClientReport:
     """What one statistics report says of the connections. `at` and `answered_at` are librdkafka's monotonic seconds."""
 
     at: float
@@ -30,7 +30,7 @@ class Report:
     """Some request has no answer yet."""
 
 
-def read_report(text: str) -> Report:
+def read_report(text: str) -> ClientReport:
     """The head of a report. What follows, a kilobyte for each partition, is not parsed.
 
     Raises:
@@ -41,7 +41,7 @@ def read_report(text: str) -> Report:
     brokers: list[dict[str, Any]] = list(found["brokers"].values())
     at = found["ts"] / 1e6
     silences = [broker["rxidle"] / 1e6 for broker in brokers if broker["rxidle"] >= 0]
-    return Report(
+    return ClientReport(
         at,
         float(found["time"]),
         at - min(silences) if silences else None,
@@ -58,10 +58,10 @@ class ContactWatch:
     group waits for a slow member before it lets this one join, which is why `OffsetWatch` asks besides.
     """
 
-    def __init__(self, on_contact: Callable[[Contact], None], post: Callable[..., None], journal: Journal) -> None:
+    def __init__(self, on_contact: Callable[[Contact], None], post: Callable[..., None], logger: Logger) -> None:
         self._on_contact = on_contact
         self._post = post
-        self._journal = journal
+        self._logger = logger
         self._is_up = False
         self._answered_at: float | None = None
         self._first_at: float | None = None
@@ -78,9 +78,9 @@ class ContactWatch:
             if (contact := self._judge(read_report(text))) is not None:
                 self._post(self._on_contact, contact)
         except Exception as error:  # raised within consume() it would destroy records that were taken already
-            self._journal.warning("The Kafka client's statistics cannot be read.", error=told(error))
+            self._logger.warning("The Kafka client's statistics cannot be read.", error=describe_error(error))
 
-    def _judge(self, report: Report) -> Contact | None:
+    def _judge(self, report: ClientReport) -> Contact | None:
         """None: nothing came yet, and it is too soon to tell."""
         self._first_at = report.at if self._first_at is None else self._first_at
         if report.answered_at is not None:

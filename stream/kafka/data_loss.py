@@ -11,11 +11,11 @@ from confluent_kafka import TopicPartition as KafkaPartition
 
 from stream.kafka.assignment import Assignment
 from stream.kafka.reader import watermarks
-from stream.kafka.rebalance import Begun, Post
-from stream.kafka.start_offsets import Start
+from stream.kafka.rebalance import AssignmentNotice, Post
+from stream.kafka.start_offsets import ResolvedStart
 from stream.kafka.topic_watch import Replaced, TopicWatch
 from stream.model.errors import SourceError
-from stream.model.ports import Journal, SourceEvents
+from stream.model.ports import Logger, SourceEvents
 from stream.model.records import TopicPartition
 from stream.model.source import DataLoss
 
@@ -57,10 +57,10 @@ class DataLossWatch:
         skip: bool,
         topics: TopicWatch,
         assignment: Assignment,
-        begun: Begun,
+        begun: AssignmentNotice,
         events: SourceEvents,
         post: Post,
-        journal: Journal,
+        logger: Logger,
         *,
         release: Callable[[TopicPartition], None],
         may_restart: bool,
@@ -74,7 +74,7 @@ class DataLossWatch:
         self._begun = begun
         self._events = events
         self._post = post
-        self._journal = journal
+        self._logger = logger
         self._topics = topics
         self._may_restart = may_restart
         self._release = release
@@ -155,7 +155,7 @@ class DataLossWatch:
         if not restarts:
             self._stop(consumer, loss)
             return True
-        self._journal.warning(
+        self._logger.warning(
             "The topic was deleted and created again. What was read of the old one is delivered; then the new one is "
             "read from its first record.",
             topic=tp.topic,
@@ -178,7 +178,7 @@ class DataLossWatch:
         if (found := self._range(consumer, tp)) is None:
             return False
         # Nothing is committed of the new topic yet: its first commit is made when reading begins.
-        start = Start(tp, found[0], "", ending.topic_id, is_committed=False)
+        start = ResolvedStart(tp, found[0], "", ending.topic_id, is_committed=False)
         self._assignment.grant(consumer, [start])
         self._begun.tell([start])
         return True
@@ -192,7 +192,7 @@ class DataLossWatch:
             return watermarks(consumer, tp, TIMEOUT_S)
         except SourceError as error:
             self._ask_at = time.monotonic() + AGAIN_AFTER_S
-            self._journal.warning("What is left of a partition is not known yet; asking again.", error=str(error))
+            self._logger.warning("What is left of a partition is not known yet; asking again.", error=str(error))
             return None
 
     def _stop(self, consumer: Consumer, loss: DataLoss) -> None:
@@ -205,15 +205,15 @@ class DataLossWatch:
                 del self._stopped[tp]
             elif now >= stopped.remind_at:
                 stopped.remind_at = now + REMIND_EVERY_S
-                self._journal.error(_STOPPED[stopped.loss.reason] + _RESUME, **_missing(stopped.loss))
+                self._logger.error(_STOPPED[stopped.loss.reason] + _RESUME, **_missing(stopped.loss))
 
     def _read_on(self, consumer: Consumer, loss: DataLoss) -> None:
-        self._journal.error("Records that were not read are gone from the topic; they are skipped.", **_missing(loss))
+        self._logger.error("Records that were not read are gone from the topic; they are skipped.", **_missing(loss))
         if loss.resume >= loss.first:
             self._assignment.move(consumer, {loss.tp: loss.resume})
             return
         # The topic ends below what had been read: offsets mean other records now, hence a new epoch.
-        start = Start(loss.tp, loss.resume, "", self._assignment.topic_ids[loss.tp], is_committed=False)
+        start = ResolvedStart(loss.tp, loss.resume, "", self._assignment.topic_ids[loss.tp], is_committed=False)
         self._assignment.grant(consumer, [start])
         self._begun.tell([start])
 

@@ -17,7 +17,7 @@ from stream.kafka.rebalance import Post
 from stream.model.errors import MissingTopicError, StreamError
 from stream.model.events import DeadLetter
 from stream.model.letters import OMITTED, TOPIC_ID
-from stream.model.ports import Journal
+from stream.model.ports import Logger
 from stream.model.records import Headers
 from stream.model.timeparse import format_wall
 
@@ -83,14 +83,14 @@ class DeadLetterTopic:
         partitions: int,
         post: Post,
         look: Callable[[], int] | None = None,
-        journal: Journal | None = None,
+        logger: Logger | None = None,
     ) -> None:
         """`look` asks how many partitions the topic has, after creating it if it is missing and may be; blocking.
 
         It raises a StreamError with the fix, which goes to the journal.
         """
         self._look = look or self._count
-        self._journal = journal
+        self._logger = logger
         self._is_changed = False
         self._look_at = self._complain_at = 0.0
         self._moved_at = time.monotonic()
@@ -192,10 +192,10 @@ class DeadLetterTopic:
         return len(found.partitions)
 
     def _complain(self, now: float, why: str) -> None:
-        if self._journal is None or now < self._complain_at:
+        if self._logger is None or now < self._complain_at:
             return
         self._complain_at = now + COMPLAIN_EVERY_S
-        self._post(partial(self._journal.error, "Dead letters cannot be written; they wait.", error=why))
+        self._post(partial(self._logger.error, "Dead letters cannot be written; they wait.", error=why))
 
     def _replace(self) -> None:
         """A fatal error ends an idempotent producer for good; the letters it held are reported, and written again."""

@@ -32,7 +32,7 @@ class GroupActiveError(SourceError):
 
 
 @dataclass(frozen=True)
-class Member:
+class GroupMember:
     """A member of a group, and the partitions that it has."""
 
     id: str
@@ -46,7 +46,7 @@ class GroupState:
     """What a group is doing, in Kafka's word for it, and who is in it. A group that does not exist is `dead`."""
 
     word: str
-    members: tuple[Member, ...] = ()
+    members: tuple[GroupMember, ...] = ()
 
     @property
     def is_idle(self) -> bool:
@@ -149,10 +149,10 @@ def _result(future: Future[Any], doing: str) -> Any:
         raise as_source_error(KafkaError(KafkaError._TIMED_OUT), doing) from error
 
 
-def _member(found: Any) -> Member:
+def _member(found: Any) -> GroupMember:
     partitions = found.assignment.topic_partitions if found.assignment else []
     tps = sorted(TopicPartition(tp.topic, tp.partition) for tp in partitions)
-    return Member(found.member_id, found.client_id, found.host, tuple(tps))
+    return GroupMember(found.member_id, found.client_id, found.host, tuple(tps))
 
 
 def _is_unknown(error: KafkaException) -> bool:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from stream.model.errors import InstanceIdTakenError
-from stream.model.ports import Journal
+from stream.model.ports import Logger
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 5.0
@@ -18,9 +18,7 @@ LIMIT_S = 90.0
 """Brokers allow sessions of 60 s unless they are configured otherwise (group.consumer.max.session.timeout.ms)."""
 
 
-def until_released(
-    join: Callable[[], None], pause: Callable[[float], bool], instance_id: str, journal: Journal
-) -> None:
+def until_released(join: Callable[[], None], pause: Callable[[float], bool], instance_id: str, logger: Logger) -> None:
     """Call `join`, again and again while the id is taken. `pause` waits; False: give up, without an error.
 
     Raises:
@@ -36,7 +34,7 @@ def until_released(
             if waited_s >= LIMIT_S:
                 text = f"{error} A live member has kafka.group_instance_id = {instance_id}: give each process its own."
                 raise InstanceIdTakenError(text) from error
-        journal.warning(
+        logger.warning(
             "Kafka still has a member with this group_instance_id; after a crash that ends with its session. Retrying.",
             group_instance_id=instance_id,
             waited_s=round(waited_s),

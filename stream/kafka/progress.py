@@ -17,7 +17,7 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from stream.kafka.client_config import Options, open_client
 from stream.kafka.codes import NEVER_STORED, as_source_error, commit_outcome, error_word, kafka_error
 from stream.kafka.reader import committed
-from stream.model.errors import RefusedError, SourceError, StreamError, told
+from stream.model.errors import RefusedError, SourceError, StreamError, describe_error
 from stream.model.ports import Offsets
 from stream.model.records import TopicPartition
 from stream.model.source import CommitOffset, CommitOutcome, CommitResult
@@ -26,11 +26,11 @@ LOOK_EVERY_S = 1.0
 LOOK_TIMEOUT_S = 2.0
 AGAIN_AFTER_S = 0.2
 
-Report = Callable[[Sequence[CommitResult]], None]
+ReportResults = Callable[[Sequence[CommitResult]], None]
 
 
 @dataclass(frozen=True)
-class Kept:
+class CommittedProgress:
     """Whose progress it is."""
 
     headings: Mapping[TopicPartition, str]
@@ -44,7 +44,7 @@ class NothingKept:
 
     is_waiting = False
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: ReportResults) -> None:
         self._report = report
 
     def commit(self, offsets: Offsets) -> None:
@@ -68,7 +68,9 @@ class _Desk:
 class ProgressKeeper(threading.Thread):
     """Commits one after the other, always the latest. `on_broken` is told, on this thread, why it cannot go on."""
 
-    def __init__(self, config: Options, kept: Kept, report: Report, on_broken: Callable[[StreamError], None]) -> None:
+    def __init__(
+        self, config: Options, kept: CommittedProgress, report: ReportResults, on_broken: Callable[[StreamError], None]
+    ) -> None:
         super().__init__(name="progress", daemon=True)
         self._config = config
         self._kept = kept
@@ -109,7 +111,7 @@ class ProgressKeeper(threading.Thread):
         except StreamError as error:
             self._on_broken(error)
         except Exception as error:  # whatever it is, the reader must hear of it
-            self._on_broken(SourceError(f"The progress cannot be kept: {told(error)}."))
+            self._on_broken(SourceError(f"The progress cannot be kept: {describe_error(error)}."))
 
     def _next(self) -> dict[TopicPartition, CommitOffset] | None:
         """What is to be committed; nothing when it is only time to look; None: closed."""

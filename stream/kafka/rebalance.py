@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from confluent_kafka import Consumer
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from stream.kafka.arrivals import Arrivals
 from stream.kafka.assignment import Assignment
 from stream.kafka.committer import Committer
-from stream.kafka.start_offsets import Start
+from stream.kafka.pending_assignments import PendingAssignments
+from stream.kafka.start_offsets import ResolvedStart
 from stream.model.ports import Offsets, SourceEvents
 from stream.model.records import TopicPartition
 from stream.model.source import StartedPartition
@@ -26,7 +26,7 @@ Post = Callable[..., None]
 """Runs a function with these arguments on the event loop, later and in order."""
 
 
-class Begun:
+class AssignmentNotice:
     """Tells the engine of partitions that are read from now on."""
 
     def __init__(self, events: SourceEvents, post: Post, assignment: Assignment) -> None:
@@ -34,7 +34,7 @@ class Begun:
         self._post = post
         self._assignment = assignment
 
-    def tell(self, starts: Sequence[Start]) -> None:
+    def tell(self, starts: Sequence[ResolvedStart]) -> None:
         """Granted, each in its present epoch; none at all when a rebalance brought nothing."""
         epochs = self._assignment.epochs
         started = [
@@ -53,7 +53,7 @@ class Rebalance:
         post: Post,
         assignment: Assignment,
         committer: Committer,
-        arrivals: Arrivals,
+        arrivals: PendingAssignments,
         drain_timeout_s: float,
         turn: Callable[[], None],
     ) -> None:

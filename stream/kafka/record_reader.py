@@ -16,7 +16,7 @@ from stream.kafka.client_config import Options, open_client
 from stream.kafka.codes import as_source_error
 from stream.kafka.reader import TIMEOUT_S, watermarks
 from stream.model.errors import SourceError
-from stream.model.records import Place, Record, TopicPartition
+from stream.model.records import Record, RecordId, TopicPartition
 
 PATIENCE_S = 60.0
 """Without a record or an end for so long, reading has failed: no leader, or an open transaction in the way."""
@@ -28,7 +28,7 @@ _FAR_APART = 200
 _GONE = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)
 
 
-class Span(NamedTuple):
+class OffsetRange(NamedTuple):
     """Offsets of one partition: `start` up to, not including, `end`."""
 
     start: int
@@ -56,7 +56,7 @@ class RecordReader:
         """Close the client."""
         self._consumer.close()
 
-    def scan(self, spans: Mapping[TopicPartition, Span]) -> Iterator[list[Record]]:
+    def scan(self, spans: Mapping[TopicPartition, OffsetRange]) -> Iterator[list[Record]]:
         """Every record in the spans, those of one partition in the order of their offsets.
 
         What retention has removed in the meantime is left out.
@@ -64,7 +64,7 @@ class RecordReader:
         yield from self._read({tp: span for tp, span in spans.items() if span.end > span.start})
 
     def first_of(
-        self, spans: Mapping[TopicPartition, Span], is_wanted: Callable[[Record], bool]
+        self, spans: Mapping[TopicPartition, OffsetRange], is_wanted: Callable[[Record], bool]
     ) -> dict[TopicPartition, Record]:
         """The first record in each span that is wanted; spans without one are missing from the answer."""
         left = {tp: span for tp, span in spans.items() if span.end > span.start}
@@ -77,7 +77,7 @@ class RecordReader:
                     left.pop(tp, None)
         return found
 
-    def _read(self, left: dict[TopicPartition, Span]) -> Iterator[list[Record]]:
+    def _read(self, left: dict[TopicPartition, OffsetRange]) -> Iterator[list[Record]]:
         """Records until nothing is left; whoever takes them may take partitions off `left`, too."""
         if not left:
             return
@@ -94,10 +94,10 @@ class RecordReader:
                 raise SourceError(_stuck(left))
         self._consumer.unassign()
 
-    def fetch(self, wanted: Iterable[Place]) -> dict[Place, Record]:
+    def fetch(self, wanted: Iterable[RecordId]) -> dict[RecordId, Record]:
         """These records; those that are not there any more are missing from the answer."""
         sought = {place for place in wanted if place.offset < self._end(TopicPartition(*place[:2]), place.offset)}
-        found: dict[Place, Record] = {}
+        found: dict[RecordId, Record] = {}
         for spans in _rounds(sought):
             for records in self.scan(spans):
                 found |= {record.place: record for record in records if record.place in sought}
@@ -132,7 +132,7 @@ class RecordReader:
         except KafkaException as error:
             raise as_source_error(error, "reading records") from error
 
-    def _poll(self, left: dict[TopicPartition, Span]) -> tuple[list[Record], bool]:
+    def _poll(self, left: dict[TopicPartition, OffsetRange]) -> tuple[list[Record], bool]:
         """(records within their spans, whether anything moved). What was read is taken off `left`."""
         try:
             first = self._consumer.poll(_POLL_S)
@@ -152,7 +152,7 @@ class RecordReader:
             self._skip_gone(left, TopicPartition(message.topic() or "", message.partition() or 0))
         return found, bool(messages)
 
-    def _skip_gone(self, left: dict[TopicPartition, Span], tp: TopicPartition) -> None:
+    def _skip_gone(self, left: dict[TopicPartition, OffsetRange], tp: TopicPartition) -> None:
         """The offset where reading was to go on is gone: go on at the first that is left."""
         if tp not in left:
             return
@@ -161,31 +161,31 @@ class RecordReader:
         self._assign({other: span.start for other, span in left.items()})
 
 
-def _pass_to(left: dict[TopicPartition, Span], tp: TopicPartition, position: int) -> None:
+def _pass_to(left: dict[TopicPartition, OffsetRange], tp: TopicPartition, position: int) -> None:
     """Everything before `position` was read; a span that was read to its end leaves."""
     if tp not in left:
         return
     if position >= left[tp].end:
         del left[tp]
     else:
-        left[tp] = Span(position, left[tp].end)
+        left[tp] = OffsetRange(position, left[tp].end)
 
 
-def _rounds(places: Iterable[Place]) -> Iterator[dict[TopicPartition, Span]]:
+def _rounds(places: Iterable[RecordId]) -> Iterator[dict[TopicPartition, OffsetRange]]:
     """Spans that hold all the places: at most one of each partition at a time, split where they lie far apart."""
-    spans: dict[TopicPartition, list[Span]] = {}
+    spans: dict[TopicPartition, list[OffsetRange]] = {}
     for topic, partition, offset in sorted(places):
         of_partition = spans.setdefault(TopicPartition(topic, partition), [])
         if of_partition and offset - of_partition[-1].end <= _FAR_APART:
-            of_partition[-1] = Span(of_partition[-1].start, offset + 1)
+            of_partition[-1] = OffsetRange(of_partition[-1].start, offset + 1)
         else:
-            of_partition.append(Span(offset, offset + 1))
+            of_partition.append(OffsetRange(offset, offset + 1))
     while spans:
         yield {tp: of_partition.pop(0) for tp, of_partition in spans.items()}
         spans = {tp: of_partition for tp, of_partition in spans.items() if of_partition}
 
 
-def _stuck(left: Mapping[TopicPartition, Span]) -> str:
+def _stuck(left: Mapping[TopicPartition, OffsetRange]) -> str:
     tp, span = next(iter(left.items()))
     return (
         f"{tp.topic}:{tp.partition} cannot be read up to offset {span.end}: an open transaction, or a partition "

@@ -30,7 +30,7 @@ Grants = Mapping[TopicPartition, int]
 
 
 @dataclass(frozen=True)
-class Start:
+class ResolvedStart:
     """Where reading begins."""
 
     tp: TopicPartition
@@ -104,7 +104,7 @@ class StartAnswer:
 class Resolved:
     """What an answer leads to."""
 
-    known: Sequence[Start]
+    known: Sequence[ResolvedStart]
     """Read from here: the group has committed these."""
     fresh: Mapping[TopicPartition, CommitOffset]
     """Commit these; reading begins once they are stored."""
@@ -188,7 +188,7 @@ class StartOffsets:
             self._ask_at = now + AGAIN_AFTER_S
         return Resolved(known, fresh)
 
-    def committed(self, results: Iterable[CommitResult], now: float) -> list[Start]:
+    def committed(self, results: Iterable[CommitResult], now: float) -> list[ResolvedStart]:
         """Partitions to be read from now on; where the commit failed Kafka is asked again what is committed."""
         stored = []
         for result in results:
@@ -198,7 +198,7 @@ class StartOffsets:
                 continue
             del self._committing[result.tp]
             if result.outcome is CommitOutcome.OK:
-                stored.append(Start(result.tp, due.offset, topic_id=due.metadata.removeprefix(START_MARK)))
+                stored.append(ResolvedStart(result.tp, due.offset, topic_id=due.metadata.removeprefix(START_MARK)))
             else:
                 self._unknown[result.tp] = due.epoch
                 self._ask_at = now + AGAIN_AFTER_S
@@ -209,6 +209,6 @@ class StartOffsets:
         return (result.tp, result.epoch, result.offset) in self._sent
 
 
-def _start(tp: TopicPartition, offset: int, metadata: str, topic_ids: Mapping[str, str]) -> Start:
+def _start(tp: TopicPartition, offset: int, metadata: str, topic_ids: Mapping[str, str]) -> ResolvedStart:
     topic_id = topic_id_in(metadata, offset) or topic_ids.get(tp.topic, "")
-    return Start(tp, offset, "" if metadata.startswith(START_MARK) else metadata, topic_id)
+    return ResolvedStart(tp, offset, "" if metadata.startswith(START_MARK) else metadata, topic_id)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from stream.kafka.client_config import KafkaPolicy, Options, reader_config
 from stream.kafka.reader import OffsetReader
 from stream.kafka.start_offsets import FirstLook, StartAnswer, has_progressed, topic_start
-from stream.model.errors import SourceError, StreamError, told
+from stream.model.errors import SourceError, StreamError, describe_error
 from stream.model.records import TopicPartition
 
 Answer = FirstLook | StartAnswer | StreamError
@@ -53,7 +53,7 @@ class StartReader:
             except StreamError as error:
                 self.answers.put(error)
             except Exception as error:  # whatever it is, the owner must hear of it
-                self.answers.put(SourceError(f"The start offsets cannot be asked for: {told(error)}."))
+                self.answers.put(SourceError(f"The start offsets cannot be asked for: {describe_error(error)}."))
         if reader is not None:
             reader.close()
 

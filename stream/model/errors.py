@@ -91,7 +91,7 @@ def system_text(error: BaseException, otherwise: str) -> str:
     return text[:1].lower() + text[1:] or otherwise
 
 
-def told(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """What may be said of any error: ours speak for themselves, of others the class and the place.
 
     The text of a foreign one may hold whatever it stumbled over: an event, an address, a secret.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stream.model.events import Reason
 from stream.model.letters import answer_code
-from stream.model.records import Place
+from stream.model.records import RecordId
 from stream.model.timeparse import format_wall
 
 MOST_LISTED = 5_000
@@ -33,7 +33,7 @@ class HeldEvent:
 
     workflow: str | None
     """None: an invalid record, behind which nothing of its partition is read."""
-    place: Place
+    place: RecordId
     since: float
     """Unix time in seconds."""
     reason: Reason

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from stream.model.records import Headers, Place, Record
+from stream.model.records import Headers, Record, RecordId
 from stream.model.timeparse import parse_time
 
 REDRIVEN, DISCARDED = "redriven", "discarded"
@@ -43,9 +43,9 @@ class Identity(NamedTuple):
     """Kafka's id of the event's topic; empty: unknown, as in letters of earlier versions."""
 
     @property
-    def place(self) -> Place:
+    def place(self) -> RecordId:
         """Where the event's own record lies."""
-        return Place(self.topic, self.partition, self.offset)
+        return RecordId(self.topic, self.partition, self.offset)
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class Letter:
     """A letter without its value. Copies of one identity are folded into one."""
 
     identity: Identity
-    at: Place
+    at: RecordId
     """Its latest copy on the dead-letter topic."""
     reason: str
     status: str
@@ -65,7 +65,7 @@ class Letter:
     """The record's, which its marker has, too."""
     is_omitted: bool
     copies: int = 1
-    elsewhere: tuple[Place, ...] = ()
+    elsewhere: tuple[RecordId, ...] = ()
     """Copies on other partitions of the topic: each needs its own marker."""
     done_by: frozenset[str] = field(default_factory=frozenset)
     """Of a letter without a workflow: workflows that are done with it all the same."""
@@ -123,7 +123,7 @@ def read_letter(record: Record) -> Letter | Marker | None:
         return Marker(identity, reason, at_ms, timestamp_ms)
     return Letter(
         identity=identity,
-        at=Place(sys.intern(record.topic), record.partition, record.offset),
+        at=RecordId(sys.intern(record.topic), record.partition, record.offset),
         reason=reason,
         status=sys.intern(named.get("tray.status", "")),
         attempts=attempts,

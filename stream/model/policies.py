@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from stream.model.records import Place
+from stream.model.records import RecordId
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class WorkflowPolicy:
     key_suffix: str = ""
     """What is put behind each idempotency key: a replay whose events are to count as new ones has one."""
     on_failure: Literal["dead-letter", "hold"] = "dead-letter"
-    give_up: frozenset[Place] = frozenset()
+    give_up: frozenset[RecordId] = frozenset()
     """Events that are delivered no more."""
     shown_host: str = ""
     """Where it is, as far as that may be shown: `https://***.trayapp.io`."""
@@ -89,7 +89,7 @@ class EnginePolicy:
     limits: Limits = field(default_factory=Limits)
     gate: GatePolicy = field(default_factory=GatePolicy)
     dead_letters: DeadLetterPolicy = field(default_factory=DeadLetterPolicy)
-    give_up: frozenset[Place] = frozenset()
+    give_up: frozenset[RecordId] = frozenset()
     """Invalid records that are not held."""
     is_isolated: bool = False
     """The group belongs to its one workflow (`isolation = "workflow"`)."""

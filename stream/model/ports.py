@@ -126,7 +126,7 @@ class DeadLetters(Protocol):
         """
 
 
-class Journal(Protocol):
+class Logger(Protocol):
     """Told of changes of state in words, for people."""
 
     def info(self, sentence: str, /, **fields: object) -> None:

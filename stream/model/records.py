@@ -16,7 +16,7 @@ class TopicPartition(NamedTuple):
     partition: int
 
 
-class Place(NamedTuple):
+class RecordId(NamedTuple):
     """Where a record lies. As text it is what `give_up` takes."""
 
     topic: str
@@ -44,9 +44,9 @@ class Record:
     """What it counts for while it is open, fixed when it is admitted."""
 
     @property
-    def place(self) -> Place:
+    def place(self) -> RecordId:
         """Where it lies."""
-        return Place(self.topic, self.partition, self.offset)
+        return RecordId(self.topic, self.partition, self.offset)
 
 
 _HEADER_BYTES = 150

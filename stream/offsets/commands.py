@@ -18,7 +18,7 @@ from stream.model.durations import parse_duration_ms
 from stream.model.errors import ConfigError, Problem
 from stream.model.timeparse import parse_time
 from stream.offsets import report
-from stream.offsets.csv_file import Row, read_offsets, write_offsets
+from stream.offsets.csv_file import OffsetRow, read_offsets, write_offsets
 from stream.offsets.groups import chosen_groups
 from stream.offsets.held_since import held_since, look_at_processor, running_groups
 from stream.offsets.reset import Reset, execute_reset, plan_reset
@@ -32,7 +32,7 @@ from stream.settings.needs import Needs
 WORDS = "--to-earliest, --to-latest, --to-current, --to-offset, --to-datetime, --by-duration, --shift-by or --from-file"
 
 
-class Asked(NamedTuple):
+class OffsetsRequest(NamedTuple):
     """What the options say about which offsets."""
 
     given: options.Given
@@ -40,7 +40,7 @@ class Asked(NamedTuple):
     workflows: tuple[str, ...]
 
 
-def asked(given: options.Given, topics: list[str] | None, workflows: list[str] | None) -> Asked:
+def asked(given: options.Given, topics: list[str] | None, workflows: list[str] | None) -> OffsetsRequest:
     """What `--topic t:0,1` and `--workflow` say.
 
     Raises:
@@ -53,7 +53,7 @@ def asked(given: options.Given, topics: list[str] | None, workflows: list[str] |
         topic=list(partitions) or None,
         group_id=given["group_id"],
     )
-    return Asked(named, partitions, tuple(workflows or ()))
+    return OffsetsRequest(named, partitions, tuple(workflows or ()))
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Words:
     from_file: Path | None
 
 
-def run_show(of: Asked, as_json: bool) -> None:
+def run_show(of: OffsetsRequest, as_json: bool) -> None:
     """Print how far each group is."""
     settings, kafka = _opened(of)
     workflows = chosen_groups(settings, of.workflows)
@@ -83,7 +83,7 @@ def run_show(of: Asked, as_json: bool) -> None:
         report.print_standings(standard_output(), standings, held, now_ms, running)
 
 
-def run_reset(of: Asked, words: Words, *, execute: bool, export: bool, as_json: bool) -> None:
+def run_reset(of: OffsetsRequest, words: Words, *, execute: bool, export: bool, as_json: bool) -> None:
     """Show what would be written, or write it."""
     target, rows = read_target(words, int(time.time() * 1000))
     settings, kafka = _opened(of)
@@ -100,7 +100,7 @@ def run_reset(of: Asked, words: Words, *, execute: bool, export: bool, as_json: 
     _tell(reset, executed=execute)
 
 
-def read_target(words: Words, now_ms: int) -> tuple[Target, list[Row]]:
+def read_target(words: Words, now_ms: int) -> tuple[Target, list[OffsetRow]]:
     """The one word that was given, and the rows of its file.
 
     Raises:
@@ -116,7 +116,7 @@ def read_target(words: Words, now_ms: int) -> tuple[Target, list[Row]]:
         raise ConfigError([Problem("--" + given[0].replace("_", "-"), str(error))]) from error
 
 
-def _target(words: Words, now_ms: int) -> tuple[Target, list[Row]]:
+def _target(words: Words, now_ms: int) -> tuple[Target, list[OffsetRow]]:
     if words.to_offset is not None:
         return Target("offset", words.to_offset), []
     if words.to_datetime is not None:
@@ -152,6 +152,6 @@ def _tell(reset: Reset, *, executed: bool) -> None:
     typer.echo("Nothing was written. Add --execute to write it.", err=True)
 
 
-def _opened(of: Asked) -> tuple[Settings, KafkaPolicy]:
+def _opened(of: OffsetsRequest) -> tuple[Settings, KafkaPolicy]:
     settings = options.load(of.given, workflows_required=False, needs=Needs.KAFKA).settings
     return settings, kafka_policy(settings, logger=options.SILENT)

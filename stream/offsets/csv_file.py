@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from stream.model.records import TopicPartition
 
 Offsets = Mapping[TopicPartition, int]
-Row = tuple[str, TopicPartition, int]
+OffsetRow = tuple[str, TopicPartition, int]
 """(group, or nothing where it is not named; partition; offset)."""
 
 
@@ -20,7 +20,7 @@ def write_offsets(offsets: Mapping[str, Offsets]) -> Iterator[str]:
             yield f"{prefix}{tp.topic},{tp.partition},{offset}"
 
 
-def read_offsets(lines: Iterable[str]) -> list[Row]:
+def read_offsets(lines: Iterable[str]) -> list[OffsetRow]:
     """The rows of such a file; blank lines do not count.
 
     Raises:
@@ -45,7 +45,7 @@ def _cells(lines: Iterable[str]) -> Iterator[list[str]]:
         raise ValueError(f"line {table.line_num} is not CSV: {error}.") from error
 
 
-def _read(cells: list[str], number: int) -> Row:
+def _read(cells: list[str], number: int) -> OffsetRow:
     cells = [cell.strip() for cell in cells]
     group, rest = (cells[0], cells[1:]) if len(cells) == 4 else ("", cells)
     try:

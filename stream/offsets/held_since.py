@@ -15,7 +15,7 @@ from stream.top.scrape import Scraper
 from stream.top.snapshot import Snapshot
 
 
-class Held(NamedTuple):
+class HeldSummary(NamedTuple):
     """What keeps a workflow back. Times are Unix time in seconds."""
 
     events: int
@@ -24,7 +24,7 @@ class Held(NamedTuple):
     """When its gate closed; None: it is open."""
 
 
-HeldByWorkflow = Mapping[tuple[str, str], Held]
+HeldByWorkflow = Mapping[tuple[str, str], HeldSummary]
 """By group and workflow."""
 
 
@@ -53,10 +53,10 @@ def held_since(seen: Snapshot | None) -> HeldByWorkflow:
     """Each workflow that is held or fails."""
     if seen is None:
         return {}
-    found: dict[tuple[str, str], Held] = {}
+    found: dict[tuple[str, str], HeldSummary] = {}
     for labels, events in seen.series("tray_held"):
         key = labels.get("group", ""), labels.get("workflow", "")
         since = seen.least("tray_gate_closed_since_timestamp_seconds", group=key[0], workflow=key[1])
-        before = found.get(key, Held(0, None))
-        found[key] = Held(before.events + int(events), since if since is not None else before.closed_since)
+        before = found.get(key, HeldSummary(0, None))
+        found[key] = HeldSummary(before.events + int(events), since if since is not None else before.closed_since)
     return {key: held for key, held in found.items() if held.events or held.closed_since is not None}

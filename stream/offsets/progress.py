@@ -14,7 +14,7 @@ MapState = Literal["ours", "none", "ignored"]
 
 
 @dataclass(frozen=True)
-class Progress:
+class PartitionProgress:
     """A group's progress on one partition."""
 
     committed: int
@@ -52,14 +52,14 @@ class Progress:
         return lowest
 
 
-def progress_of(commit: Committed, end: int, workflows: Sequence[str]) -> Progress:
+def progress_of(commit: Committed, end: int, workflows: Sequence[str]) -> PartitionProgress:
     """What the commit says; a workflow that its map does not name has done nothing beyond it."""
     none: dict[str, Sequence[Range]] = dict.fromkeys(workflows, ())
     if not commit.metadata:
-        return Progress(commit.offset, end, none, "none")
+        return PartitionProgress(commit.offset, end, none, "none")
     try:
         found = decode(commit.metadata, commit.offset)
     except BadMapError:
-        return Progress(commit.offset, end, none, "ignored")
+        return PartitionProgress(commit.offset, end, none, "ignored")
     done = {name: tuple(found.of(name_hash(name))) for name in workflows}
-    return Progress(commit.offset, end, done, "ours" if found.done else "none")
+    return PartitionProgress(commit.offset, end, done, "ours" if found.done else "none")

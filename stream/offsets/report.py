@@ -12,7 +12,7 @@ from stream.kafka.groups import GroupState
 from stream.model.timeparse import format_time
 from stream.offsets.held_since import HeldByWorkflow, RunningGroups
 from stream.offsets.reset import Reset
-from stream.offsets.show import GroupStanding, PartitionStanding
+from stream.offsets.show import GroupOffsets, PartitionOffsets
 from stream.top.outages import outages
 from stream.top.reading import GroupReading
 
@@ -25,7 +25,7 @@ NONE = "-"
 
 
 def standings_json(
-    standings: Sequence[GroupStanding], held: HeldByWorkflow, now_ms: int, running: RunningGroups = NONE_RUN
+    standings: Sequence[GroupOffsets], held: HeldByWorkflow, now_ms: int, running: RunningGroups = NONE_RUN
 ) -> list[Json]:
     """What `show` prints with --json."""
     return [
@@ -62,7 +62,7 @@ def _running_json(found: GroupReading | None) -> Json | None:
     }
 
 
-def _workflow_json(standing: GroupStanding, name: str, held: HeldByWorkflow) -> Json:
+def _workflow_json(standing: GroupOffsets, name: str, held: HeldByWorkflow) -> Json:
     found = held.get((standing.group, name))
     since = found.closed_since if found else None
     return {
@@ -73,7 +73,7 @@ def _workflow_json(standing: GroupStanding, name: str, held: HeldByWorkflow) -> 
     }
 
 
-def _partition_json(one: PartitionStanding, now_ms: int) -> Json:
+def _partition_json(one: PartitionOffsets, now_ms: int) -> Json:
     progress, oldest = one.progress, one.oldest
     is_dated = oldest is not None and oldest.timestamp_ms >= 0
     return {
@@ -92,7 +92,7 @@ def _partition_json(one: PartitionStanding, now_ms: int) -> Json:
     }
 
 
-def _left(one: PartitionStanding) -> int | None:
+def _left(one: PartitionOffsets) -> int | None:
     """Offsets that some workflow is not done with, at least: those of the one that has most left."""
     progress = one.progress
     return max(map(progress.left_of, progress.done)) if progress else None
@@ -100,7 +100,7 @@ def _left(one: PartitionStanding) -> int | None:
 
 def print_standings(
     out: Console,
-    standings: Sequence[GroupStanding],
+    standings: Sequence[GroupOffsets],
     held: HeldByWorkflow,
     now_ms: int,
     running: RunningGroups = NONE_RUN,
@@ -124,7 +124,7 @@ def _state(state: GroupState) -> str:
     return f"{state.word}, {len(state.members)} member{'' if len(state.members) == 1 else 's'}"
 
 
-def _partitions_table(partitions: Sequence[PartitionStanding], now_ms: int) -> Table:
+def _partitions_table(partitions: Sequence[PartitionOffsets], now_ms: int) -> Table:
     table = Table("topic", box=None, pad_edge=False)
     for name in ("partition", "committed", "end", "lag", "left", "oldest open", "age"):
         table.add_column(name, justify="right")
@@ -144,7 +144,7 @@ def _partitions_table(partitions: Sequence[PartitionStanding], now_ms: int) -> T
     return table
 
 
-def _alarms(one: GroupStanding, found: GroupReading | None, now_ms: int) -> Iterator[str]:
+def _alarms(one: GroupOffsets, found: GroupReading | None, now_ms: int) -> Iterator[str]:
     """What is never well: partitions that are not read, and a processor that reads none."""
     for partition in one.partitions:
         place = f"{partition.tp.topic}:{partition.tp.partition}"
@@ -158,7 +158,7 @@ def _alarms(one: GroupStanding, found: GroupReading | None, now_ms: int) -> Iter
             yield f"The running processor: partitions halted: {found.partitions_halted}; its log names them."
 
 
-def _remarks(one: GroupStanding, held: HeldByWorkflow, now_ms: int) -> Iterator[str]:
+def _remarks(one: GroupOffsets, held: HeldByWorkflow, now_ms: int) -> Iterator[str]:
     for partition in one.partitions:
         place = f"{partition.tp.topic}:{partition.tp.partition}"
         if partition.progress is not None and partition.progress.map == "ignored":

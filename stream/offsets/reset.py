@@ -11,7 +11,7 @@ from stream.kafka.reader import OffsetReader
 from stream.model.committed import Committed
 from stream.model.errors import ConfigError, Problem, SourceError, StreamError
 from stream.model.records import TopicPartition
-from stream.offsets.csv_file import Row
+from stream.offsets.csv_file import OffsetRow
 from stream.offsets.groups import Ranges, ranges_of, require_partitions
 from stream.offsets.progress import progress_of
 from stream.offsets.target import Known, NewOffset, NothingToShiftError, Target, new_offset
@@ -22,7 +22,7 @@ class NothingToResetError(StreamError):
 
 
 @dataclass(frozen=True)
-class Change:
+class OffsetChange:
     """One partition of one group."""
 
     tp: TopicPartition
@@ -36,7 +36,7 @@ class Change:
 class Reset:
     """What a reset writes, by group."""
 
-    changes: Mapping[str, Sequence[Change]]
+    changes: Mapping[str, Sequence[OffsetChange]]
     states: Mapping[str, GroupState]
 
     @property
@@ -55,7 +55,7 @@ def plan_reset(
     workflows: Mapping[str, tuple[str, ...]],
     only: Mapping[str, frozenset[int]],
     target: Target,
-    rows: Sequence[Row] = (),
+    rows: Sequence[OffsetRow] = (),
 ) -> Reset:
     """Resolve the target for these groups; `rows` are those of the file, where the target is one. Blocking.
 
@@ -66,7 +66,7 @@ def plan_reset(
     ranges = ranges_of(policy, only)
     of_file = _rows_by_group(rows, list(workflows), ranges) if target.word == "file" else {}
     at_time = _at_time(policy, ranges, target)
-    changes: dict[str, list[Change]] = {}
+    changes: dict[str, list[OffsetChange]] = {}
     for group, names in workflows.items():
         tps = sorted(of_file.get(group, {})) if target.word == "file" else sorted(ranges)
         commits = groups.committed(group, tps)
@@ -74,7 +74,8 @@ def plan_reset(
         own = Target(target.word, target.number, of_file.get(group))
         new = _resolve(own, known, group)
         changes[group] = [
-            Change(tp, known[tp].committed, new[tp], _repeated(commits.get(tp), known[tp].end, names)) for tp in tps
+            OffsetChange(tp, known[tp].committed, new[tp], _repeated(commits.get(tp), known[tp].end, names))
+            for tp in tps
         ]
     return Reset(changes, {group: groups.describe(group) for group in workflows})
 
@@ -113,7 +114,9 @@ def _resolve(target: Target, known: Mapping[TopicPartition, Known], group: str) 
     return found
 
 
-def _rows_by_group(rows: Sequence[Row], groups: Sequence[str], ranges: Ranges) -> dict[str, dict[TopicPartition, int]]:
+def _rows_by_group(
+    rows: Sequence[OffsetRow], groups: Sequence[str], ranges: Ranges
+) -> dict[str, dict[TopicPartition, int]]:
     require_partitions("--from-file", (tp for _, tp, _ in rows), ranges)
     found: dict[str, dict[TopicPartition, int]] = {}
     for named, tp, offset in rows:

@@ -6,28 +6,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stream.kafka.client_config import KafkaPolicy, reader_config
-from stream.kafka.groups import Groups, GroupState, Member
-from stream.kafka.record_reader import RecordReader, Span
+from stream.kafka.groups import GroupMember, Groups, GroupState
+from stream.kafka.record_reader import OffsetRange, RecordReader
 from stream.model.records import Record, TopicPartition
 from stream.offsets.groups import Ranges, ranges_of
-from stream.offsets.progress import Progress, progress_of
+from stream.offsets.progress import PartitionProgress, progress_of
 
 ALL = ("",)
 """Stands for the workflows where none is configured; no map names it, so nothing beyond the offset counts as done."""
 
 
 @dataclass(frozen=True)
-class PartitionStanding:
+class PartitionOffsets:
     """One partition of one group."""
 
     tp: TopicPartition
     first: int
     end: int
-    progress: Progress | None
+    progress: PartitionProgress | None
     """None: the group has committed nothing here."""
     oldest: Record | None
     """The oldest record that some workflow is not done with; None: there is none."""
-    member: Member | None
+    member: GroupMember | None
     """Who has the partition now."""
 
     @property
@@ -42,13 +42,13 @@ class PartitionStanding:
 
 
 @dataclass(frozen=True)
-class GroupStanding:
+class GroupOffsets:
     """One group."""
 
     group: str
     workflows: tuple[str, ...]
     state: GroupState
-    partitions: Sequence[PartitionStanding]
+    partitions: Sequence[PartitionOffsets]
 
     def left_of(self, workflow: str) -> int:
         """Offsets that the workflow is not done with, on all partitions where the group has committed."""
@@ -57,7 +57,7 @@ class GroupStanding:
 
 def show_offsets(
     policy: KafkaPolicy, groups: Groups, workflows: Mapping[str, tuple[str, ...]], only: Mapping[str, frozenset[int]]
-) -> list[GroupStanding]:
+) -> list[GroupOffsets]:
     """Every group with its partitions. Blocking.
 
     Raises:
@@ -70,23 +70,23 @@ def show_offsets(
 
 def _standing(
     groups: Groups, reader: RecordReader, group: str, workflows: tuple[str, ...], ranges: Ranges
-) -> GroupStanding:
+) -> GroupOffsets:
     commits = groups.committed(group, list(ranges))
     progress = {tp: progress_of(commit, ranges[tp][1], workflows) for tp, commit in commits.items()}
     state = groups.describe(group)
     owners = {tp: member for member in state.members for tp in member.partitions}
     oldest = _oldest(reader, progress, ranges)
     partitions = [
-        PartitionStanding(tp, first, end, progress.get(tp), oldest.get(tp), owners.get(tp))
+        PartitionOffsets(tp, first, end, progress.get(tp), oldest.get(tp), owners.get(tp))
         for tp, (first, end) in sorted(ranges.items())
     ]
-    return GroupStanding(group, workflows, state, partitions)
+    return GroupOffsets(group, workflows, state, partitions)
 
 
 def _oldest(
-    reader: RecordReader, progress: Mapping[TopicPartition, Progress], ranges: Ranges
+    reader: RecordReader, progress: Mapping[TopicPartition, PartitionProgress], ranges: Ranges
 ) -> dict[TopicPartition, Record]:
-    spans = {tp: Span(max(one.first_open, ranges[tp][0]), one.end) for tp, one in progress.items()}
+    spans = {tp: OffsetRange(max(one.first_open, ranges[tp][0]), one.end) for tp, one in progress.items()}
     return reader.first_of(
         spans, lambda record: not progress[TopicPartition(record.topic, record.partition)].is_done(record.offset)
     )

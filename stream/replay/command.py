@@ -116,7 +116,7 @@ def replay(
     group_id: options.Group = None,
 ) -> None:
     """Events of a range, sent again."""
-    from stream.replay.event_query import Selection
+    from stream.replay.event_query import EventQuery
     from stream.replay.execute import run_replay
     from stream.replay.request import ReplayRequest, only_workflows, parse_topics, require_name
     from stream.rules.patterns import doubt
@@ -135,7 +135,7 @@ def replay(
         until=until,
         topics=topics or {one: frozenset() for one in settings.kafka.topics},
         workflows=tuple(one.name for one in settings.workflows),
-        selection=Selection(
+        selection=EventQuery(
             frozenset(type_ or ()), tuple(event or ()), frozenset(user or ()), frozenset(message_id or ())
         ),
         rate_per_s=None if rate is None else _per_second(rate),

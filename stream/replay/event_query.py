@@ -22,7 +22,7 @@ class Unselected(StrEnum):
 
 
 @dataclass(frozen=True)
-class Selection:
+class EventQuery:
     """What the options ask for; an empty one asks for everything. An event must satisfy each."""
 
     types: frozenset[str] = field(default=frozenset())

@@ -15,13 +15,13 @@ from stream.console.output import print_json, standard_output
 from stream.console.stop_signals import say_in_flight, stop_on_signals
 from stream.kafka.client_config import common_config
 from stream.kafka.groups import Groups
-from stream.kafka.progress import Kept
+from stream.kafka.progress import CommittedProgress
 from stream.model.errors import StreamError
 from stream.replay.bar import Show, shown_progress
 from stream.replay.plan import ReplayPlan, plan_replay
 from stream.replay.progress_store import take_over
-from stream.replay.replay_filter import Census
-from stream.replay.report import Report
+from stream.replay.replay_filter import ReplayCounts
+from stream.replay.report import ReplayReport
 from stream.replay.request import ReplayRequest
 from stream.replay.run import ReplayRun, ReplayState
 from stream.replay.world import ReplayParts, counting_world, replay_policy, sending_world
@@ -29,7 +29,7 @@ from stream.run.command import loop_factory
 from stream.runtime.policies import dead_letter_plan
 from stream.runtime.start import prepare_dead_letters
 from stream.settings.model import Settings
-from stream.telemetry.logs import configure_logs, journal, librdkafka_logger
+from stream.telemetry.logs import configure_logs, librdkafka_logger, logger
 
 SAME_KEYS = (
     "Requests carry the events' own idempotency keys: a receiver that drops repetitions drops what it has seen. "
@@ -52,7 +52,7 @@ def run_replay(
     """
     began_at, now_ms = time.monotonic(), int(time.time() * 1000)
     _log_to(settings, sys.stderr)
-    kafka = replay_policy(settings, request.name, librdkafka_logger(journal()))
+    kafka = replay_policy(settings, request.name, librdkafka_logger(logger()))
     plan = plan_replay(settings, kafka, request, now_ms)
     for warning in (*warnings, *plan.warnings):
         _tell(f"Warning: {warning}")
@@ -63,14 +63,14 @@ def run_replay(
         _tell(f"Replay {request.name} goes on: {plan.done:,} of {plan.offsets:,} offsets were done before.")
     if execute and not request.new_keys:
         _tell(SAME_KEYS)
-    run, census, state = _run(ReplayParts(settings, kafka, request, plan, journal()), execute)
+    run, census, state = _run(ReplayParts(settings, kafka, request, plan, logger()), execute)
     seconds = time.monotonic() - began_at
-    report = Report(request, plan, census, state if execute else None, run.is_complete, plan.warnings, seconds)
+    report = ReplayReport(request, plan, census, state if execute else None, run.is_complete, plan.warnings, seconds)
     _print(report, as_json)
     _conclude(request, run, state, plan, execute)
 
 
-def _run(parts: ReplayParts, execute: bool) -> tuple[ReplayRun, Census, ReplayState]:
+def _run(parts: ReplayParts, execute: bool) -> tuple[ReplayRun, ReplayCounts, ReplayState]:
     kept, letters = (None, 0) if not execute else _prepare(parts)
     title, unit = ("Replaying", "sent") if execute else ("Counting", "records")
     with (
@@ -82,15 +82,15 @@ def _run(parts: ReplayParts, execute: bool) -> tuple[ReplayRun, Census, ReplaySt
 
 
 async def _run_on_loop(
-    parts: ReplayParts, execute: bool, kept: Kept | None, letters: int, show: Show
-) -> tuple[ReplayRun, Census, ReplayState]:
+    parts: ReplayParts, execute: bool, kept: CommittedProgress | None, letters: int, show: Show
+) -> tuple[ReplayRun, ReplayCounts, ReplayState]:
     world = sending_world(parts, kept, letters) if execute else counting_world(parts)
-    run = ReplayRun(world, parts.plan, parts.journal)
+    run = ReplayRun(world, parts.plan, parts.logger)
     stop_on_signals(run, say_in_flight)
     return run, world.sieve.census, await run.run(show)
 
 
-def _prepare(parts: ReplayParts) -> tuple[Kept | None, int]:
+def _prepare(parts: ReplayParts) -> tuple[CommittedProgress | None, int]:
     """(what keeps the progress, partitions of the dead-letter topic), before the first event is read."""
     settings, kafka, letters = parts.settings, parts.kafka, 0
     if settings.dead_letter.enabled:
@@ -112,11 +112,14 @@ def _end_at_once(request: ReplayRequest, plan: ReplayPlan, execute: bool, as_jso
     if as_json:
         names = request.workflows
         nothing = ReplayState(plan.offsets, 0, dict.fromkeys(names, 0), {name: {} for name in names})
-        _print(Report(request, plan, Census(names), nothing if execute else None, True, plan.warnings, 0.0), as_json)
+        _print(
+            ReplayReport(request, plan, ReplayCounts(names), nothing if execute else None, True, plan.warnings, 0.0),
+            as_json,
+        )
     _tell(sentence)
 
 
-def _print(report: Report, as_json: bool) -> None:
+def _print(report: ReplayReport, as_json: bool) -> None:
     if as_json:
         print_json(report.as_json())
     else:

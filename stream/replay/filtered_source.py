@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from stream.model.ports import OnDrained, SourceEvents
 from stream.model.records import RecordBatch, TopicPartition
 from stream.model.source import CommitResult, DataLoss, StartedPartition
-from stream.replay.replay_filter import Sieve
+from stream.replay.replay_filter import ReplayFilter
 
 
 class SiftedEvents:
     """Fulfils `SourceEvents`, and hands on to `inner`. What the sieve keeps back is like a gap in the topic."""
 
-    def __init__(self, sieve: Sieve, inner: SourceEvents, starts: Mapping[TopicPartition, int]) -> None:
+    def __init__(self, sieve: ReplayFilter, inner: SourceEvents, starts: Mapping[TopicPartition, int]) -> None:
         self.positions = dict(starts)
         """Offset past the last record that was sifted, per partition."""
         self.halted: set[TopicPartition] = set()

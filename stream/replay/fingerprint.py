@@ -16,7 +16,7 @@ class BadProgressError(ValueError):
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReplayFingerprint:
     """What a replay was asked for, by option, each as text; two runs of one name must agree on it."""
 
     parts: Mapping[str, str]
@@ -26,25 +26,25 @@ class Asked:
         """Hash of the whole."""
         return _digest(json.dumps(dict(self.parts), sort_keys=True))
 
-    def differences(self, other: Asked) -> list[str]:
+    def differences(self, other: ReplayFingerprint) -> list[str]:
         """Sentences about where `other` asks for something else."""
         names = [name for name in {**self.parts, **other.parts} if self.parts.get(name) != other.parts.get(name)]
         return [_difference(name, self.parts.get(name, ""), other.parts.get(name, "")) for name in names]
 
 
 @dataclass(frozen=True)
-class Progress:
+class ReplayProgress:
     """One partition of a replay. `first` and `until` are the range as the first run resolved it."""
 
     run: str
     """Which run wrote it: a later one takes over."""
     first: int
     until: int
-    asked: Asked
+    asked: ReplayFingerprint
 
 
 @dataclass(frozen=True)
-class Stretch:
+class PartitionRange:
     """A partition's part of the range."""
 
     first: int
@@ -61,7 +61,7 @@ class Stretch:
         return self.until - self.at
 
 
-def asked_for(**parts: str) -> Asked:
+def asked_for(**parts: str) -> ReplayFingerprint:
     """What was asked for; long texts are kept as their hash, and so is what may name a person (`secret_…`)."""
     kept = {}
     for name, text in parts.items():
@@ -69,10 +69,10 @@ def asked_for(**parts: str) -> Asked:
         option = "--" + name.removeprefix("secret_").replace("_", "-")
         hide = bool(text) and (is_secret or len(text.encode()) > _LONGEST_PART)
         kept[option] = f"#{_digest(text)}" if hide else text
-    return Asked(kept)
+    return ReplayFingerprint(kept)
 
 
-def write_progress(progress: Progress) -> str:
+def write_progress(progress: ReplayProgress) -> str:
     """What is put before the map of what is done beyond the offset."""
     fields = {
         "run": progress.run,
@@ -83,7 +83,7 @@ def write_progress(progress: Progress) -> str:
     return FORM + json.dumps(fields, separators=(",", ":")) + "\n"
 
 
-def read_progress(metadata: str) -> tuple[Progress, str]:
+def read_progress(metadata: str) -> tuple[ReplayProgress, str]:
     """The progress in a commit's metadata, and the map that follows.
 
     Raises:
@@ -95,10 +95,10 @@ def read_progress(metadata: str) -> tuple[Progress, str]:
             raise BadProgressError("of an unknown form")
         fields = json.loads(head.removeprefix(FORM))
         first, until = map(int, fields["range"])
-        asked = Asked({str(name): str(text) for name, text in fields["asked"].items()})
+        asked = ReplayFingerprint({str(name): str(text) for name, text in fields["asked"].items()})
         if asked.digest != fields["hash"]:
             raise BadProgressError("damaged")
-        return Progress(str(fields["run"]), first, until, asked), done_map
+        return ReplayProgress(str(fields["run"]), first, until, asked), done_map
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadProgressError(str(error)) from error
 

@@ -14,7 +14,7 @@ from stream.model.committed import Committed
 from stream.model.errors import ConfigError, MissingTopicError, Problem
 from stream.model.records import TopicPartition
 from stream.model.timeparse import format_time
-from stream.replay.fingerprint import Asked, Stretch
+from stream.replay.fingerprint import PartitionRange, ReplayFingerprint
 from stream.replay.progress_store import KeptProgress, kept_progress
 from stream.replay.ranges import AtOffset, AtTime, CommittedOffset, End, PartitionFacts, parse_end, resolve
 from stream.replay.request import ReplayRequest, live_groups, replay_group
@@ -28,8 +28,8 @@ Commits = Mapping[TopicPartition, Committed]
 class ReplayPlan:
     """The range in numbers."""
 
-    stretches: Mapping[TopicPartition, Stretch]
-    asked: Asked
+    stretches: Mapping[TopicPartition, PartitionRange]
+    asked: ReplayFingerprint
     is_resumed: bool = False
     """An earlier run of this name has begun it."""
     done_before: Mapping[TopicPartition, list[list[Range]]] = field(default_factory=dict)
@@ -71,7 +71,7 @@ def plan_replay(settings: Settings, kafka: KafkaPolicy, request: ReplayRequest, 
         live = {group: groups.committed(group, tps) for group in live_groups(settings)}
         facts = _facts(reader, tps, _one_group(settings, live, ends))
         first, until = (_resolved(reader, end, facts) for end in ends)
-        stretches = {tp: Stretch(first[tp], max(first[tp], until[tp]), first[tp]) for tp in tps}
+        stretches = {tp: PartitionRange(first[tp], max(first[tp], until[tp]), first[tp]) for tp in tps}
         warnings = (*_clamped(ends[0], "--from", facts), *_sent_live(settings, live, stretches))
     return ReplayPlan(stretches, request.asked(), warnings=warnings)
 
@@ -135,7 +135,7 @@ def _resumed(kept: Mapping[TopicPartition, KeptProgress], request: ReplayRequest
     return ReplayPlan(stretches, asked, is_resumed=True, done_before=done)
 
 
-def _done_beyond(stretch: Stretch, workflows: Sequence[str]) -> list[list[Range]]:
+def _done_beyond(stretch: PartitionRange, workflows: Sequence[str]) -> list[list[Range]]:
     """What the map has, as the engine reads it; nothing when it cannot be read, and then events are sent again."""
     try:
         found = decode(stretch.done_map, stretch.at) if stretch.done_map else None
@@ -182,7 +182,7 @@ def _clamped(start: End, option: str, facts: Mapping[TopicPartition, PartitionFa
 
 
 def _sent_live(
-    settings: Settings, live: Mapping[str, Commits], stretches: Mapping[TopicPartition, Stretch]
+    settings: Settings, live: Mapping[str, Commits], stretches: Mapping[TopicPartition, PartitionRange]
 ) -> Iterator[str]:
     """The range may reach beyond what a live group has committed."""
     for group, commits in live.items():

@@ -7,12 +7,19 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from stream.kafka.groups import GroupActiveError, Groups
-from stream.kafka.progress import Kept
+from stream.kafka.progress import CommittedProgress
 from stream.kafka.reader import OffsetReader
 from stream.model.committed import Committed
 from stream.model.errors import ConfigError, Problem
 from stream.model.records import TopicPartition
-from stream.replay.fingerprint import Asked, BadProgressError, Progress, Stretch, read_progress, write_progress
+from stream.replay.fingerprint import (
+    BadProgressError,
+    PartitionRange,
+    ReplayFingerprint,
+    ReplayProgress,
+    read_progress,
+    write_progress,
+)
 
 EVERY_TOPIC = ("^",)
 
@@ -20,8 +27,8 @@ EVERY_TOPIC = ("^",)
 class KeptProgress(NamedTuple):
     """What an earlier run has left of a partition."""
 
-    progress: Progress
-    stretch: Stretch
+    progress: ReplayProgress
+    stretch: PartitionRange
 
 
 def kept_progress(reader: OffsetReader, groups: Groups, group: str) -> dict[TopicPartition, KeptProgress]:
@@ -44,17 +51,19 @@ def kept_progress(reader: OffsetReader, groups: Groups, group: str) -> dict[Topi
             what = f"the consumer group {group} has offsets that no replay has written."
             raise ConfigError([Problem("--name", what, "Choose another name.")]) from error
         at = min(commit.offset, progress.until)
-        found[tp] = KeptProgress(progress, Stretch(progress.first, progress.until, at, done_map))
+        found[tp] = KeptProgress(progress, PartitionRange(progress.first, progress.until, at, done_map))
     return found
 
 
-def take_over(groups: Groups, group: str, stretches: Mapping[TopicPartition, Stretch], asked: Asked) -> Kept:
+def take_over(
+    groups: Groups, group: str, stretches: Mapping[TopicPartition, PartitionRange], asked: ReplayFingerprint
+) -> CommittedProgress:
     """Write where this run begins, under a mark of its own, by which an earlier run that still goes on stops. Blocking.
 
     Raises:
         SourceError: Kafka did not store it.
     """
     run = uuid.uuid4().hex[:12]
-    headings = {tp: write_progress(Progress(run, s.first, s.until, asked)) for tp, s in stretches.items()}
+    headings = {tp: write_progress(ReplayProgress(run, s.first, s.until, asked)) for tp, s in stretches.items()}
     groups.write(group, {tp: Committed(s.at, headings[tp] + s.done_map) for tp, s in stretches.items()})
-    return Kept(headings, run)
+    return CommittedProgress(headings, run)

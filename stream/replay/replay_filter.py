@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from stream.model.commit_map import Range, covers
 from stream.model.events import Event, FilterReason, Invalid, type_label
 from stream.model.records import Record, TopicPartition
-from stream.replay.event_query import Selection
+from stream.replay.event_query import EventQuery
 from stream.rules.filter import EventFilter
 
 ALREADY_DONE = "already_done"
@@ -17,7 +17,7 @@ ALREADY_DONE = "already_done"
 
 
 @dataclass
-class Census:
+class ReplayCounts:
     """Counts of the records seen so far. Those of the workflows are keyed by their names."""
 
     workflows: Sequence[str]
@@ -41,7 +41,7 @@ class Census:
         return sum(types.total() for types in self.wanted.values())
 
 
-class Sieve:
+class ReplayFilter:
     """Sifts records of a range in offset order per partition, and keeps the census.
 
     `done` has, per partition, what each workflow was done with in an earlier run, in the order of `workflows`.
@@ -50,12 +50,12 @@ class Sieve:
     def __init__(
         self,
         decode: Callable[[Record], Event | Invalid | None],
-        selection: Selection,
+        selection: EventQuery,
         workflows: Sequence[str],
         filter_: EventFilter,
         done: Mapping[TopicPartition, Sequence[list[Range]]],
     ) -> None:
-        self.census = Census(workflows)
+        self.census = ReplayCounts(workflows)
         self._decode = decode
         self._selection = selection
         self._workflows = workflows

@@ -11,7 +11,7 @@ from rich.table import Table
 from stream.console.output import cell
 from stream.model.events import CUSTOM_TYPE, SEGMENT_TYPES
 from stream.replay.plan import ReplayPlan
-from stream.replay.replay_filter import Census
+from stream.replay.replay_filter import ReplayCounts
 from stream.replay.request import ReplayRequest
 from stream.replay.run import ReplayState
 
@@ -35,12 +35,12 @@ _REASONS = {
 
 
 @dataclass(frozen=True)
-class Report:
+class ReplayReport:
     """Everything that is told at the end."""
 
     request: ReplayRequest
     plan: ReplayPlan
-    census: Census
+    census: ReplayCounts
     state: ReplayState | None
     """None: a dry run."""
     is_complete: bool

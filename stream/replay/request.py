@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from stream.model.errors import ConfigError, Problem
-from stream.replay.event_query import Selection
-from stream.replay.fingerprint import Asked, asked_for
+from stream.replay.event_query import EventQuery
+from stream.replay.fingerprint import ReplayFingerprint, asked_for
 from stream.settings.keys import nearest
 from stream.settings.model import Settings
 
@@ -30,12 +30,12 @@ class ReplayRequest:
     """Partitions by topic; none: all of them."""
     workflows: tuple[str, ...]
     """Names of those that it sends to."""
-    selection: Selection = field(default_factory=Selection)
+    selection: EventQuery = field(default_factory=EventQuery)
     rate_per_s: float | None = None
     """Requests a second to each workflow, at most."""
     new_keys: bool = False
 
-    def asked(self) -> Asked:
+    def asked(self) -> ReplayFingerprint:
         """What two runs of one name must agree on."""
         selection = self.selection
         return asked_for(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from stream.model.errors import DataLossError, StreamError
 from stream.model.events import Settlement
-from stream.model.ports import Journal
+from stream.model.ports import Logger
 from stream.model.statistics import WorkflowStats
 from stream.model.timeparse import format_time
 from stream.replay.plan import ReplayPlan
@@ -38,13 +38,13 @@ class ReplayState:
 class ReplayRun:
     """The life of one replay on the running event loop."""
 
-    def __init__(self, world: ReplayWorld, plan: ReplayPlan, journal: Journal) -> None:
+    def __init__(self, world: ReplayWorld, plan: ReplayPlan, logger: Logger) -> None:
         self.is_complete = False
         """Every partition came to its end."""
         self.is_stopping = False
         self._world = world
         self._plan = plan
-        self._journal = journal
+        self._logger = logger
         self._ended: asyncio.Future[StreamError | None] = asyncio.get_running_loop().create_future()
         self._fault: StreamError | None = None
 
@@ -76,7 +76,7 @@ class ReplayRun:
             DataLossError: records of the range were gone before they were read, and `on_data_loss = "stop"`.
             StreamError: it broke.
         """
-        fail_on_loop_faults(self._journal, self._fail)
+        fail_on_loop_faults(self._logger, self._fail)
         if self._world.engine is not None:
             self._world.engine.start()
         self._world.owner.begin(self._world.events, self._end)

@@ -12,19 +12,21 @@ from stream.engine.engine import Edges, Engine
 from stream.http.sender import WebhookSender
 from stream.kafka.client_config import KafkaPolicy, producer_config, range_reader_config
 from stream.kafka.dead_letters import DeadLetterTopic
-from stream.kafka.progress import Kept
-from stream.kafka.range_owner import RangeOwner
-from stream.kafka.start_offsets import Start
+from stream.kafka.progress import CommittedProgress
+from stream.kafka.range_reader import RangeReader
+from stream.kafka.start_offsets import ResolvedStart
 from stream.model.policies import EnginePolicy, WorkflowPolicy
 from stream.model.records import TopicPartition
 from stream.model.statistics import EngineStats
 from stream.replay.filtered_source import NobodyDelivers, SiftedEvents
 from stream.replay.letters import ReplayLetters
 from stream.replay.plan import ReplayPlan
-from stream.replay.replay_filter import Sieve
+from stream.replay.replay_filter import ReplayFilter
 from stream.replay.request import ReplayRequest, live_group_of, replay_group
 from stream.rules.decode import Decoder
 from stream.rules.filter import EventFilter
+from stream.runtime.endpoints import open_senders
+from stream.runtime.engine_runtime import NoDeadLetters, poster
 from stream.runtime.loop_clock import LoopClock
 from stream.runtime.policies import (
     dead_letter_plan,
@@ -34,9 +36,7 @@ from stream.runtime.policies import (
     shared_layout,
     workflow_policies,
 )
-from stream.runtime.senders import open_senders
 from stream.runtime.start import count_dead_letters
-from stream.runtime.world import NoDeadLetters, poster
 from stream.settings.model import Settings
 from stream.telemetry.logs import StructlogJournal
 from stream.validation.schemas import SchemaValidator
@@ -54,9 +54,9 @@ MAX_OPEN_EVENTS = 4_000
 class ReplayWorld:
     """Everything that one run of a replay stands on."""
 
-    owner: RangeOwner
+    owner: RangeReader
     events: SiftedEvents
-    sieve: Sieve
+    sieve: ReplayFilter
     engine: Engine | None = None
     """None: events are only counted."""
     letters: DeadLetterTopic | None = None
@@ -82,7 +82,7 @@ class ReplayParts:
     """Of the replay's own group, which has no members."""
     request: ReplayRequest
     plan: ReplayPlan
-    journal: StructlogJournal
+    logger: StructlogJournal
 
 
 def replay_policy(settings: Settings, name: str, logger: logging.Logger) -> KafkaPolicy:
@@ -97,15 +97,15 @@ def counting_world(parts: ReplayParts) -> ReplayWorld:
     return ReplayWorld(_owner(parts, None), SiftedEvents(sieve, NobodyDelivers(), _starts(parts)), sieve)
 
 
-def sending_world(parts: ReplayParts, kept: Kept | None, dead_letter_partitions: int) -> ReplayWorld:
+def sending_world(parts: ReplayParts, kept: CommittedProgress | None, dead_letter_partitions: int) -> ReplayWorld:
     """A run that sends, on the running event loop; nothing is started yet. `kept`: its progress is committed."""
     settings, kafka, loop = parts.settings, parts.kafka, asyncio.get_running_loop()
-    owner, senders, topic = _owner(parts, kept), open_senders(settings, settings.workflows, parts.journal), None
+    owner, senders, topic = _owner(parts, kept), open_senders(settings, settings.workflows, parts.logger), None
     if settings.dead_letter.enabled:
         config = producer_config(kafka)
         look = partial(count_dead_letters, kafka, dead_letter_plan(settings))
         name, post = settings.dead_letter_topic, poster(loop)
-        topic = DeadLetterTopic(config, name, kafka.group, dead_letter_partitions, post, look, parts.journal)
+        topic = DeadLetterTopic(config, name, kafka.group, dead_letter_partitions, post, look, parts.logger)
     group_of = partial(live_group_of, settings)
     edges = Edges(
         source=owner,
@@ -115,7 +115,7 @@ def sending_world(parts: ReplayParts, kept: Kept | None, dead_letter_partitions:
         else NoDeadLetters(),
         validator=SchemaValidator(),
         clock=LoopClock(loop),
-        journal=parts.journal,
+        logger=parts.logger,
         rng=Random(),
     )
     policy = _engine_policy(parts, kept)
@@ -126,22 +126,22 @@ def sending_world(parts: ReplayParts, kept: Kept | None, dead_letter_partitions:
     return ReplayWorld(owner, events, sieve, engine, topic, tuple(senders))
 
 
-def _owner(parts: ReplayParts, kept: Kept | None) -> RangeOwner:
+def _owner(parts: ReplayParts, kept: CommittedProgress | None) -> RangeReader:
     left = {tp: stretch for tp, stretch in parts.plan.stretches.items() if stretch.left}
-    starts = [Start(tp, stretch.at, stretch.done_map) for tp, stretch in left.items()]
+    starts = [ResolvedStart(tp, stretch.at, stretch.done_map) for tp, stretch in left.items()]
     until = {tp: stretch.until for tp, stretch in left.items()}
     loop, config = asyncio.get_running_loop(), range_reader_config(parts.kafka)
-    return RangeOwner(parts.kafka, config, starts, until, kept, poster(loop), loop.call_later, parts.journal)
+    return RangeReader(parts.kafka, config, starts, until, kept, poster(loop), loop.call_later, parts.logger)
 
 
 def _starts(parts: ReplayParts) -> dict[TopicPartition, int]:
     return {tp: stretch.at for tp, stretch in parts.plan.stretches.items()}
 
 
-def _sieve(parts: ReplayParts) -> Sieve:
+def _sieve(parts: ReplayParts) -> ReplayFilter:
     settings = parts.settings
     policies = workflow_policies(settings)
-    return Sieve(
+    return ReplayFilter(
         Decoder(settings.validation.mode, SchemaValidator()).decode,
         parts.request.selection,
         [policy.name for policy in policies],
@@ -150,7 +150,7 @@ def _sieve(parts: ReplayParts) -> Sieve:
     )
 
 
-def _engine_policy(parts: ReplayParts, kept: Kept | None) -> EnginePolicy:
+def _engine_policy(parts: ReplayParts, kept: CommittedProgress | None) -> EnginePolicy:
     """The rules of `run`, but for what marks and slows the requests of a replay."""
     policy = engine_policy(parts.settings, replace(shared_layout(parts.settings), group=parts.kafka.group))
     policy = replace(policy, workflows=tuple(_replaying(workflow, parts.request) for workflow in policy.workflows))

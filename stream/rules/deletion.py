@@ -45,7 +45,7 @@ _OTHERS = re.compile(
 _NO_TIME = (b"null", b'""')
 
 
-class Member(NamedTuple):
+class JsonMember(NamedTuple):
     """A member of a JSON object, and where its value's bytes lie."""
 
     name: str
@@ -53,7 +53,7 @@ class Member(NamedTuple):
     end: int
 
 
-def top_level_members(body: bytes, others: re.Pattern[bytes] | None = None) -> Iterator[Member]:
+def top_level_members(body: bytes, others: re.Pattern[bytes] | None = None) -> Iterator[JsonMember]:
     """The members of the JSON object `body`, in order, repeated names included. `body` must be valid JSON.
 
     Members that match `others` may be left out.
@@ -67,7 +67,7 @@ def top_level_members(body: bytes, others: re.Pattern[bytes] | None = None) -> I
             return
         start = key.end()
         position = _value_end(body, start)
-        yield Member(json.loads(key[1].decode("utf-8")), start, position)
+        yield JsonMember(json.loads(key[1].decode("utf-8")), start, position)
 
 
 def delete_notification(body: bytes, timestamp_ms: int) -> bytes:

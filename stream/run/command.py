@@ -11,11 +11,11 @@ from functools import partial
 
 from stream.console.stop_signals import stop_on_signals
 from stream.model.errors import StreamError
-from stream.model.ports import Journal
+from stream.model.ports import Logger
 from stream.runtime.processor import Processor, RunOptions
 from stream.settings.load import Loaded
 from stream.start_signals import RELOADS
-from stream.telemetry.logs import StructlogJournal, configure_logs, journal
+from stream.telemetry.logs import StructlogJournal, configure_logs, logger
 
 
 def run_processor(read: Callable[[], Loaded], options: RunOptions) -> None:
@@ -42,14 +42,14 @@ def end_logged(loaded: Loaded, log: StructlogJournal) -> Iterator[None]:
     except StreamError as error:
         if loaded.settings.log.format != "json":
             raise
-        log.error(str(error), exit_code=error.exit_code)  # noqa: TRY400 - a journal: it has no exception()
+        log.error(str(error), exit_code=error.exit_code)
         sys.exit(error.exit_code)
 
 
 def prepare_log(loaded: Loaded, **more: object) -> StructlogJournal:
     """Set the log up; say in it what is odd about the settings, and what is about to run, with `more` about it."""
     configure_logs(loaded.settings.log.level, loaded.settings.log.format)
-    log = journal()
+    log = logger()
     for warning in loaded.warnings:
         log.warning(warning)
     announce(loaded, log, **more)
@@ -86,7 +86,7 @@ def loop_factory() -> type[asyncio.AbstractEventLoop] | None:
 
 
 async def _run(processor: Processor, read: Callable[[], Loaded]) -> None:
-    stop_on_signals(processor, partial(say_stopping, processor.journal))
+    stop_on_signals(processor, partial(say_stopping, processor.logger))
     reload_on_signal(partial(processor.reload, read))
     await processor.run()
 
@@ -99,6 +99,6 @@ def reload_on_signal(reload: Callable[[], None]) -> None:
         reload()
 
 
-def say_stopping(log: Journal, name: str) -> None:
+def say_stopping(log: Logger, name: str) -> None:
     """The line of the first signal."""
     log.info("Stopping: draining, then a last commit. A second signal exits at once.", signal=name)

@@ -13,16 +13,16 @@ from typing import cast
 from stream.console.stop_signals import stop_on_signals
 from stream.model.errors import ConfigError, StreamError
 from stream.run.command import end_logged, loop_factory, prepare_log, reload_on_signal, say_stopping
+from stream.runtime.engine_runtime import poster
 from stream.runtime.processor import Processor, RunOptions
-from stream.runtime.shares import own_part
 from stream.runtime.supervisor.exits import STOPPED_ALONE
 from stream.runtime.supervisor.life import open_connection
 from stream.runtime.supervisor.link import Controls, SupervisorLink
-from stream.runtime.supervisor.messages import Order, Reload, Report, Task
+from stream.runtime.supervisor.messages import Order, Reload, WorkerReport, WorkerTask
 from stream.runtime.supervisor.supervised_run import SupervisedRun, stop_limit_s
-from stream.runtime.world import poster
+from stream.runtime.worker_limits import own_part
 from stream.settings.load import Loaded
-from stream.telemetry.logs import StructlogJournal, configure_logs, journal
+from stream.telemetry.logs import StructlogJournal, configure_logs, logger
 
 
 def run_supervised(read: Callable[[], Loaded], options: RunOptions) -> None:
@@ -59,7 +59,7 @@ def run_worker(place: str) -> None:
     """
     try:
         connection = open_connection(int(place.rpartition(":")[2]))
-        task = cast(Task, connection.recv())  # always the first order
+        task = cast(WorkerTask, connection.recv())  # always the first order
     except (ValueError, EOFError, OSError):
         sys.exit("There is no supervisor at the other end: --worker is what `run --workers` starts its workers with.")
     settings = task.loaded.settings
@@ -68,16 +68,16 @@ def run_worker(place: str) -> None:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             is_stopped_alone = runner.run(_work(task, connection))
     except StreamError as error:
-        journal().error(str(error))
+        logger().error(str(error))
         sys.exit(error.exit_code)
     if is_stopped_alone:
         sys.exit(STOPPED_ALONE)
 
 
-async def _work(task: Task, connection: Connection[Report, Order]) -> bool:
+async def _work(task: WorkerTask, connection: Connection[WorkerReport, Order]) -> bool:
     """Whether it ended since it got a signal of its own, without an order."""
     loop = asyncio.get_running_loop()
-    log = journal()
+    log = logger()
     workers = task.options.workers
     settings = own_part(task.loaded.settings, task.number, workers)
     processor = Processor(settings, log, task.options, start=task.start)
@@ -86,11 +86,11 @@ async def _work(task: Task, connection: Connection[Report, Order]) -> bool:
         stop=partial(post, processor.request_stop),
         reload=lambda order: post(processor.reload, partial(_own_loaded, order, task)),
         orphaned=partial(post, _on_orphaned, processor),
-        journal=log,
+        logger=log,
         remaining=lambda: processor.remaining,
         end_within_s=stop_limit_s(settings),
     )
-    processor.open_endpoint = lambda _listen, exposed, _journal: SupervisorLink(connection, exposed, controls)
+    processor.open_endpoint = lambda _listen, exposed, _logger: SupervisorLink(connection, exposed, controls)
     alone: list[str] = []
 
     def say(name: str) -> None:
@@ -104,7 +104,7 @@ async def _work(task: Task, connection: Connection[Report, Order]) -> bool:
     return bool(alone)
 
 
-def _own_loaded(order: Reload, task: Task) -> Loaded:
+def _own_loaded(order: Reload, task: WorkerTask) -> Loaded:
     """This worker's part of settings that were read again. Raises ConfigError with what was wrong with them."""
     if order.loaded is None:
         raise ConfigError(list(order.problems))
@@ -114,5 +114,5 @@ def _own_loaded(order: Reload, task: Task) -> Loaded:
 
 def _on_orphaned(processor: Processor) -> None:
     if not processor.is_stopping:
-        processor.journal.error("The supervisor is gone; draining, then a last commit.")
+        processor.logger.error("The supervisor is gone; draining, then a last commit.")
         processor.request_stop()

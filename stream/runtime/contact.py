@@ -17,10 +17,10 @@ LOOK_EVERY_S = 1.0
 class ProcessContact:
     """Over the numbers of every engine, which may come and go."""
 
-    def __init__(self, all_stats: Sequence[EngineStats], journal: StructlogJournal) -> None:
+    def __init__(self, all_stats: Sequence[EngineStats], logger: StructlogJournal) -> None:
         self._all_stats = all_stats
         self._clock = SystemClock()
-        self.outage = KafkaOutage(journal, self._clock)
+        self.outage = KafkaOutage(logger, self._clock)
 
     def note_answer(self, is_answered: bool) -> None:
         """Before the engines run: Kafka answered a question, or no broker did."""

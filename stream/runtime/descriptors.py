@@ -6,7 +6,7 @@ import errno
 import os
 import resource
 
-from stream.model.ports import Journal
+from stream.model.ports import Logger
 from stream.settings.model import Settings
 
 OF_THE_PROCESS = 100
@@ -26,7 +26,7 @@ def needed_descriptors(settings: Settings) -> int:
     return OF_THE_PROCESS + groups * OF_A_GROUP + requests
 
 
-def raise_descriptor_limit(settings: Settings, journal: Journal) -> None:
+def raise_descriptor_limit(settings: Settings, logger: Logger) -> None:
     """Raise the soft limit towards the hard one; warn when that is too little for the settings."""
     needed = needed_descriptors(settings)
     soft, hard = (_as_count(limit) for limit in resource.getrlimit(resource.RLIMIT_NOFILE))
@@ -36,13 +36,13 @@ def raise_descriptor_limit(settings: Settings, journal: Journal) -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
             soft = wanted
         except (OSError, ValueError):  # some systems have a lower limit of their own
-            journal.info("The limit of file descriptors cannot be raised.", limit=soft)
+            logger.info("The limit of file descriptors cannot be raised.", limit=soft)
     if soft < needed:
         what = f"With these settings the process may need more file descriptors than it is allowed. {_FIX}"
-        journal.warning(what, limit=soft, needed=needed)
+        logger.warning(what, limit=soft, needed=needed)
 
 
-def warn_of_descriptors(journal: Journal) -> None:
+def warn_of_descriptors(logger: Logger) -> None:
     """Say so when nearly all are open; where the system does not tell, nothing."""
     limit = _as_count(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
     try:
@@ -53,7 +53,7 @@ def warn_of_descriptors(journal: Journal) -> None:
         count = limit
     if count >= NEARLY_ALL * limit:
         what = f"The process has nearly no file descriptors left: new connections fail. {_FIX}"
-        journal.error(what, open=count, limit=limit, limit_key="descriptors")
+        logger.error(what, open=count, limit=limit, limit_key="descriptors")
 
 
 def _as_count(limit: int) -> int:

@@ -10,11 +10,11 @@ from functools import partial
 from stream.kafka.client_config import KafkaPolicy
 from stream.model.errors import StreamError
 from stream.model.events import Settlement
-from stream.model.ports import Journal
+from stream.model.ports import Logger
+from stream.runtime.engine_runtime import EngineRuntime
 from stream.runtime.offset_watch import OffsetWatch, Ranges
 from stream.runtime.remaining import Remaining
 from stream.runtime.until_end import unfinished
-from stream.runtime.world import World
 
 
 class EngineRun:
@@ -22,10 +22,10 @@ class EngineRun:
 
     def __init__(
         self,
-        world: World,
+        world: EngineRuntime,
         kafka: KafkaPolicy,
         ranges: Ranges | None,
-        journal: Journal,
+        logger: Logger,
         *,
         stays_when_halted: bool = False,
     ) -> None:
@@ -38,10 +38,10 @@ class EngineRun:
         self.ended: asyncio.Future[StreamError | None] = asyncio.get_running_loop().create_future()
         self.has_lost = False
         """It ended by itself with partitions that could not be consumed, since records of theirs were lost."""
-        self._watch = OffsetWatch(world.engine, kafka, journal)
+        self._watch = OffsetWatch(world.engine, kafka, logger)
         self._ranges = ranges
         self._stays_when_halted = stays_when_halted
-        self._journal = journal
+        self._logger = logger
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -91,7 +91,7 @@ class EngineRun:
             ends: Counter[str] = Counter()
             for (_, settlement), count in stats.settled.items():
                 ends[settlement] += count
-            self._journal.info(
+            self._logger.info(
                 "The end of the topics is reached.",
                 group=stats.group,
                 delivered=ends[Settlement.DELIVERED],

@@ -8,14 +8,14 @@ from typing import Any
 
 from stream.model.errors import StreamError
 from stream.model.statistics import EngineStats
+from stream.runtime.endpoints import WorkflowEndpoint
 from stream.runtime.engine_run import EngineRun, joined_all
-from stream.runtime.policies import Layout
+from stream.runtime.policies import GroupSpec
 from stream.runtime.reload import EnginePlan
 from stream.runtime.remaining import Remaining
-from stream.runtime.senders import Way
 from stream.settings.model import Settings
 
-OpenRun = Callable[[Layout, Sequence[Way], EngineStats], EngineRun]
+OpenRun = Callable[[GroupSpec, Sequence[WorkflowEndpoint], EngineStats], EngineRun]
 
 
 class Engines:
@@ -37,7 +37,7 @@ class Engines:
         self._is_stopping = False
         self._leaving: set[EngineRun] = set()
         """Their workflows are configured no more."""
-        self._returning: dict[str, tuple[Layout, Sequence[Way]]] = {}
+        self._returning: dict[str, tuple[GroupSpec, Sequence[WorkflowEndpoint]]] = {}
         """Engines that begin once the one before them in the same group has ended."""
         self._changed = asyncio.Event()
 
@@ -45,7 +45,7 @@ class Engines:
         """Open and begin each; `on_joined` is called once every one of them was assigned partitions, or none."""
         self.match_stats(engines)
         pairs = zip(engines, self._all_stats, strict=True)
-        self.runs = [self._open_run(layout, ways, stats) for (layout, ways), stats in pairs]
+        self.runs = [self._open_run(layout, endpoints, stats) for (layout, endpoints), stats in pairs]
         for run, joined in zip(self.runs, joined_all(len(self.runs), on_joined), strict=True):
             run.begin(joined)
 
@@ -62,7 +62,7 @@ class Engines:
 
     def apply(self, settings: Settings, engines: EnginePlan) -> None:
         """Give each engine its new settings, begin those that are new, end those that are not wanted any more."""
-        wanted = {layout.group: (layout, ways) for layout, ways in engines}
+        wanted = {layout.group: (layout, endpoints) for layout, endpoints in engines}
         for run in self.runs:
             found = wanted.pop(run.group, None)
             if found is None:
@@ -73,8 +73,8 @@ class Engines:
                 self._returning[run.group] = found
             else:
                 run.world.reconfigure(settings, *found)
-        for layout, ways in wanted.values():
-            self._add(layout, ways)
+        for layout, endpoints in wanted.values():
+            self._add(layout, endpoints)
 
     def remaining(self) -> Remaining:
         """What is left of the partitions of all of them."""
@@ -116,17 +116,17 @@ class Engines:
             if (found := self._returning.pop(run.group, None)) is not None:
                 self._add(*found)
 
-    def _add(self, layout: Layout, ways: Sequence[Way]) -> None:
+    def _add(self, layout: GroupSpec, endpoints: Sequence[WorkflowEndpoint]) -> None:
         if self._is_stopping:
             return
         stats = self._stats_for(layout)
         self._all_stats.append(stats)
-        run = self._open_run(layout, ways, stats)
+        run = self._open_run(layout, endpoints, stats)
         self.runs.append(run)
         run.begin(lambda: None)
         self._changed.set()
 
-    def _stats_for(self, layout: Layout) -> EngineStats:
+    def _stats_for(self, layout: GroupSpec) -> EngineStats:
         names = [workflow.name for workflow in layout.workflows]
         for stats in self._all_stats:
             if stats.group == layout.group and list(stats.workflows) == names:

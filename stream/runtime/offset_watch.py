@@ -11,7 +11,7 @@ from stream.engine.engine import Engine
 from stream.kafka.client_config import KafkaPolicy, reader_config
 from stream.kafka.reader import OffsetReader
 from stream.model.errors import SourceError, UnreachableError
-from stream.model.ports import Journal
+from stream.model.ports import Logger
 from stream.model.records import TopicPartition
 from stream.model.source import Contact
 from stream.runtime.until_end import unfinished
@@ -31,10 +31,10 @@ Ranges = dict[TopicPartition, tuple[int, int]]
 class OffsetWatch:
     """Two tasks around one engine; they end when cancelled."""
 
-    def __init__(self, engine: Engine, kafka: KafkaPolicy, journal: Journal) -> None:
+    def __init__(self, engine: Engine, kafka: KafkaPolicy, logger: Logger) -> None:
         self._engine = engine
         self._kafka = kafka
-        self._journal = journal
+        self._logger = logger
         self._lock = asyncio.Lock()
         """The reader is used by one thread at a time."""
         self._reader: OffsetReader | None = None
@@ -96,7 +96,7 @@ class OffsetWatch:
                     isinstance(error, UnreachableError) or not self._engine.stats.contact.is_up
                 ):  # told once for the whole process
                     return {}
-                self._journal.warning("Kafka does not tell the offsets for now.", error=str(error))
+                self._logger.warning("Kafka does not tell the offsets for now.", error=str(error))
                 return {}
             self._engine.stats.note_contact(Contact.answered(SystemClock().wall()))
             return answer

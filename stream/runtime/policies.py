@@ -10,7 +10,7 @@ from stream.engine.deliverer import DeliveryRules
 from stream.kafka.client_config import KafkaPolicy
 from stream.kafka.topics import DeadLetterPlan
 from stream.model.policies import DeadLetterPolicy, EnginePolicy, GatePolicy, Limits, WorkflowPolicy
-from stream.model.records import Place
+from stream.model.records import RecordId
 from stream.rules.outcome import OutcomeTable
 from stream.rules.retry import RetryPolicy
 from stream.settings.hidden import workflow_secrets
@@ -24,7 +24,7 @@ PREFETCH_KBYTES = 8_192
 
 
 @dataclass(frozen=True)
-class Layout:
+class GroupSpec:
     """One engine: a consumer group and the workflows that it delivers to."""
 
     group: str
@@ -41,9 +41,9 @@ class Layout:
     """Groups of the other workflows."""
 
 
-def shared_layout(settings: Settings, workers: int = 1) -> Layout:
+def shared_layout(settings: Settings, workers: int = 1) -> GroupSpec:
     """All workflows in one group."""
-    return Layout(settings.kafka.group_id, settings.workflows, workers, start=settings.kafka.start)
+    return GroupSpec(settings.kafka.group_id, settings.workflows, workers, start=settings.kafka.start)
 
 
 def workflow_group(settings: Settings, workflow: Workflow) -> str:
@@ -51,7 +51,7 @@ def workflow_group(settings: Settings, workflow: Workflow) -> str:
     return f"{settings.kafka.group_id}.{workflow.name}"
 
 
-def layouts(settings: Settings, *, only: str | None = None, workers: int = 1) -> list[Layout]:
+def layouts(settings: Settings, *, only: str | None = None, workers: int = 1) -> list[GroupSpec]:
     """The engines of a process, which is one of `workers`."""
     if settings.isolation == "shared":
         return [shared_layout(settings, workers)]
@@ -59,9 +59,9 @@ def layouts(settings: Settings, *, only: str | None = None, workers: int = 1) ->
     return [_own_layout(settings, workflow, len(chosen) * workers) for workflow in chosen]
 
 
-def _own_layout(settings: Settings, workflow: Workflow, share: int) -> Layout:
+def _own_layout(settings: Settings, workflow: Workflow, share: int) -> GroupSpec:
     groups = [workflow_group(settings, other) for other in settings.workflows if other is not workflow]
-    return Layout(
+    return GroupSpec(
         workflow_group(settings, workflow),
         (workflow,),
         share,
@@ -72,7 +72,7 @@ def _own_layout(settings: Settings, workflow: Workflow, share: int) -> Layout:
     )
 
 
-def engine_policy(settings: Settings, layout: Layout) -> EnginePolicy:
+def engine_policy(settings: Settings, layout: GroupSpec) -> EnginePolicy:
     """The rules of one engine."""
     return EnginePolicy(
         group=layout.group,
@@ -117,7 +117,7 @@ def workflow_policies(settings: Settings) -> list[WorkflowPolicy]:
     return [workflow_policy(settings, workflow) for workflow in settings.workflows]
 
 
-def invalid_give_up(settings: Settings) -> frozenset[Place]:
+def invalid_give_up(settings: Settings) -> frozenset[RecordId]:
     """Invalid records that are not held."""
     return _places(settings.validation.give_up)
 
@@ -130,7 +130,9 @@ def delivery_rules(settings: Settings) -> DeliveryRules:
     )
 
 
-def kafka_policy(settings: Settings, layout: Layout | None = None, logger: logging.Logger | None = None) -> KafkaPolicy:
+def kafka_policy(
+    settings: Settings, layout: GroupSpec | None = None, logger: logging.Logger | None = None
+) -> KafkaPolicy:
     """How a consumer group talks to Kafka, the shared one unless told; the client's own log goes to `logger`."""
     layout = layout or shared_layout(settings)
     kafka = settings.kafka
@@ -172,5 +174,5 @@ def _limits(settings: Settings, share: int) -> Limits:
     )
 
 
-def _places(names: tuple[str, ...]) -> frozenset[Place]:
-    return frozenset(Place(*parse_place(name)) for name in names)
+def _places(names: tuple[str, ...]) -> frozenset[RecordId]:
+    return frozenset(RecordId(*parse_place(name)) for name in names)

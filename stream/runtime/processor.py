@@ -10,24 +10,24 @@ from functools import partial
 from pathlib import Path
 
 from stream import __version__
-from stream.model.errors import ConfigError, DataLossError, EngineInvariantError, Problem, StreamError, told
+from stream.model.errors import ConfigError, DataLossError, EngineInvariantError, Problem, StreamError, describe_error
 from stream.model.statistics import EngineStats
 from stream.runtime.contact import ProcessContact
 from stream.runtime.descriptors import raise_descriptor_limit, warn_of_descriptors
-from stream.runtime.endpoint import OpenEndpoint, serve_http
+from stream.runtime.endpoints import WorkflowEndpoint
 from stream.runtime.engine_run import EngineRun
+from stream.runtime.engine_runtime import build_world
 from stream.runtime.engines import Engines
 from stream.runtime.garbage import collect_now_and_then
 from stream.runtime.held_now import HeldNow
 from stream.runtime.loop_faults import fail_on_loop_faults
-from stream.runtime.policies import Layout, kafka_policy, layouts
-from stream.runtime.reload import EnginePlan, Plan, changed_files, changed_keys, in_force, plan_engines
+from stream.runtime.metrics_endpoint import OpenEndpoint, serve_http
+from stream.runtime.policies import GroupSpec, kafka_policy, layouts
+from stream.runtime.reload import EnginePlan, ReloadPlan, changed_files, changed_keys, in_force, plan_engines
 from stream.runtime.remaining import Remaining
-from stream.runtime.senders import Way
-from stream.runtime.start import Asker, Start, ask_kafka, unless_stopped
-from stream.runtime.steady_stats import SteadyStats
+from stream.runtime.start import Asker, StartFacts, ask_kafka, unless_stopped
+from stream.runtime.steady_stats import MonotonicStats
 from stream.runtime.tracing import CLOSE_LIMIT_S, open_tracing
-from stream.runtime.world import build_world
 from stream.settings.hidden import hidden_texts
 from stream.settings.load import Loaded
 from stream.settings.model import Settings
@@ -66,10 +66,10 @@ class Processor:
     """Runs until stopped, at the end of its topics, or broken. `on_started` is called when the engine runs."""
 
     settings: Settings
-    journal: StructlogJournal
+    logger: StructlogJournal
     options: RunOptions = field(default_factory=RunOptions)
     on_started: Callable[[Processor], None] = lambda _processor: None
-    start: Start | None = None
+    start: StartFacts | None = None
     """What Kafka said, when somebody else has asked already."""
     open_endpoint: OpenEndpoint = serve_http
 
@@ -83,10 +83,10 @@ class Processor:
         self._engines = Engines(self.all_stats, topics, self._open)
         self._engines.on_closed = lambda group: self.health.forget(_owner_name(group))
         self._engines.match_stats(self._planned)
-        self._contact = ProcessContact(self.all_stats, self.journal)
-        self._logger = librdkafka_logger(self.journal, self._contact.outage)
+        self._contact = ProcessContact(self.all_stats, self.logger)
+        self._logger = librdkafka_logger(self.logger, self._contact.outage)
         self._kafka = kafka_policy(self.settings, logger=self._logger)
-        self._answer: Start | None = None
+        self._answer: StartFacts | None = None
         """What Kafka said; from then on engines run."""
         self._trace: TraceFile | None = None
         self._stop_asked = asyncio.Event()
@@ -131,20 +131,20 @@ class Processor:
         except ConfigError as error:
             self._tell_not_reloaded(str(error))
         except Exception as error:  # whatever it is: nothing has changed yet, and the run goes on
-            self._tell_not_reloaded(told(error))
+            self._tell_not_reloaded(describe_error(error))
         else:
             self._apply(plan)
             for warning in loaded.warnings:
-                self.journal.warning(warning)
+                self.logger.warning(warning)
 
-    def _plan(self, fresh: Settings) -> Plan:
+    def _plan(self, fresh: Settings) -> ReloadPlan:
         require_known(fresh, self.options.only)
         settings = in_force(self.settings, fresh)
         engines = self._engines_for(settings)
         changed = (*changed_keys(self.settings, settings), *changed_files(self._planned, engines))
-        return Plan(settings, engines, changed, waiting=changed_keys(settings, fresh))
+        return ReloadPlan(settings, engines, changed, waiting=changed_keys(settings, fresh))
 
-    def _apply(self, plan: Plan) -> None:
+    def _apply(self, plan: ReloadPlan) -> None:
         HIDDEN.add(hidden_texts(plan.settings))
         self.settings, self._planned = plan.settings, plan.engines
         if self._answer is None:
@@ -154,18 +154,18 @@ class Processor:
         self.stats.config_reloads["ok"] += 1
         names = " ".join(workflow.name for layout, _ in plan.engines for workflow in layout.workflows)
         if plan.changed or plan.waiting:
-            self.journal.info("The settings were reloaded.", workflows=names, changed=", ".join(plan.changed) or "none")
+            self.logger.info("The settings were reloaded.", workflows=names, changed=", ".join(plan.changed) or "none")
         else:
-            self.journal.info("The settings were reloaded; nothing has changed.", workflows=names, hint=SAME_FILE)
+            self.logger.info("The settings were reloaded; nothing has changed.", workflows=names, hint=SAME_FILE)
         if plan.waiting:
-            self.journal.warning(
+            self.logger.warning(
                 "Some settings have changed that are read at start only; they need a restart and change nothing now.",
                 settings=" ".join(plan.waiting),
             )
 
     def _tell_not_reloaded(self, why: str) -> None:
         self.stats.config_reloads["failed"] += 1
-        self.journal.error("The settings were not reloaded; nothing has changed.", problems=why, limit_key=why)
+        self.logger.error("The settings were not reloaded; nothing has changed.", problems=why, limit_key=why)
 
     async def run(self) -> None:
         """The whole life of the process.
@@ -173,11 +173,11 @@ class Processor:
         Raises:
             StreamError: what ended it, unless it was asked to stop or came to the end.
         """
-        registry = build_registry(SteadyStats(asyncio.get_running_loop(), self.all_stats), __version__)
+        registry = build_registry(MonotonicStats(asyncio.get_running_loop(), self.all_stats), __version__)
         held = HeldNow(asyncio.get_running_loop(), lambda: self.runs, SystemClock())
         exposed = ExposedProcess(registry, self.health, SystemClock(), held)
-        endpoint = self.open_endpoint(self.settings.http.listen, exposed, self.journal)
-        raise_descriptor_limit(self.settings, self.journal)
+        endpoint = self.open_endpoint(self.settings.http.listen, exposed, self.logger)
+        raise_descriptor_limit(self.settings, self.logger)
         tasks = [asyncio.create_task(one) for one in (self._beat(), collect_now_and_then(), self._contact.follow())]
         try:
             start = self.start or await self._prepare()
@@ -189,20 +189,20 @@ class Processor:
             endpoint.close()
             await self._close_tracing()
 
-    async def _prepare(self) -> Start | None:
+    async def _prepare(self) -> StartFacts | None:
         """What Kafka says at start; None when a stop came before it answered."""
         options = self.options
         question = ask_kafka(
             self.settings,
             self._kafka,
-            Asker(self._kafka, self.journal, self._contact.note_answer),
+            Asker(self._kafka, self.logger, self._contact.note_answer),
             until_end=options.until_end,
             inspect_topics=options.inspect_topics,
         )
         return await unless_stopped(question, self._stop_asked)
 
-    async def _run_engines(self, start: Start) -> None:
-        fail_on_loop_faults(self.journal, self._fail)
+    async def _run_engines(self, start: StartFacts) -> None:
+        fail_on_loop_faults(self.logger, self._fail)
         self._answer, self._trace = start, self._open_trace()
         self._engines.begin(self._engines_for(self.settings), self.health.joined)
         if self._stop_asked.is_set():
@@ -218,9 +218,9 @@ class Processor:
     def _open_trace(self) -> TraceFile | None:
         if self.options.trace is None:
             return None
-        return TraceFile(self.options.trace, self._kafka.group, SystemClock(), self.journal)
+        return TraceFile(self.options.trace, self._kafka.group, SystemClock(), self.logger)
 
-    def _open(self, layout: Layout, ways: Sequence[Way], stats: EngineStats) -> EngineRun:
+    def _open(self, layout: GroupSpec, endpoints: Sequence[WorkflowEndpoint], stats: EngineStats) -> EngineRun:
         start = self._answer
         if start is None:
             raise EngineInvariantError("An engine was to begin before Kafka had answered.")
@@ -229,29 +229,38 @@ class Processor:
         beat = partial(self.health.beat, _owner_name(layout.group))
         spans = None if self._tracing is None else self._tracing.for_group(layout.group)
         world = build_world(
-            self.settings, layout, ways, kafka, start.dead_letter_partitions, stats, self.journal, trace, beat, spans
+            self.settings,
+            layout,
+            endpoints,
+            kafka,
+            start.dead_letter_partitions,
+            stats,
+            self.logger,
+            trace,
+            beat,
+            spans,
         )
         is_worker = self.options.workers > 1
-        return EngineRun(world, kafka, start.ranges, self.journal, stays_when_halted=is_worker)
+        return EngineRun(world, kafka, start.ranges, self.logger, stays_when_halted=is_worker)
 
     def _conclude(self, error: StreamError | None) -> None:
-        self.journal.tell_suppressed(everything=True)
+        self.logger.tell_suppressed(everything=True)
         if error is not None:
             raise error
         if self._engines.has_lost:
             raise DataLossError("Records that were not read are gone from the topic; see the error lines above.")
-        self.journal.info("Stopped.")
+        self.logger.info("Stopped.")
 
     async def _close_tracing(self) -> None:
         if self._tracing is not None and not await self._tracing.close(CLOSE_LIMIT_S):
-            self.journal.warning("The last spans could not be sent in time.", limit_s=CLOSE_LIMIT_S)
+            self.logger.warning("The last spans could not be sent in time.", limit_s=CLOSE_LIMIT_S)
 
     async def _beat(self) -> None:
         while True:
             self.health.beat(LOOP)
             self.remaining = self._engines.remaining()
-            warn_of_descriptors(self.journal)
-            self.journal.tell_suppressed()
+            warn_of_descriptors(self.logger)
+            self.logger.tell_suppressed()
             for run in self.runs:
                 run.world.flush_trace()
             await asyncio.sleep(BEAT_EVERY_S)

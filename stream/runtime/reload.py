@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from stream.runtime.policies import Layout, engine_policy
-from stream.runtime.senders import Way, ways_to
+from stream.runtime.endpoints import WorkflowEndpoint, endpoints_of
+from stream.runtime.policies import GroupSpec, engine_policy
 from stream.settings.model import Settings
 from stream.settings.section import Section
 from stream.settings.workflow import Workflow
@@ -16,12 +16,12 @@ AT_START_ONLY = ("isolation", "kafka", "http", "tracing", "log")
 DEAD_LETTERS_AT_START_ONLY = ("enabled", "topic", "create", "retention")
 WORKFLOWS = "workflow"
 
-EnginePlan = tuple[tuple[Layout, tuple[Way, ...]], ...]
+EnginePlan = tuple[tuple[GroupSpec, tuple[WorkflowEndpoint, ...]], ...]
 """Every engine, and the ways to its workflows in their order."""
 
 
 @dataclass(frozen=True)
-class Plan:
+class ReloadPlan:
     """What a process is to go on with. Nothing of it can fail any more."""
 
     settings: Settings
@@ -40,7 +40,7 @@ def in_force(running: Settings, fresh: Settings) -> Settings:
     return fresh.model_copy(update={**kept, "dead_letter": fresh.dead_letter.model_copy(update=letters)})
 
 
-def plan_engines(settings: Settings, layouts: Sequence[Layout]) -> EnginePlan:
+def plan_engines(settings: Settings, layouts: Sequence[GroupSpec]) -> EnginePlan:
     """Each engine and the ways to its workflows; files are read, policies made, so that whatever is wrong shows now.
 
     Raises:
@@ -48,7 +48,7 @@ def plan_engines(settings: Settings, layouts: Sequence[Layout]) -> EnginePlan:
     """
     for layout in layouts:
         engine_policy(settings, layout)
-    return tuple((layout, tuple(ways_to(settings, layout.workflows))) for layout in layouts)
+    return tuple((layout, tuple(endpoints_of(settings, layout.workflows))) for layout in layouts)
 
 
 def changed_keys(old: Settings, new: Settings) -> tuple[str, ...]:
@@ -58,8 +58,8 @@ def changed_keys(old: Settings, new: Settings) -> tuple[str, ...]:
 
 def changed_files(old: EnginePlan, new: EnginePlan) -> tuple[str, ...]:
     """Workflows whose TLS files hold something else than before."""
-    before = {way.workflow: way.files for _, ways in old for way in ways}
-    after = {way.workflow: way.files for _, ways in new for way in ways}
+    before = {endpoint.workflow: endpoint.files for _, endpoints in old for endpoint in endpoints}
+    after = {endpoint.workflow: endpoint.files for _, endpoints in new for endpoint in endpoints}
     changed = [name for name, files in after.items() if before.get(name, files) != files]
     return tuple(f"workflow[{name}] (what its TLS files hold)" for name in changed)
 

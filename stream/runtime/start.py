@@ -13,7 +13,7 @@ from stream.kafka.diagnosis import diagnosed
 from stream.kafka.reader import OffsetReader, matches_any
 from stream.kafka.topics import DeadLetterPlan, Topics
 from stream.model.errors import MissingTopicError, RefusedError, SourceError, UnreachableError
-from stream.model.ports import Journal
+from stream.model.ports import Logger
 from stream.model.records import TopicPartition
 from stream.runtime.group_layout import check_layout
 from stream.runtime.offset_watch import Ranges
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Start:
+class StartFacts:
     """What Kafka said before the first event."""
 
     dead_letter_partitions: int
@@ -40,7 +40,7 @@ class Start:
 
 async def ask_kafka(
     settings: Settings, kafka: KafkaPolicy, asker: Asker, *, until_end: bool, inspect_topics: bool
-) -> Start:
+) -> StartFacts:
     """Ask until Kafka answers; what is wrong with the dead-letter topic is said to the journal.
 
     Raises:
@@ -54,13 +54,13 @@ async def ask_kafka(
         plan = dead_letter_plan(settings)
         partitions, findings = await asker.until_answered(lambda: prepare_dead_letters(kafka, plan, inspect_topics))
         for finding in findings:
-            asker.journal.warning(finding)
+            asker.logger.warning(finding)
     if inspect_topics:
         unseen = await asker.until_answered(lambda: check_layout(settings, kafka))
         if unseen:
             what = "Kafka does not let us see groups that workflows of their own would have; they count as never used."
-            asker.journal.info(what, groups=" ".join(unseen))
-    return Start(partitions, ranges)
+            asker.logger.info(what, groups=" ".join(unseen))
+    return StartFacts(partitions, ranges)
 
 
 async def unless_stopped(question: Coroutine[Any, Any, T], stopped: asyncio.Event) -> T | None:
@@ -130,8 +130,8 @@ def read_ranges(policy: KafkaPolicy) -> dict[TopicPartition, tuple[int, int]]:
 class Asker:
     """Asks in a thread, again and again until Kafka answers; says of each try whether a broker answered at all."""
 
-    def __init__(self, kafka: KafkaPolicy, journal: Journal, on_answer: Callable[[bool], None]) -> None:
-        self.journal = journal
+    def __init__(self, kafka: KafkaPolicy, logger: Logger, on_answer: Callable[[bool], None]) -> None:
+        self.logger = logger
         self._kafka = kafka
         self._on_answer = on_answer
         self._last_told = ""
@@ -160,7 +160,7 @@ class Asker:
         now = time.monotonic()
         if why != self._last_told or now >= self._tell_at:
             self._last_told, self._tell_at = why, now + TELL_AGAIN_S
-            self.journal.warning("Not ready to start yet; trying again.", error=why, limit_key=why)
+            self.logger.warning("Not ready to start yet; trying again.", error=why, limit_key=why)
 
 
 def _with_cause(kafka: KafkaPolicy, question: Callable[[], T]) -> T:

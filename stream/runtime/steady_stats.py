@@ -14,7 +14,7 @@ ANSWER_WITHIN_S = 1.0
 """A scrape is answered while the event loop is stuck, too: then with the numbers as they stand."""
 
 
-class SteadyStats(Sequence[EngineStats]):
+class MonotonicStats(Sequence[EngineStats]):
     """Copies of `engines`, made anew on the event loop each time they are walked; from any other thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, engines: Sequence[EngineStats]) -> None:

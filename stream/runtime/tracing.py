@@ -9,7 +9,7 @@ from stream.model.errors import ConfigError, Problem
 from stream.settings.model import Settings
 
 if TYPE_CHECKING:
-    from stream.telemetry.span_provider import Tracing
+    from stream.telemetry.span_provider import SpanExport
 
 CLOSE_LIMIT_S = 3.0
 """How long a stop waits until the last spans are sent."""
@@ -28,7 +28,7 @@ def require_extra(settings: Settings) -> None:
         ) from error
 
 
-def open_tracing(settings: Settings) -> Tracing | None:
+def open_tracing(settings: Settings) -> SpanExport | None:
     """The way to the collector; None when there is to be none. Imports OpenTelemetry only then.
 
     Raises ConfigError when the packages of the extra are missing.
@@ -36,6 +36,6 @@ def open_tracing(settings: Settings) -> Tracing | None:
     require_extra(settings)
     if not settings.tracing.endpoint:
         return None
-    from stream.telemetry.span_provider import Tracing, TracingPolicy
+    from stream.telemetry.span_provider import SpanExport, TracingPolicy
 
-    return Tracing(TracingPolicy(settings.tracing.endpoint, settings.tracing.sample, __version__))
+    return SpanExport(TracingPolicy(settings.tracing.endpoint, settings.tracing.sample, __version__))

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
 from stream.settings.faults import Fault, refusal
 from stream.settings.options import read_options
 from stream.settings.section import Section, with_unit
-from stream.settings.units import Span, format_duration
+from stream.settings.units import DurationRange, format_duration
 
 STOP_ALLOWANCE_S = 10.0
 """What a stop takes beyond the drain: the last commit, and leaving the group."""
@@ -51,11 +51,11 @@ class Kafka(Section):
         min_length=1,
         description="Static membership: a name of this process that survives its restart.",
     )
-    commit_interval: Annotated[float, Span("10ms", "5m")] = with_unit("1s", "Duration between two commits.")
-    max_poll_interval: Annotated[float, Span("15s", "1d")] = with_unit(
+    commit_interval: Annotated[float, DurationRange("10ms", "5m")] = with_unit("1s", "Duration between two commits.")
+    max_poll_interval: Annotated[float, DurationRange("15s", "1d")] = with_unit(
         "5m", "Duration without a poll after which the group gives this member's partitions away."
     )
-    drain_timeout: Annotated[float, Span("0s", "1h")] = with_unit(
+    drain_timeout: Annotated[float, DurationRange("0s", "1h")] = with_unit(
         "15s", "Duration that requests in flight may take to end when partitions are revoked, or at a stop."
     )
     metadata_max_bytes: int = Field(

@@ -18,7 +18,7 @@ from stream.settings.kafka import Kafka, is_topic
 from stream.settings.places import Places
 from stream.settings.secret import Secret, SharedSecrets, one_spelling
 from stream.settings.section import Section, with_unit
-from stream.settings.units import ByteSize, Span, format_duration
+from stream.settings.units import ByteSize, DurationRange, format_duration
 from stream.settings.url import url_fault
 from stream.settings.workflow import MAX_WORKFLOWS, Signing, Workflow
 
@@ -58,11 +58,11 @@ class Destination(Section):
 class Retry(Section):
     """How long, and after which answers, an event is tried again."""
 
-    initial: Annotated[float, Span("1ms", "1h")] = with_unit(
+    initial: Annotated[float, DurationRange("1ms", "1h")] = with_unit(
         "500ms", "Duration before the first retry at most; doubles with each retry."
     )
-    max: Annotated[float, Span("1ms", "1d")] = with_unit("60s", "Duration between two retries at most.")
-    for_: Annotated[float, Span("0s", "365d")] = with_unit(
+    max: Annotated[float, DurationRange("1ms", "1d")] = with_unit("60s", "Duration between two retries at most.")
+    for_: Annotated[float, DurationRange("0s", "365d")] = with_unit(
         "4h", "Duration that an event is tried, counted from its first attempt.", alias="for"
     )
     retry_on: tuple[StatusCode, ...] = Field(
@@ -101,7 +101,7 @@ class Validation(Section):
     )
 
 
-class Gate(Section):
+class GateSection(Section):
     """When a workflow that fails is left alone, and for how long."""
 
     failures: int = Field(
@@ -112,10 +112,10 @@ class Gate(Section):
         description="Failed attempts in a row, over at least three different users, after which nothing but "
         "probes is sent.",
     )
-    initial: Annotated[float, Span("10ms", "1h")] = with_unit(
+    initial: Annotated[float, DurationRange("10ms", "1h")] = with_unit(
         "1s", "Duration before the first probe; doubles with each probe that fails."
     )
-    max: Annotated[float, Span("10ms", "1d")] = with_unit("60s", "Duration between two probes at most.")
+    max: Annotated[float, DurationRange("10ms", "1d")] = with_unit("60s", "Duration between two probes at most.")
 
     @field_validator("max")
     @classmethod
@@ -123,7 +123,7 @@ class Gate(Section):
         return _holds_initial(max_s, info, "gate")
 
 
-class DeadLetters(Section):
+class DeadLetterSection(Section):
     """Where events go that a workflow refused or that are not valid."""
 
     enabled: bool = Field(
@@ -144,7 +144,7 @@ class DeadLetters(Section):
         default=None, description="Topic of the dead letters. Default: the group's id and .dead-letters."
     )
     create: bool = Field(default=True, strict=True, description="Create the topic when it is missing.")
-    retention: Annotated[float, Span("1h", "3650d")] = with_unit(
+    retention: Annotated[float, DurationRange("1h", "3650d")] = with_unit(
         "30d", "Duration that a topic created by this program keeps dead letters."
     )
 
@@ -156,7 +156,7 @@ class DeadLetters(Section):
         return topic
 
 
-class Limits(Section):
+class LimitsSection(Section):
     """What the process may hold open: read, and not yet done with."""
 
     max_open_events: int = Field(
@@ -207,7 +207,7 @@ class Http(Section):
         return listen
 
 
-class Tracing(Section):
+class TracingSection(Section):
     """Spans of deliveries and attempts, for an OpenTelemetry collector."""
 
     endpoint: str = Field(
@@ -259,13 +259,13 @@ class Settings(Section):
     )
     retry: Retry = Field(default_factory=Retry)
     validation: Validation = Field(default_factory=Validation)
-    gate: Gate = Field(default_factory=Gate)
-    dead_letter: DeadLetters = Field(default_factory=DeadLetters, validate_default=True)
-    limits: Limits = Field(default_factory=Limits)
+    gate: GateSection = Field(default_factory=GateSection)
+    dead_letter: DeadLetterSection = Field(default_factory=DeadLetterSection, validate_default=True)
+    limits: LimitsSection = Field(default_factory=LimitsSection)
     egress: Egress = Field(default_factory=Egress)
     http: Http = Field(default_factory=Http)
     http_client: HttpClient = Field(default_factory=HttpClient)
-    tracing: Tracing = Field(default_factory=Tracing)
+    tracing: TracingSection = Field(default_factory=TracingSection)
     log: Log = Field(default_factory=Log)
 
     @property
@@ -287,7 +287,7 @@ class Settings(Section):
 
     @field_validator("dead_letter")
     @classmethod
-    def _held_without_dead_letters(cls, dead_letter: DeadLetters, info: ValidationInfo) -> DeadLetters:
+    def _held_without_dead_letters(cls, dead_letter: DeadLetterSection, info: ValidationInfo) -> DeadLetterSection:
         names = [w.name for w in info.data.get("workflows", ()) if w.on_failure != "hold"]
         if not dead_letter.enabled and names:
             what = f"is false, and events of {', '.join(names)} that end badly would have nowhere to go."
@@ -296,7 +296,7 @@ class Settings(Section):
 
     @field_validator("dead_letter")
     @classmethod
-    def _dead_letters_are_apart(cls, dead_letter: DeadLetters, info: ValidationInfo) -> DeadLetters:
+    def _dead_letters_are_apart(cls, dead_letter: DeadLetterSection, info: ValidationInfo) -> DeadLetterSection:
         kafka = info.data.get("kafka")
         topic = _dead_letter_topic(dead_letter, kafka) if kafka else ""
         if kafka and not is_topic(topic):
@@ -315,5 +315,5 @@ def _holds_initial(max_s: float, info: ValidationInfo, section: str) -> float:
     return max_s
 
 
-def _dead_letter_topic(dead_letter: DeadLetters, kafka: Kafka) -> str:
+def _dead_letter_topic(dead_letter: DeadLetterSection, kafka: Kafka) -> str:
     return dead_letter.topic or f"{kafka.group_id}.dead-letters"

@@ -14,7 +14,7 @@ from stream.settings.model import Settings
 from stream.settings.options import may_be_printed
 from stream.settings.secret import MASK, Secret
 from stream.settings.section import Section
-from stream.settings.units import ByteSize, Rate, Span, format_duration, format_rate, format_size
+from stream.settings.units import ByteSize, DurationRange, Rate, format_duration, format_rate, format_size
 
 
 def redacted_settings(settings: Settings, references: Mapping[Location, str] | None = None) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class _Printed:
 def _plain(value: object, described: FieldInfo) -> object:
     """As users write it: with the unit that the kind of setting has."""
     kinds = {type(mark) for mark in (*described.metadata, *_marks_within(described))}
-    if isinstance(value, float) and Span in kinds:
+    if isinstance(value, float) and DurationRange in kinds:
         return format_duration(value)
     if isinstance(value, float) and Rate in kinds:
         return format_rate(value)

@@ -69,7 +69,7 @@ def parse_rate(text: str) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class DurationRange:
     """Annotation of a float setting that is a duration: text with a unit, both bounds included."""
 
     least: str

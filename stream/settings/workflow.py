@@ -16,7 +16,7 @@ from stream.settings.proxy import ProxyUrl
 from stream.settings.references import REFERENCE_PATTERN
 from stream.settings.secret import Secret, SharedSecrets, one_spelling
 from stream.settings.section import Section, with_unit
-from stream.settings.units import Rate, Span
+from stream.settings.units import DurationRange, Rate
 from stream.settings.url import WorkflowUrl
 
 MAX_WORKFLOWS = 10
@@ -86,7 +86,7 @@ class Workflow(Section):
         description='With isolation = "workflow": where its group starts when it has committed nothing. '
         "Left out: kafka.start, or latest on a topic that another workflow's group has been reading.",
     )
-    timeout: Annotated[float, Span("100ms", "10m")] = with_unit(
+    timeout: Annotated[float, DurationRange("100ms", "10m")] = with_unit(
         "10s", "Duration of one attempt at most, from connecting to the end of the answer."
     )
     headers: Mapping[str, Secret] = Field(

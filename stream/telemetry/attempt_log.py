@@ -11,11 +11,11 @@ from stream.telemetry.logs import StructlogJournal
 class AttemptLog(DeliveryListener):
     """One line for each attempt; nothing of the event but where it lies, nothing of an answer's body."""
 
-    def __init__(self, journal: StructlogJournal) -> None:
-        self._journal = journal
+    def __init__(self, logger: StructlogJournal) -> None:
+        self._logger = logger
 
     def on_attempt(self, record: Record, workflow: str, number: int, answer: Answer, elapsed_s: float) -> None:
-        self._journal.debug(
+        self._logger.debug(
             "Attempt answered.",
             workflow=workflow,
             place=str(record.place),

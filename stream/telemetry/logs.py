@@ -149,9 +149,9 @@ class JournalBridge(logging.Handler):
     written, whichever client writes it, and none while `outage` has said already that Kafka is away.
     """
 
-    def __init__(self, journal: StructlogJournal, outage: KafkaOutage | None = None) -> None:
+    def __init__(self, logger: StructlogJournal, outage: KafkaOutage | None = None) -> None:
         super().__init__()
-        self._journal = journal
+        self._logger = logger
         self._outage = outage
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -168,13 +168,13 @@ class JournalBridge(logging.Handler):
         level = "error" if levelno >= logging.CRITICAL else _level(min(levelno, logging.WARNING))
         said = text.partition("]: ")[2] if text.startswith("[thrd:") else text
         if level == "debug":  # asked for with the option `debug`: there every line counts
-            self._journal.debug("The Kafka client reports.", facility=facility, client=client, text=said)
+            self._logger.debug("The Kafka client reports.", facility=facility, client=client, text=said)
             return
         if facility in CONNECTION_FACILITIES:
             self._from_connection(level, facility, client, said)
             return
         broker = said.partition(": ")[0]
-        self._journal.limited(
+        self._logger.limited(
             level,
             (client.rstrip("0123456789"), facility, broker),  # the number only says how many clients there were
             "The Kafka client reports.",
@@ -190,7 +190,7 @@ class JournalBridge(logging.Handler):
             if self._outage.is_on:
                 return
         subject = "connection", address[0] if address else text
-        self._journal.once_in(
+        self._logger.once_in(
             CONNECTION_EVERY_S, level, subject, "The Kafka client reports.", facility=facility, client=client, text=text
         )
 
@@ -198,7 +198,7 @@ class JournalBridge(logging.Handler):
         # The class alone: an error's text may hold a URL. A malformed header is quoted with the token in it.
         text = str(record.msg) if record.name.startswith(QUOTING_LOGGERS) else record.getMessage()
         error = record.exc_info and record.exc_info[0]
-        self._journal.limited(
+        self._logger.limited(
             _level(record.levelno),
             (record.name, str(record.msg)),
             text,
@@ -234,7 +234,7 @@ def configure_logs(
     root = logging.getLogger()
     for earlier in [known for known in root.handlers if isinstance(known, JournalBridge)]:
         root.removeHandler(earlier)
-    root.addHandler(JournalBridge(journal(clock)))
+    root.addHandler(JournalBridge(logger(clock)))
     root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(SILENT)
@@ -243,15 +243,15 @@ def configure_logs(
 _limiter = LineLimiter()
 
 
-def journal(clock: Clock | None = None, /, **bound: object) -> StructlogJournal:
+def logger(clock: Clock | None = None, /, **bound: object) -> StructlogJournal:
     """A journal of the process's log. Journals share one limiter."""
     return StructlogJournal(structlog.get_logger(), bound, clock or SystemClock(), _limiter)
 
 
-def librdkafka_logger(journal: StructlogJournal, outage: KafkaOutage | None = None) -> logging.Logger:
-    """A logger to give to a Kafka client as `logger=`: its lines go to `journal`, limited unless they are debugging."""
+def librdkafka_logger(logger: StructlogJournal, outage: KafkaOutage | None = None) -> logging.Logger:
+    """A logger to give to a Kafka client as `logger=`: its lines go to `logger`, limited unless they are debugging."""
     logger = logging.Logger("librdkafka", logging.DEBUG)
-    logger.addHandler(JournalBridge(journal, outage))
+    logger.addHandler(JournalBridge(logger, outage))
     return logger
 
 

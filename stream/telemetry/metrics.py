@@ -17,7 +17,7 @@ from stream.telemetry.catalogue import Metric
 
 Numbers = Mapping[Any, float]
 """Values by what follows the fixed labels: a word, a tuple of words, or () for nothing."""
-Row = tuple[tuple[str, ...], float]
+MetricRow = tuple[tuple[str, ...], float]
 Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
 
 OF_GROUP: dict[Metric, Callable[[EngineStats], Numbers]] = {
@@ -82,7 +82,7 @@ class EngineCollector(Collector):
             else:
                 yield _plain(metric, self._rows(metric, engines))
 
-    def _rows(self, metric: Metric, engines: Sequence[EngineStats]) -> Iterator[Row]:
+    def _rows(self, metric: Metric, engines: Sequence[EngineStats]) -> Iterator[MetricRow]:
         if metric is catalogue.BUILD_INFO:
             yield (self._version,), 1
         elif metric is catalogue.DEAD_LETTER_WRITES:
@@ -109,7 +109,7 @@ def _known(value: float | None) -> Numbers:
     return {} if value is None else {(): value}
 
 
-def _engine_rows(metric: Metric, engine: EngineStats) -> Iterator[Row]:
+def _engine_rows(metric: Metric, engine: EngineStats) -> Iterator[MetricRow]:
     if of_group := OF_GROUP.get(metric):
         yield from _labelled((engine.group,), of_group(engine))
     if of_no_workflow := OF_NO_WORKFLOW.get(metric):
@@ -119,14 +119,14 @@ def _engine_rows(metric: Metric, engine: EngineStats) -> Iterator[Row]:
             yield from _labelled((engine.group, name), of_workflow(stats))
 
 
-def _labelled(fixed: tuple[str, ...], numbers: Numbers) -> Iterator[Row]:
+def _labelled(fixed: tuple[str, ...], numbers: Numbers) -> Iterator[MetricRow]:
     # The copy is one step for the interpreter; walking the original would race with the engine.
     for key, value in dict(numbers).items():
         rest = key if isinstance(key, tuple) else (key,)
         yield (*fixed, *map(str, rest)), value
 
 
-def _sums(parts: Iterator[Numbers]) -> Iterator[Row]:
+def _sums(parts: Iterator[Numbers]) -> Iterator[MetricRow]:
     total: dict[str, float] = {}
     for part in parts:
         for key, value in dict(part).items():
@@ -134,7 +134,7 @@ def _sums(parts: Iterator[Numbers]) -> Iterator[Row]:
     return _labelled((), total)
 
 
-def _plain(metric: Metric, rows: Iterator[Row]) -> CounterMetricFamily | GaugeMetricFamily:
+def _plain(metric: Metric, rows: Iterator[MetricRow]) -> CounterMetricFamily | GaugeMetricFamily:
     kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
     family = kind(metric.name, metric.sentence, labels=metric.labels)
     for labels, value in rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stream.model.ports import Clock, Journal
+from stream.model.ports import Clock, Logger
 from stream.model.source import SILENT_AFTER_S, Contact
 from stream.model.timeparse import format_time
 
@@ -14,11 +14,11 @@ REMIND_EVERY_S = 60.0
 class KafkaOutage:
     """One for each process, however many groups it has: they share the brokers, and the lines."""
 
-    def __init__(self, journal: Journal, clock: Clock) -> None:
+    def __init__(self, logger: Logger, clock: Clock) -> None:
         self.is_on = False
         """Lines of the Kafka client about its connections are not written meanwhile; their last is `cause`."""
         self.cause = ""
-        self._journal = journal
+        self._logger = logger
         self._clock = clock
         self._began = clock.wall()
         self._remind_at = 0.0
@@ -38,11 +38,11 @@ class KafkaOutage:
 
     def _tell(self, sentence: str, **more: object) -> None:
         cause = {"cause": self.cause} if self.cause else {}
-        self._journal.warning(sentence, since=format_time(int(self._began * 1000)), **more, **cause)
+        self._logger.warning(sentence, since=format_time(int(self._began * 1000)), **more, **cause)
 
     def _end(self) -> None:
         if self.is_on:
-            self._journal.info(f"Kafka answers again; away for {self._length()}.")
+            self._logger.info(f"Kafka answers again; away for {self._length()}.")
         self.is_on, self.cause, self._began = False, "", self._clock.wall()
 
     def _length(self) -> str:

@@ -20,7 +20,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from stream.model.errors import ConfigError, Problem
 from stream.model.held import Json
-from stream.model.ports import Clock, Journal
+from stream.model.ports import Clock, Logger
 from stream.telemetry.exposed import Exposed
 
 MAX_CONNECTIONS = 32
@@ -37,7 +37,7 @@ JSON = "application/json"
 HELD_SCHEMA_VERSION = 1
 
 
-class Reply(NamedTuple):
+class HttpReply(NamedTuple):
     """What a path answers with."""
 
     status: int
@@ -52,9 +52,9 @@ class TelemetryServer:
     Raises ConfigError when the address cannot be listened on.
     """
 
-    def __init__(self, listen: str, exposed: Exposed, clock: Clock, journal: Journal) -> None:
+    def __init__(self, listen: str, exposed: Exposed, clock: Clock, logger: Logger) -> None:
         self._exposed = exposed
-        self._server = _bind(listen, self, clock, journal)
+        self._server = _bind(listen, self, clock, logger)
         self._thread = Thread(
             target=self._server.serve_forever, args=(CHECK_INTERVAL_S,), name="telemetry", daemon=True
         )
@@ -76,11 +76,11 @@ class TelemetryServer:
         self._server.server_close()
         self._server.drop_older_than(0)
 
-    def reply(self, path: str) -> Reply:
+    def reply(self, path: str) -> HttpReply:
         """What a GET of `path` answers."""
         match path:
             case "/metrics":
-                return Reply(200, CONTENT_TYPE_PLAIN_0_0_4, self._exposed.metrics())
+                return HttpReply(200, CONTENT_TYPE_PLAIN_0_0_4, self._exposed.metrics())
             case "/held.json":
                 return _held(self._exposed.held())
             case "/healthz":
@@ -88,17 +88,17 @@ class TelemetryServer:
             case "/readyz":
                 return _verdict(self._exposed.readiness_fault())
             case _:
-                return Reply(404, TEXT, b"Not here; there are /metrics, /held.json, /healthz and /readyz.\n")
+                return HttpReply(404, TEXT, b"Not here; there are /metrics, /held.json, /healthz and /readyz.\n")
 
 
-def _held(held: Json | None) -> Reply:
+def _held(held: Json | None) -> HttpReply:
     if held is None:
-        return Reply(503, TEXT, b"The event loop does not answer.\n")
-    return Reply(200, JSON, json.dumps({"schema_version": HELD_SCHEMA_VERSION, **held}).encode())
+        return HttpReply(503, TEXT, b"The event loop does not answer.\n")
+    return HttpReply(200, JSON, json.dumps({"schema_version": HELD_SCHEMA_VERSION, **held}).encode())
 
 
-def _verdict(fault: str) -> Reply:
-    return Reply(503, TEXT, f"{fault}\n".encode()) if fault else Reply(200, TEXT, b"ok\n")
+def _verdict(fault: str) -> HttpReply:
+    return HttpReply(503, TEXT, f"{fault}\n".encode()) if fault else HttpReply(200, TEXT, b"ok\n")
 
 
 class _BoundedReader(io.BufferedIOBase):
@@ -144,11 +144,11 @@ class _Answering(BaseHTTPRequestHandler):
         return self._send_head(self.server.endpoint.reply(self.path.partition("?")[0]))
 
     def _refuse(self) -> None:
-        self.wfile.write(self._send_head(Reply(405, TEXT, b"Only GET and HEAD.\n")))
+        self.wfile.write(self._send_head(HttpReply(405, TEXT, b"Only GET and HEAD.\n")))
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = _refuse  # noqa: N815 - http.server's names
 
-    def _send_head(self, reply: Reply) -> bytes:
+    def _send_head(self, reply: HttpReply) -> bytes:
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.content_type)
         self.send_header("Content-Length", str(len(reply.body)))
@@ -192,12 +192,12 @@ class _Server(ThreadingHTTPServer):
     # Of the kernel's queue; with the default of five, a burst of connections waits a second.
     request_queue_size = 2 * MAX_CONNECTIONS
 
-    def __init__(self, address: tuple[str, int], endpoint: TelemetryServer, clock: Clock, journal: Journal) -> None:
+    def __init__(self, address: tuple[str, int], endpoint: TelemetryServer, clock: Clock, logger: Logger) -> None:
         self.endpoint = endpoint
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self._spare = _SpareDescriptor()
         self._clock = clock
-        self._journal = journal
+        self._logger = logger
         # Invariant: oldest first. The handlers' threads remove their own.
         self._since: dict[Any, float] = {}
         self._answering: set[Any] = set()
@@ -219,7 +219,7 @@ class _Server(ThreadingHTTPServer):
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE):
                 raise
-        self._journal.error("The process has no file descriptors left. Raise its limit (ulimit -n, LimitNOFILE=).")
+        self._logger.error("The process has no file descriptors left. Raise its limit (ulimit -n, LimitNOFILE=).")
         if not self._spare.release():
             time.sleep(CHECK_INTERVAL_S)  # the waiting connection would be offered again at once
         return super().get_request()
@@ -265,7 +265,7 @@ class _Server(ThreadingHTTPServer):
         error = sys.exc_info()[1]
         # A client that goes away is no news.
         if not isinstance(error, OSError):
-            self._journal.error("The metrics endpoint could not answer.", error=type(error).__name__)
+            self._logger.error("The metrics endpoint could not answer.", error=type(error).__name__)
 
 
 def _end(connection: socket.socket) -> None:
@@ -274,10 +274,10 @@ def _end(connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
 
-def _bind(listen: str, endpoint: TelemetryServer, clock: Clock, journal: Journal) -> _Server:
+def _bind(listen: str, endpoint: TelemetryServer, clock: Clock, logger: Logger) -> _Server:
     address = _address(listen)
     with _bind_problems(listen, address[1]):
-        return _Server(address, endpoint, clock, journal)
+        return _Server(address, endpoint, clock, logger)
 
 
 @contextlib.contextmanager

@@ -31,7 +31,7 @@ class TracingPolicy:
     version: str
 
 
-class Tracing:
+class SpanExport:
     """The spans of a process. Headers, timeouts, batches and resource follow the standard OTEL_* variables."""
 
     def __init__(self, policy: TracingPolicy, processor: SpanProcessor | None = None) -> None:

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import orjson
 
 from stream.model.errors import ConfigError, Problem, system_text
-from stream.model.ports import Clock, Journal
+from stream.model.ports import Clock, Logger
 from stream.rules.listener import TraceLines
 
 BUFFER_BYTES = 64 * 1024
@@ -24,10 +24,10 @@ class TraceFile(TraceLines):
     Raises ConfigError when the file cannot be opened; later faults are reported to the journal, once.
     """
 
-    def __init__(self, path: str | Path, group: str, clock: Clock, journal: Journal) -> None:
+    def __init__(self, path: str | Path, group: str, clock: Clock, logger: Logger) -> None:
         self._group = group
         self._clock = clock
-        self._journal = journal
+        self._logger = logger
         self._lock = Lock()
         self._is_faulty = False
         self._file = _open(Path(path))
@@ -68,9 +68,7 @@ class TraceFile(TraceLines):
     def _report(self, error: Exception) -> None:
         if not self._is_faulty:
             self._is_faulty = True
-            self._journal.error(
-                "The trace is incomplete.", error=system_text(error, "a line cannot be written as JSON")
-            )
+            self._logger.error("The trace is incomplete.", error=system_text(error, "a line cannot be written as JSON"))
 
 
 class GroupTrace(TraceLines):

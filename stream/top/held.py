@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from stream.model.records import Place
+from stream.model.records import RecordId
 from stream.top.fetch import NoAnswerError, fetch
 
 
@@ -14,7 +14,7 @@ from stream.top.fetch import NoAnswerError, fetch
 class HeldEntry:
     """One held event, or an invalid record behind which its partition waits."""
 
-    place: Place
+    place: RecordId
     group: str
     workflow: str | None
     """None: an invalid record."""
@@ -27,7 +27,7 @@ class HeldEntry:
 
 
 @dataclass(frozen=True)
-class Held:
+class HeldAnswer:
     """The answer of one processor, or of several together."""
 
     total: int = 0
@@ -38,7 +38,7 @@ class Held:
     """Next offset to be read, by group and `topic:partition`."""
 
 
-def ask_held(url: str) -> Held:
+def ask_held(url: str) -> HeldAnswer:
     """What the processor at `url` (of /held.json) holds. Blocking, for a few seconds at most.
 
     Raises:
@@ -50,12 +50,12 @@ def ask_held(url: str) -> Held:
         for one in tree["workflows"]:
             counts[one["workflow"]] = counts.get(one["workflow"], 0) + int(one["held"])
         read = {(str(one["group"]), str(one["partition"])): int(one["read_up_to"]) for one in tree["partitions"]}
-        return Held(int(tree["total"]), counts, [_entry(one) for one in tree["held"]], read)
+        return HeldAnswer(int(tree["total"]), counts, [_entry(one) for one in tree["held"]], read)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise NoAnswerError("its answer is not a list of tray-stream's held events") from error
 
 
-def together(answers: Iterable[Held]) -> Held:
+def together(answers: Iterable[HeldAnswer]) -> HeldAnswer:
     """Several processors' answers as one, those held longest first."""
     counts: dict[str | None, int] = {}
     entries: list[HeldEntry] = []
@@ -65,14 +65,14 @@ def together(answers: Iterable[Held]) -> Held:
             counts[workflow] = counts.get(workflow, 0) + count
         entries += answer.entries
         read |= answer.read_up_to
-    return Held(sum(counts.values()), counts, sorted(entries, key=lambda one: one.since), read)
+    return HeldAnswer(sum(counts.values()), counts, sorted(entries, key=lambda one: one.since), read)
 
 
 def _entry(one: Mapping[str, object]) -> HeldEntry:
     topic, partition, offset = str(one["place"]).rsplit(":", 2)
     workflow, answer = one["workflow"], one["answer"]
     return HeldEntry(
-        place=Place(topic, int(partition), int(offset)),
+        place=RecordId(topic, int(partition), int(offset)),
         group=str(one["group"]),
         workflow=None if workflow is None else str(workflow),
         since=str(one["since"]),

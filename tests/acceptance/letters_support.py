@@ -13,7 +13,7 @@ from acceptance_support import Event, Scene, call_here, wait_until
 from confluent_kafka import OFFSET_END, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from stream.dead_letters.index import LetterBook
+from stream.dead_letters.index import DeadLetterIndex
 from stream.demo.topics import Given, produce_events, read_topic
 from stream.kafka.dead_letters import letter_headers
 from stream.model.events import DeadLetter, Reason
@@ -117,7 +117,7 @@ class LetterScene(Scene):
 
     def open_letters(self) -> list[Letter]:
         """As the topic has them."""
-        book = LetterBook(lambda _identity: True)
+        book = DeadLetterIndex(lambda _identity: True)
         for record in read_topic(self.broker.bootstrap, self.dead_letters):
             book.take(record)
         return book.open_letters()

@@ -15,7 +15,7 @@ from support.trace import read_trace
 
 from stream.demo.apache_kafka import ApacheKafka
 from stream.demo.arrival import Arrival
-from stream.demo.behaviours import Behaviour, Outage, flaky, retry_after, slow, when
+from stream.demo.behaviours import Behaviour, OutageBehaviour, flaky, retry_after, slow, when
 from stream.demo.receiver import FaultReceiver
 from stream.demo.topics import committed_offsets, create_topic
 
@@ -51,7 +51,7 @@ def commits_are_steady(program: Program) -> bool:
 def test_sick_workflows_do_not_hold_up_the_healthy_ones(scene: Scene) -> None:
     """With a group for each workflow, six healthy ones get everything while four others are sick in four ways."""
     sick: dict[str, Behaviour] = {
-        "dead": Outage(),
+        "dead": OutageBehaviour(),
         "slow": slow(0.5),
         "throttling": retry_after(2),
         "flapping": flaky(3),
@@ -77,7 +77,7 @@ def test_sick_workflows_do_not_hold_up_the_healthy_ones(scene: Scene) -> None:
 
 def test_a_shared_group_goes_on_until_the_open_limit(scene: Scene) -> None:
     """With one group the others go on past a dead workflow until the open events are at the limit; then all arrives."""
-    outage = Outage()
+    outage = OutageBehaviour()
     scene.receiver.script("/dead", outage)
     limits = {"max_open_events": 400}
     scene.configure(scene.workflow("well"), scene.workflow("dead"), limits=limits)

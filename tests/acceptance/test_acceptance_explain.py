@@ -13,7 +13,7 @@ from stream.demo.behaviours import when
 from stream.demo.receiver import FaultReceiver
 from stream.demo.topics import Broker
 from stream.explain.place import PlaceReader
-from stream.model.records import Place
+from stream.model.records import RecordId
 from stream.runtime.policies import kafka_policy
 from stream.settings import load_settings
 
@@ -101,7 +101,7 @@ def explain_place(scene: Scene, event: Event, *more: str) -> subprocess.Complete
 def progress(scene: Scene, event: Event) -> dict[str, str]:
     """How far it has come at each workflow; what the command prints, without the command's start."""
     settings = load_settings(scene.directory / "stream.toml", {}, {}).settings
-    place = Place(scene.topic, *scene.places[event["messageId"]])
+    place = RecordId(scene.topic, *scene.places[event["messageId"]])
     _, standing = PlaceReader(settings, kafka_policy(settings)).read(place)
     (group,) = standing.groups
     return dict(group.workflows)

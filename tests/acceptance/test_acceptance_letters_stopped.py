@@ -11,7 +11,7 @@ import pytest
 from acceptance_support import Program, ids_of, make_event, tracks, wait_until
 from letters_support import LetterScene
 
-from stream.demo.behaviours import Outage, slow
+from stream.demo.behaviours import OutageBehaviour, slow
 from stream.demo.receiver import FaultReceiver
 from stream.demo.topics import Broker
 from stream.model.events import Reason
@@ -73,7 +73,7 @@ def test_stopped_by_a_signal_and_run_again(scene: LetterScene) -> None:
 def test_one_at_a_time(scene: LetterScene) -> None:
     """While one waits for a workflow that is down, a discard is refused, as a second one is; the first one goes on."""
     scene.bury(tracks(range(20)))
-    outage = Outage()
+    outage = OutageBehaviour()
     scene.receiver.script("/orders", outage)
     with redriving(scene) as program:
         assert scene.receiver.wait_for_count("/orders", 1)
@@ -115,7 +115,7 @@ def test_what_one_workflow_has_is_not_sent_to_it_again(scene: LetterScene) -> No
     )
     values = [orjson.dumps({"messageId": f"odd-{n}"}) for n in range(20)]
     scene.bury(values, None, Reason.INVALID_EVENT, status="")
-    scene.receiver.script("/crm", Outage())
+    scene.receiver.script("/crm", OutageBehaviour())
     with redriving(scene) as program:
         assert scene.receiver.wait_for(lambda: len(scene.receiver.successes("/orders")) == 20)
         wait_until(lambda: _done_by(scene) == {("orders",)}, "each is marked as done by orders")

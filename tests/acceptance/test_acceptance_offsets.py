@@ -16,7 +16,7 @@ from confluent_kafka.admin import AdminClient
 from support.group_tool import exported_offsets
 
 from stream.demo.apache_kafka import ApacheKafka
-from stream.demo.behaviours import Outage, always, when
+from stream.demo.behaviours import OutageBehaviour, always, when
 from stream.demo.child import free_port
 from stream.demo.kafka_jars import KafkaUnavailable
 from stream.demo.receiver import FaultReceiver
@@ -184,7 +184,7 @@ def test_what_a_running_group_shows(scene: Scene) -> None:
     """A workflow that is down holds an event back: committed, left, its age, who has the partition, the gate."""
     scene.configure(scene.workflow("orders"), scene.workflow("crm"), http={"listen": "127.0.0.1:0"})
     scene.produce(tracks(range(60)))
-    scene.receiver.script("/orders", when(lambda body: b'"n":5,' in body, Outage()))
+    scene.receiver.script("/orders", when(lambda body: b'"n":5,' in body, OutageBehaviour()))
     with scene.start() as run:
         wait_until(lambda: run.metrics().total("tray_deliveries_total", outcome="delivered") == 119, "the rest is done")
         partition, offset = scene.places["m-5"]

@@ -9,7 +9,7 @@ from acceptance_support import Scene, ids_of, tracks, wait_until
 from support.checker import duplicates, missing
 from support.trace import read_trace
 
-from stream.demo.behaviours import Outage
+from stream.demo.behaviours import OutageBehaviour
 from stream.demo.receiver import FaultReceiver
 from stream.demo.topics import Broker
 
@@ -26,7 +26,7 @@ def test_an_outage_delays_only_its_own_workflow(
     apache_kafka.create_topic(topic_name, 4)
     scene.configure(scene.workflow("well"), scene.workflow("ill"), retry={"initial": "100ms", "max": "1s"})
     scene.produce(tracks(range(EVENTS)))
-    outage = Outage()
+    outage = OutageBehaviour()
     receiver.script("/ill", outage)
     with scene.start("--until-end", "--trace", "trace.jsonl") as run:
         assert receiver.wait_for(lambda: len(receiver.successes("/well")) == EVENTS)

@@ -11,8 +11,8 @@ from stream.demo.topics import committed_offsets
 from stream.model.errors import StreamError
 from stream.model.statistics import EngineStats
 from stream.runtime.processor import Processor, RunOptions
-from stream.runtime.steady_stats import SteadyStats
-from stream.telemetry.logs import journal
+from stream.runtime.steady_stats import MonotonicStats
+from stream.telemetry.logs import logger
 
 
 def break_at_once(processor: Processor) -> None:
@@ -24,7 +24,7 @@ def test_a_fault_of_ours_ends_the_run_without_a_commit() -> None:
     """The error is told, the group is left, and no offset is committed on the strength of a broken engine."""
     with open_stage("127.0.0.1:0") as stage:
         options = RunOptions(inspect_topics=False)
-        processor = Processor(stage.settings, journal(), options, on_started=break_at_once)
+        processor = Processor(stage.settings, logger(), options, on_started=break_at_once)
         with pytest.raises(StreamError, match="The engine broke: ZeroDivisionError"):
             asyncio.run(processor.run())
         committed = committed_offsets(stage.bootstrap, GROUP, TOPIC)
@@ -37,7 +37,7 @@ def test_a_scrape_sees_the_numbers_between_two_steps() -> None:
 
     async def scrape_and_go_on() -> list[EngineStats]:
         stats.received["events", "track"] += 1
-        copies = await asyncio.to_thread(list, SteadyStats(asyncio.get_running_loop(), [stats]))
+        copies = await asyncio.to_thread(list, MonotonicStats(asyncio.get_running_loop(), [stats]))
         stats.received["events", "track"] += 1
         return copies
 
@@ -51,7 +51,7 @@ def test_a_scrape_is_answered_without_the_event_loop() -> None:
     """While the loop is stuck, and once it is closed, the numbers are read as they stand."""
     stats = EngineStats("tray", ["events"], ["orders"])
     loop = asyncio.new_event_loop()
-    steady = SteadyStats(loop, [stats])
+    steady = MonotonicStats(loop, [stats])
     assert list(steady) == [stats]
     loop.close()
     assert list(steady) == [stats]

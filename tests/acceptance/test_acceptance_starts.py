@@ -11,7 +11,7 @@ from support.checker import missing
 from support.kafka_proxy import SlowedKafka
 
 from stream.demo.arrival import Arrival
-from stream.demo.behaviours import Outage
+from stream.demo.behaviours import OutageBehaviour
 from stream.demo.receiver import FaultReceiver
 from stream.demo.topics import Broker
 
@@ -58,7 +58,7 @@ def test_a_topic_that_appears_between_two_runs_starts_by_the_settings(scene: Sce
 def test_processes_of_a_deployment_may_start_one_after_the_other(scene: Scene) -> None:
     """One process per workflow: the start of the first, which delivers nothing yet, does not make the second new."""
     scene.configure(scene.workflow("orders"), scene.workflow("sessions"))
-    scene.receiver.script("/orders", Outage())
+    scene.receiver.script("/orders", OutageBehaviour())
     events = list(tracks(range(40)))
     scene.produce(events)
     with run(scene, "--only", "orders") as first:

@@ -13,7 +13,7 @@ from assertions import every
 from support.checker import id_of, missing, unexpected, unstable_keys
 from support.trace import read_trace
 
-from stream.demo.behaviours import Outage, hanging, slow, when
+from stream.demo.behaviours import OutageBehaviour, hanging, slow, when
 from stream.demo.receiver import FaultReceiver
 from stream.demo.topics import Broker
 
@@ -34,9 +34,9 @@ def scene(apache_kafka: Broker, receiver: FaultReceiver, topic_name: str, tmp_pa
     return scene
 
 
-def stick(scene: Scene) -> Outage:
+def stick(scene: Scene) -> OutageBehaviour:
     """Refuse one event for now, so that its partition cannot be committed beyond it however far the others go."""
-    outage = Outage()
+    outage = OutageBehaviour()
     scene.receiver.script(PATH, when(lambda body: b'"m-100"' in body, outage, slow(0.01)))
     return outage
 

@@ -17,8 +17,8 @@ from stream.model.committed import Committed
 from stream.model.errors import ConfigError, MissingTopicError
 from stream.model.records import TopicPartition
 from stream.model.timeparse import format_time
-from stream.replay.event_query import Selection
-from stream.replay.fingerprint import Stretch
+from stream.replay.event_query import EventQuery
+from stream.replay.fingerprint import PartitionRange
 from stream.replay.plan import ReplayPlan, plan_replay
 from stream.replay.progress_store import take_over
 from stream.replay.request import ReplayRequest, only_workflows, parse_topics, replay_group, require_name
@@ -172,21 +172,21 @@ def test_a_name_that_has_begun_goes_on(deployment: Deployment) -> None:
     assert (first.is_resumed, first.left) == (False, 300)
     names = [workflow.name for workflow in settings.workflows]
     done_map = encode(CommitMap(350, {name_hash(names[0]): [(360, 400)], name_hash(names[1]): [(380, 420)]}), 4000)
-    stretches = {tp: Stretch(s.first, s.until, s.first) for tp, s in first.stretches.items()}
+    stretches = {tp: PartitionRange(s.first, s.until, s.first) for tp, s in first.stretches.items()}
     tp = TopicPartition(deployment.topic, 0)
-    stretches[tp] = Stretch(300, 600, 350, done_map)
+    stretches[tp] = PartitionRange(300, 600, 350, done_map)
     groups = Groups(common_config(replay_policy(settings, "fix", SILENT)))
     take_over(groups, replay_group(settings, "fix"), stretches, first.asked)
 
     topics.produce_events(deployment.broker.bootstrap, deployment.topic, [(None, b"{}", 0, None)] * 10)
     again = deployment.plan("PT5H", "latest", now_ms=now + 7 * MINUTE, **named)
     assert again.is_resumed
-    assert again.stretches[tp] == Stretch(300, 600, 350, done_map)
+    assert again.stretches[tp] == PartitionRange(300, 600, 350, done_map)
     assert again.done_before == {tp: [[(360, 400)], [(380, 420)]]}
     assert (again.offsets, again.left, again.done) == (300, 250, 50 + 20)
     others: list[dict[str, Any]] = [
         {"start": "PT4H"},
-        {"selection": Selection(types=frozenset({"track"}))},
+        {"selection": EventQuery(types=frozenset({"track"}))},
         {"new_keys": True},
     ]
     for changed in others:

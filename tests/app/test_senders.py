@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 from support.authority import Authority
-from support.scripted_workflow import SilentJournal
+from support.scripted_workflow import SilentLogger
 
 from stream.check.workflows import probe_workflows
 from stream.demo.receiver import FaultReceiver
 from stream.model.attempts import Answer, HttpRequest
 from stream.model.errors import ConfigError
 from stream.model.ports import AttemptResult
-from stream.runtime.senders import Way, ways_to
+from stream.runtime.endpoints import WorkflowEndpoint, endpoints_of
 from stream.settings import load_settings
 from stream.settings.model import Settings
 
@@ -30,10 +30,10 @@ def settings_of(folder: Path, *workflows: str, more: str = "") -> Settings:
     return load_settings(path, {}, {}).settings
 
 
-def way(folder: Path, lines: str, more: str = "") -> Way:
+def way(folder: Path, lines: str, more: str = "") -> WorkflowEndpoint:
     """The way to the only workflow."""
     settings = settings_of(folder, f'name = "orders"\n{lines}', more=more)
-    return ways_to(settings, settings.workflows)[0]
+    return endpoints_of(settings, settings.workflows)[0]
 
 
 def test_ways_are_equal_when_they_lead_alike(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_every_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
         'name = "octal"\nurl = "http://0251.0376.0251.0376/"\n',
     )
     with pytest.raises(ConfigError) as found:
-        ways_to(settings, settings.workflows)
+        endpoints_of(settings, settings.workflows)
     assert [str(problem) for problem in found.value.problems] == [
         f"workflow[0].ca_file (orders): {tmp_path}/missing.pem cannot be read (No such file or directory). "
         "Correct the path, or the file.",
@@ -83,10 +83,10 @@ def tell(answered: Sequence[AttemptResult]) -> None:
 
 def test_a_refused_address_is_told_once(tmp_path: Path) -> None:
     """However often it is tried; the line says what to do if the address is right."""
-    journal = SilentJournal()
+    logger = SilentLogger()
 
     async def main() -> None:
-        sender = way(tmp_path, 'url = "http://169.254.169.254/latest"').open(journal)
+        sender = way(tmp_path, 'url = "http://169.254.169.254/latest"').open(logger)
         for _ in range(3):
             answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
             sender.send(HttpRequest([], b"{}"), answered, tell)
@@ -94,7 +94,7 @@ def test_a_refused_address_is_told_once(tmp_path: Path) -> None:
         await sender.close()
 
     asyncio.run(main())
-    (sentence,) = journal.sentences
+    (sentence,) = logger.sentences
     assert "egress.allow" in sentence
 
 

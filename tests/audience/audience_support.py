@@ -16,10 +16,10 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from stream.audience.columns import Layout
+from stream.audience.columns import ColumnLayout
 from stream.audience.names import Computation, Kind
 from stream.audience.source import open_source
-from stream.audience.sync import Outcome, Sync, SyncPlan
+from stream.audience.sync import Sync, SyncOutcome, SyncPlan
 from stream.demo.topics import Broker, read_topic
 from stream.kafka.client_config import KafkaPolicy
 
@@ -60,18 +60,18 @@ class Bus:
         path.write_text("user_id\n" + "".join(f"{member}\n" for member in members))
         return path
 
-    def sync(self, members: Iterable[str], name: str = NAME, dry_run: bool = False) -> Outcome:
+    def sync(self, members: Iterable[str], name: str = NAME, dry_run: bool = False) -> SyncOutcome:
         """Sync an audience in this process."""
         return self._sync("audience", name, self.file(members), dry_run)
 
-    def sync_values(self, values: dict[str, str], name: str = NAME) -> Outcome:
+    def sync_values(self, values: dict[str, str], name: str = NAME) -> SyncOutcome:
         """Sync a trait in this process."""
         path = self.directory / "values.csv"
         path.write_text("user_id,value\n" + "".join(f"{user},{value}\n" for user, value in values.items()))
         return self._sync("trait", name, path, dry_run=False)
 
-    def _sync(self, kind: Kind, name: str, path: Path, dry_run: bool) -> Outcome:
-        layout = Layout("--members", has_values=kind == "trait")
+    def _sync(self, kind: Kind, name: str, path: Path, dry_run: bool) -> SyncOutcome:
+        layout = ColumnLayout("--members", has_values=kind == "trait")
         plan = SyncPlan(Computation.named(kind, name), layout, dry_run, True, False, "tray.io")
         with open_source(str(path), "--members") as source:
             return Sync(plan, source, self.policy, time.time, lambda _step, _count: None).run()

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream.audience.diff import Change, Tally, find_changes
-from stream.audience.runs import Row, SortedLines, as_line, conflicts, latest
+from stream.audience.diff import MemberChange, Tally, find_changes
+from stream.audience.runs import MemberRow, SortedLines, as_line, conflicts, latest
 from stream.model.errors import StreamError
 
 USERS = st.text(max_size=4, alphabet=st.characters(exclude_categories=["Cs"]))
@@ -18,18 +18,20 @@ VALUES = st.sampled_from([b"true", b"1", b'"x"'])
 STATES = st.dictionaries(USERS, VALUES, max_size=20)
 
 
-def sorted_rows(state: dict[str, bytes]) -> list[Row]:
+def sorted_rows(state: dict[str, bytes]) -> list[MemberRow]:
     """A state as the two sides of a comparison are given."""
-    return sorted(Row(orjson.dumps(user), value) for user, value in state.items())
+    return sorted(MemberRow(orjson.dumps(user), value) for user, value in state.items())
 
 
-def changes(wanted: dict[str, bytes], known: dict[str, bytes], removes: bool = True) -> tuple[list[Change], Tally]:
+def changes(
+    wanted: dict[str, bytes], known: dict[str, bytes], removes: bool = True
+) -> tuple[list[MemberChange], Tally]:
     """Every change, and the counts."""
     tally = Tally()
     return list(find_changes(sorted_rows(wanted), sorted_rows(known), tally, removes=removes)), tally
 
 
-def applied(known: dict[str, bytes], found: list[Change]) -> dict[str, bytes]:
+def applied(known: dict[str, bytes], found: list[MemberChange]) -> dict[str, bytes]:
     """The state after these changes."""
     after = dict(known)
     for change in found:
@@ -58,14 +60,14 @@ def test_of_each_user_the_last_line_counts(rows: list[tuple[str, bytes]]) -> Non
     """As a dict would keep it, whatever characters an id is made of."""
     with SortedLines(run_bytes=100) as lines:
         for order, (user, value) in enumerate(rows):
-            lines.add(as_line(Row(orjson.dumps(user), value), order))
+            lines.add(as_line(MemberRow(orjson.dumps(user), value), order))
         assert {orjson.loads(row.user): row.value for row in latest(lines)} == dict(rows)
 
 
 def test_conflicts_name_both_lines() -> None:
     """The same value twice is none."""
     rows = [(b'"a"', b"1", 2), (b'"a"', b"1", 3), (b'"a"', b"2", 7), (b'"b"', b"2", 4)]
-    lines = sorted(as_line(Row(user, value), order) for user, value, order in rows)
+    lines = sorted(as_line(MemberRow(user, value), order) for user, value, order in rows)
     assert list(conflicts(lines)) == [(3, 7)]
 
 

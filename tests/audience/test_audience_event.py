@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.audience.diff import Change
+from stream.audience.diff import MemberChange
 from stream.audience.event import EventForm
 from stream.audience.names import Computation
-from stream.audience.state import Head, head_key, user_key, user_key_prefix, user_of_key
+from stream.audience.state import StateHead, head_key, user_key, user_key_prefix, user_of_key
 from stream.model.errors import ConfigError, SourceError
 from stream.model.timeparse import format_wall
 
@@ -25,7 +25,7 @@ FORM = EventForm(AUDIENCE, "tray.io", REGISTERED)
 
 def test_an_audience_event_is_what_segment_sends() -> None:
     """Identify, one trait, personas, and the one destination."""
-    event = json.loads(FORM.identify(Change(b'"u1"', b"true", b"true"), 0, format_wall(1_795_500_952.541)))
+    event = json.loads(FORM.identify(MemberChange(b'"u1"', b"true", b"true"), 0, format_wall(1_795_500_952.541)))
     message_id = event.pop("messageId")
     assert re.fullmatch(r"[A-Za-z0-9_:-]{1,200}", message_id)
     assert event == {
@@ -47,7 +47,7 @@ def test_an_audience_event_is_what_segment_sends() -> None:
 @pytest.mark.parametrize("value", [450, 0.5, "gold", "", True, None, 123456789012345678901234567890])
 def test_a_trait_event_carries_the_value(value: object) -> None:
     """Every scalar as it is, however long the number."""
-    change = Change(b'"u1"', json.dumps(value).encode(), json.dumps(value).encode())
+    change = MemberChange(b'"u1"', json.dumps(value).encode(), json.dumps(value).encode())
     event = json.loads(EventForm(TRAIT, "My tray", REGISTERED).identify(change, 7, "t"))
     assert event["traits"] == {"total_revenue_180_days": value}
     assert event["context"]["personas"]["computation_class"] == "trait"
@@ -56,7 +56,7 @@ def test_a_trait_event_carries_the_value(value: object) -> None:
 
 def test_a_change_that_is_written_again_keeps_its_message_id() -> None:
     """At another time, in another batch; the same user's next change has another one."""
-    entered, left = Change(b'"u1"', b"true", b"true"), Change(b'"u1"', b"false", None)
+    entered, left = MemberChange(b'"u1"', b"true", b"true"), MemberChange(b'"u1"', b"false", None)
     first, again = (json.loads(FORM.identify(entered, 5, when)) for when in ("t1", "t2"))
     assert first["messageId"] == again["messageId"]
     later = [FORM.message_id(entered, 6), FORM.message_id(left, 5), FORM.message_id(entered._replace(user=b'"u"'), 5)]
@@ -81,21 +81,21 @@ def test_no_key_is_taken_for_another_computations(user: str, key: str, other: st
     assert record_key.startswith(user_key_prefix(other)) == (key == other)
 
 
-def head(name: str = AUDIENCE.name, partitions: int = 4) -> Head:
+def head(name: str = AUDIENCE.name, partitions: int = 4) -> StateHead:
     """The head of the audience of these tests."""
-    return Head("audience", name, AUDIENCE.id, REGISTERED, partitions, changes=3, synced_at=REGISTERED)
+    return StateHead("audience", name, AUDIENCE.id, REGISTERED, partitions, changes=3, synced_at=REGISTERED)
 
 
 def test_a_head_survives_the_topic() -> None:
     """Encoded and decoded it is the same."""
-    assert Head.decode(head().encode()) == head()
+    assert StateHead.decode(head().encode()) == head()
 
 
 @pytest.mark.parametrize("value", [b"", b"[]", b"true", b'{"name":"x"}', b'{"other":1}'])
 def test_a_strange_head_is_refused(value: bytes) -> None:
     """Somebody else writes to the topic."""
     with pytest.raises(SourceError, match="not of this program's form"):
-        Head.decode(value)
+        StateHead.decode(value)
 
 
 def test_another_name_with_the_same_key_is_refused() -> None:

@@ -12,27 +12,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.audience.columns import Layout
-from stream.audience.intake import Intake
+from stream.audience.columns import ColumnLayout
+from stream.audience.intake import RowIntake
 from stream.audience.members import MAX_LINE_BYTES, Entry, read_entries
 from stream.model.errors import ConfigError
 
-MEMBERS = Layout("--members")
-VALUES = Layout("--values", has_values=True, key="total_revenue_180_days")
+MEMBERS = ColumnLayout("--members")
+VALUES = ColumnLayout("--values", has_values=True, key="total_revenue_180_days")
 
 
-def rows(text: str | bytes, layout: Layout = MEMBERS, file_name: str = "") -> list[Entry]:
+def rows(text: str | bytes, layout: ColumnLayout = MEMBERS, file_name: str = "") -> list[Entry]:
     """Every row of a file with this text."""
     raw = text.encode() if isinstance(text, str) else text
     return list(read_entries(raw.splitlines(keepends=True), layout, file_name))
 
 
-def users(text: str | bytes, layout: Layout = MEMBERS, file_name: str = "") -> list[str | None]:
+def users(text: str | bytes, layout: ColumnLayout = MEMBERS, file_name: str = "") -> list[str | None]:
     """The id of every row."""
     return [entry.user for entry in rows(text, layout, file_name)]
 
 
-def fault(text: str | bytes, layout: Layout = MEMBERS, file_name: str = "") -> str:
+def fault(text: str | bytes, layout: ColumnLayout = MEMBERS, file_name: str = "") -> str:
     """What the file is refused for."""
     with pytest.raises(ConfigError) as refused:
         rows(text, layout, file_name)
@@ -65,9 +65,9 @@ def test_the_form_is_found_out(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "layout", "file_name", "found"),
     [
-        ("a,b\nc,d\n", Layout("--members", form="list"), "", ["a,b", "c,d"]),
-        ("id\na\n", Layout("--members", user_column="id"), "", ["a"]),
-        ("id,user_id\n1,a\n", Layout("--members", user_column="id"), "", ["1"]),
+        ("a,b\nc,d\n", ColumnLayout("--members", form="list"), "", ["a,b", "c,d"]),
+        ("id\na\n", ColumnLayout("--members", user_column="id"), "", ["a"]),
+        ("id,user_id\n1,a\n", ColumnLayout("--members", user_column="id"), "", ["1"]),
         ("user_id\n", MEMBERS, "members.csv", []),
         ('{"user_id": 42}\n', MEMBERS, "members.ndjson", ["42"]),
         ("", MEMBERS, "members.csv", []),
@@ -75,7 +75,7 @@ def test_the_form_is_found_out(text: str) -> None:
         ("", MEMBERS, "", []),
     ],
 )
-def test_form_and_column_can_be_told(text: str, layout: Layout, file_name: str, found: list[str]) -> None:
+def test_form_and_column_can_be_told(text: str, layout: ColumnLayout, file_name: str, found: list[str]) -> None:
     """--format, --user-column and the ending of the file's name decide before its first line does."""
     assert users(text, layout, file_name) == found
 
@@ -85,7 +85,7 @@ def test_form_and_column_can_be_told(text: str, layout: Layout, file_name: str, 
     [
         ("id,name\n1,a\n", MEMBERS, "", "has no column user_id; it has id, name. Name the column"),
         ("a\nb\n", MEMBERS, "members.csv", "has no column user_id; it has a."),
-        ("user_id\na\n", Layout("--members", user_column="uid"), "", "has no column uid; it has user_id."),
+        ("user_id\na\n", ColumnLayout("--members", user_column="uid"), "", "has no column uid; it has user_id."),
         ("user_id,userId\na,b\n", MEMBERS, "", "has the columns user_id, userId. Choose one"),
         ('{"id": 1}\n', MEMBERS, "", "has no column user_id; it has id."),
         ("{}\n", MEMBERS, "", "has no column user_id; it has none."),
@@ -98,12 +98,14 @@ def test_form_and_column_can_be_told(text: str, layout: Layout, file_name: str, 
         ('user_id\na\n"b\nc\n', MEMBERS, "", "line 4 is not CSV: unexpected end of data."),
         ('user_id\n"a"b\n', MEMBERS, "", "line 2 is not CSV"),
         ("a\n" + "b" * (MAX_LINE_BYTES + 1), MEMBERS, "", "line 2 is longer than 1 MiB."),
-        ("a\nb\n", Layout("--values", form="list", has_values=True), "", "is a list, which has no values."),
+        ("a\nb\n", ColumnLayout("--values", form="list", has_values=True), "", "is a list, which has no values."),
         ("user_id\na\n", VALUES, "", "has no column value; it has user_id."),
         ("user_id,a,b\n1,2,3\n", VALUES, "", "has no column value; it has user_id, a, b."),
     ],
 )
-def test_a_file_that_cannot_be_read_is_refused(text: str | bytes, layout: Layout, file_name: str, told: str) -> None:
+def test_a_file_that_cannot_be_read_is_refused(
+    text: str | bytes, layout: ColumnLayout, file_name: str, told: str
+) -> None:
     """The text names the option, the line or the columns, and no content of a line."""
     found = fault(text, layout, file_name)
     assert found.startswith(layout.option)
@@ -121,7 +123,7 @@ def test_the_column_of_the_value_is_found(header: str) -> None:
 
 def test_the_column_of_the_value_can_be_told() -> None:
     """--value-column; JSON Lines keep the types that they have."""
-    layout = Layout("--values", has_values=True, value_column="b")
+    layout = ColumnLayout("--values", has_values=True, value_column="b")
     assert rows("user_id,a,b\nu,1,x\n", layout) == [Entry(2, "u", b'"x"')]
     assert rows('{"user_id": 7, "a": 1, "b": "2"}\n', layout) == [Entry(1, "7", b'"2"')]
 
@@ -143,16 +145,16 @@ def test_the_column_of_the_value_can_be_told() -> None:
 def test_a_bad_row_is_refused_or_skipped_and_counted(text: str, told: str) -> None:
     """By default the first one ends the sync, naming its line; with --skip-bad they are counted."""
     with pytest.raises(ConfigError) as refused:
-        list(Intake("--values").take(rows(text, VALUES)))
+        list(RowIntake("--values").take(rows(text, VALUES)))
     assert told in str(refused.value)
-    skipping = Intake("--values", skip_bad=True)
+    skipping = RowIntake("--values", skip_bad=True)
     kept = list(skipping.take(rows(text, VALUES)))
     assert (skipping.bad, skipping.read) == (1, len(kept) + 1)
 
 
-def taken(text: str, skip_bad: bool = False) -> Intake:
+def taken(text: str, skip_bad: bool = False) -> RowIntake:
     """The counts after a whole file."""
-    intake = Intake("--members", skip_bad)
+    intake = RowIntake("--members", skip_bad)
     list(intake.take(rows(text)))
     return intake
 
@@ -212,9 +214,9 @@ def test_any_ids_survive_each_form(ids: list[str]) -> None:
     as_list = [user.encode() + b"\n" for user in ids]
     wanted = [user.strip() for user in ids]
 
-    def read(lines: list[bytes], file_name: str, layout: Layout = MEMBERS) -> Iterator[str | None]:
+    def read(lines: list[bytes], file_name: str, layout: ColumnLayout = MEMBERS) -> Iterator[str | None]:
         return (entry.user for entry in read_entries(lines, layout, file_name))
 
     assert list(read(as_csv, "m.csv")) == wanted
     assert list(read(as_jsonl, "m.jsonl")) == wanted
-    assert list(read(as_list, "m.txt", Layout("--members", form="list"))) == wanted
+    assert list(read(as_list, "m.txt", ColumnLayout("--members", form="list"))) == wanted

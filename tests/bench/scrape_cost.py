@@ -13,11 +13,11 @@ import time
 from collections.abc import Sequence
 from copy import deepcopy
 
-from support.scripted_workflow import SilentJournal
+from support.scripted_workflow import SilentLogger
 
 from stream.model.records import TopicPartition
 from stream.model.statistics import EngineStats
-from stream.runtime.steady_stats import SteadyStats
+from stream.runtime.steady_stats import MonotonicStats
 from stream.telemetry.clock import SystemClock
 from stream.telemetry.exposed import ExposedProcess
 from stream.telemetry.health import Health
@@ -60,9 +60,9 @@ def scrape(port: int) -> tuple[float, int, int]:
 async def measure(name: str, engines: Sequence[EngineStats]) -> None:
     """Print the cost for these engines."""
     clock = SystemClock()
-    registry = build_registry(SteadyStats(asyncio.get_running_loop(), engines), "bench")
+    registry = build_registry(MonotonicStats(asyncio.get_running_loop(), engines), "bench")
     exposed = ExposedProcess(registry, Health(clock), clock, dict)
-    server = TelemetryServer("127.0.0.1:0", exposed, clock, SilentJournal())
+    server = TelemetryServer("127.0.0.1:0", exposed, clock, SilentLogger())
     server.start()
     try:
         answers = [await asyncio.to_thread(scrape, server.port) for _ in range(SCRAPES)]

@@ -18,32 +18,32 @@ from stream.check.finding import Finding
 from stream.cli.app import app
 from stream.console.output import json_text
 from stream.dead_letters import report as letter_report
-from stream.dead_letters.index import LetterBook
-from stream.dead_letters.plan import Account, Plan
+from stream.dead_letters.index import DeadLetterIndex
+from stream.dead_letters.plan import Account, RedrivePlan
 from stream.dead_letters.query import GROUPINGS
 from stream.explain.explainer import Explainer
 from stream.explain.outcome import outcomes
-from stream.explain.place import GroupStanding as Group
+from stream.explain.place import GroupOffsets as Group
 from stream.explain.place import LetterStanding, Standing
 from stream.explain.text import print_explanation
-from stream.kafka.groups import GroupState, Member
+from stream.kafka.groups import GroupMember, GroupState
 from stream.model.committed import Committed
 from stream.model.errors import StreamError
 from stream.model.letters import Identity, Letter, Marker
-from stream.model.records import Place, Record, TopicPartition
+from stream.model.records import Record, RecordId, TopicPartition
 from stream.model.timeparse import LAST_MS
 from stream.offsets import migrate_command as offset_migrate
 from stream.offsets import report as offset_report
-from stream.offsets.held_since import Held
+from stream.offsets.held_since import HeldSummary
 from stream.offsets.migration import Migration
-from stream.offsets.progress import Progress
-from stream.offsets.reset import Change, Reset
-from stream.offsets.show import GroupStanding, PartitionStanding
+from stream.offsets.progress import PartitionProgress
+from stream.offsets.reset import OffsetChange, Reset
+from stream.offsets.show import GroupOffsets, PartitionOffsets
 from stream.offsets.target import NewOffset
-from stream.replay.fingerprint import Asked, Stretch
+from stream.replay.fingerprint import PartitionRange, ReplayFingerprint
 from stream.replay.plan import ReplayPlan
-from stream.replay.replay_filter import Census
-from stream.replay.report import Report
+from stream.replay.replay_filter import ReplayCounts
+from stream.replay.report import ReplayReport
 from stream.replay.request import ReplayRequest
 from stream.settings.model import Settings
 from stream.top.history import History
@@ -66,7 +66,7 @@ NOW_MS = 1_795_498_217_000
 def letter(text: str, ms: int) -> Letter:
     """A letter that anyone who may write to the topic can forge."""
     identity = Identity(text, text, 1, 7, text)
-    place = Place(text, 1, 2)
+    place = RecordId(text, 1, 2)
     return Letter(identity, place, text, text, 2, ms, ms, text.encode("utf-8", "replace"), is_omitted=False)
 
 
@@ -79,7 +79,7 @@ def record(text: str, ms: int) -> Record:
 def letters_of(text: str, ms: int) -> Iterator[object]:
     """The four commands for dead letters."""
     console, one = Console(width=300), letter(text, ms)
-    book = LetterBook(lambda _: True)
+    book = DeadLetterIndex(lambda _: True)
     letter_report.print_list(console, text, book, [one], GROUPINGS)
     yield letter_report.list_json(text, text, book, [one], GROUPINGS)
     shown = letter_report.letter_json(one, Marker(one.identity, text, ms), record(text, ms), with_value=True)
@@ -87,7 +87,7 @@ def letters_of(text: str, ms: int) -> Iterator[object]:
     letter_report.print_letter(console, shown)
     letter_report.print_discard(console, [one], dry_run=True)
     yield letter_report.discard_json(text, [one], dry_run=True)
-    plan = Plan(Account(), {}, [])
+    plan = RedrivePlan(Account(), {}, [])
     plan.account.open(one)
     plan.account.leave(one, text)
     letter_report.print_redrive(console, plan, dry_run=False)
@@ -97,14 +97,14 @@ def letters_of(text: str, ms: int) -> Iterator[object]:
 def offsets_of(text: str, ms: int) -> Iterator[object]:
     """The three commands for offsets."""
     console, tp = Console(width=300), TopicPartition(text, 0)
-    member = Member(text, text, "/" + text, (tp,))
-    progress = Progress(5, 9, {text: [], "b": []}, "ignored")
-    standing = PartitionStanding(tp, 7, 9, progress, record(text, ms), member)
-    standings = [GroupStanding(text, (text, "b"), GroupState(text, (member,)), [standing])]
-    held = {(text, text): Held(3, ms / 1000)}
+    member = GroupMember(text, text, "/" + text, (tp,))
+    progress = PartitionProgress(5, 9, {text: [], "b": []}, "ignored")
+    standing = PartitionOffsets(tp, 7, 9, progress, record(text, ms), member)
+    standings = [GroupOffsets(text, (text, "b"), GroupState(text, (member,)), [standing])]
+    held = {(text, text): HeldSummary(3, ms / 1000)}
     offset_report.print_standings(console, standings, held, NOW_MS)
     yield offset_report.standings_json(standings, held, NOW_MS)
-    reset = Reset({text: [Change(tp, 5, NewOffset(6, text), 0)]}, {text: GroupState(text)})
+    reset = Reset({text: [OffsetChange(tp, 5, NewOffset(6, text), 0)]}, {text: GroupState(text)})
     offset_report.print_reset(console, reset)
     yield offset_report.reset_json(reset, dry_run=True)
     offset_migrate.print_migration(Migration({text: {tp: Committed(5, "")}}, ()))
@@ -152,10 +152,10 @@ def others(text: str, _ms: int) -> Iterator[object]:
     check.print_findings([Finding(text, "failed", text)])
     tp = TopicPartition(text, 0)
     request = ReplayRequest(text, True, text, text, {text: frozenset()}, ("orders",))
-    plan = ReplayPlan({tp: Stretch(0, 9, 0)}, Asked({}))
-    census = Census(request.workflows, records=3)
+    plan = ReplayPlan({tp: PartitionRange(0, 9, 0)}, ReplayFingerprint({}))
+    census = ReplayCounts(request.workflows, records=3)
     census.left_out[text] += 1
-    report = Report(request, plan, census, None, False, (text,), 1.0)
+    report = ReplayReport(request, plan, census, None, False, (text,), 1.0)
     report.print(Console(width=300))
     yield report.as_json()
 

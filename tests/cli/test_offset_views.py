@@ -11,19 +11,19 @@ from rich.console import Console
 from stream.console.options import read_offset
 from stream.dead_letters.options import read_place
 from stream.kafka.groups import GroupState
-from stream.model.records import Place, TopicPartition
-from stream.offsets.progress import Progress
+from stream.model.records import RecordId, TopicPartition
+from stream.offsets.progress import PartitionProgress
 from stream.offsets.report import print_standings
-from stream.offsets.show import GroupStanding, PartitionStanding
+from stream.offsets.show import GroupOffsets, PartitionOffsets
 
 
 def test_offsets_are_shown_as_other_commands_take_them() -> None:
     """Without separators between the thousands, which counts have."""
-    progress = Progress(12_345, 23_456, {"orders": ()}, "none")
-    standing = PartitionStanding(TopicPartition("t", 0), 1_000, 23_456, progress, None, None)
+    progress = PartitionProgress(12_345, 23_456, {"orders": ()}, "none")
+    standing = PartitionOffsets(TopicPartition("t", 0), 1_000, 23_456, progress, None, None)
     shown = io.StringIO()
     print_standings(
-        Console(file=shown, width=200), [GroupStanding("g", ("orders",), GroupState("empty"), [standing])], {}, 0
+        Console(file=shown, width=200), [GroupOffsets("g", ("orders",), GroupState("empty"), [standing])], {}, 0
     )
     assert shown.getvalue().splitlines()[-1].split()[:5] == ["t", "0", "12345", "23456", "11,111"]
 
@@ -32,7 +32,7 @@ def test_offsets_are_shown_as_other_commands_take_them() -> None:
 def test_offsets_are_taken_with_separators(text: str) -> None:
     """As an option, and at the end of a place."""
     assert read_offset(text) == 1916
-    assert read_place(f"t:0:{text}") == Place("t", 0, 1916)
+    assert read_place(f"t:0:{text}") == RecordId("t", 0, 1916)
 
 
 @pytest.mark.parametrize("text", ["", "-1", "1.5", "end", "٣"])

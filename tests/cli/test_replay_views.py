@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 from stream.cli.app import app
 from stream.model.records import TopicPartition
 from stream.replay.bar import shown_progress
-from stream.replay.fingerprint import Asked, Stretch
+from stream.replay.fingerprint import PartitionRange, ReplayFingerprint
 from stream.replay.plan import ReplayPlan
-from stream.replay.replay_filter import Census
-from stream.replay.report import MOST_PARTITIONS, Report
+from stream.replay.replay_filter import ReplayCounts
+from stream.replay.report import MOST_PARTITIONS, ReplayReport
 from stream.replay.request import ReplayRequest
 from stream.replay.run import ReplayState
 
@@ -23,19 +23,21 @@ REQUEST = ReplayRequest("fix", True, "earliest", "latest", {"events": frozenset(
 HALF = ReplayState(600, 450, {"orders": 200, "audit": 250}, {"orders": {"rejected": 3}, "audit": {}}, ("orders fails",))
 
 
-def report(state: ReplayState | None, partitions: int = 2, is_complete: bool = True) -> Report:
+def report(state: ReplayState | None, partitions: int = 2, is_complete: bool = True) -> ReplayReport:
     """A report of a few counts."""
-    stretches = {TopicPartition("events", n): Stretch(10, 10 + 100 * (n + 1), 10) for n in range(partitions)}
-    census = Census(REQUEST.workflows, records=300)
+    stretches = {TopicPartition("events", n): PartitionRange(10, 10 + 100 * (n + 1), 10) for n in range(partitions)}
+    census = ReplayCounts(REQUEST.workflows, records=300)
     census.selected.update(track=200, page=80)
     census.left_out.update(tombstone=1, unselected_type=19)
     census.wanted["orders"].update(track=150)
     census.wanted["audit"].update(track=200, page=80)
     census.unwanted["orders"].update(type=80, event=50)
-    return Report(REQUEST, ReplayPlan(stretches, Asked({})), census, state, is_complete, ("a warning",), 1.234)
+    return ReplayReport(
+        REQUEST, ReplayPlan(stretches, ReplayFingerprint({})), census, state, is_complete, ("a warning",), 1.234
+    )
 
 
-def printed(one: Report) -> list[str]:
+def printed(one: ReplayReport) -> list[str]:
     """The lines of its tables, with single blanks."""
     console = Console(file=io.StringIO(), width=200)
     one.print(console)

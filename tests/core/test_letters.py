@@ -7,12 +7,12 @@ from itertools import count
 
 import pytest
 
-from stream.dead_letters.index import LetterBook
+from stream.dead_letters.index import DeadLetterIndex
 from stream.dead_letters.options import read_groupings
-from stream.dead_letters.query import GROUPINGS, Choice, Count, count_by, of_deployment
+from stream.dead_letters.query import GROUPINGS, Count, DeadLetterQuery, count_by, of_deployment
 from stream.dead_letters.report import letter_json, list_json
 from stream.model.letters import Identity, Letter, Marker, event_record, marker_headers, read_letter
-from stream.model.records import Headers, Place, Record
+from stream.model.records import Headers, Record, RecordId
 from stream.model.timeparse import LAST_MS
 
 AT = "2026-11-24T10:20:30.400Z"
@@ -40,15 +40,15 @@ def marker_record(identity: Identity = ORDERS, partition: int = 1, reason: str =
     return Record("letters", partition, next(_offsets), 5000, b"ann", None, headers)
 
 
-def book_of(*records: Record, keep_done: bool = False) -> LetterBook:
+def book_of(*records: Record, keep_done: bool = False) -> DeadLetterIndex:
     """A book of the deployment `tray` with these records."""
-    book = LetterBook(lambda identity: of_deployment("tray", identity), keep_done)
+    book = DeadLetterIndex(lambda identity: of_deployment("tray", identity), keep_done)
     for record in records:
         book.take(record)
     return book
 
 
-def identities(book: LetterBook) -> list[Identity]:
+def identities(book: DeadLetterIndex) -> list[Identity]:
     """Of the open letters."""
     return [letter.identity for letter in book.open_letters()]
 
@@ -229,24 +229,24 @@ def test_letters_are_chosen() -> None:
     """By workflow, reason, status, event and time; several of one kind are either, several kinds are both."""
     letter = read_letter(letter_record())
     assert isinstance(letter, Letter)
-    assert Choice().takes(letter)
-    assert Choice().is_everything
-    fitting = Choice(
+    assert DeadLetterQuery().takes(letter)
+    assert DeadLetterQuery().is_everything
+    fitting = DeadLetterQuery(
         workflows=frozenset({"orders", "crm"}),
         reasons=frozenset({"rejected"}),
         statuses=frozenset({"400"}),
-        events=frozenset({Place("events", 1, 7)}),
+        events=frozenset({RecordId("events", 1, 7)}),
         since_ms=AT_MS,
         until_ms=AT_MS + 1,
     )
     assert fitting.takes(letter)
     assert not fitting.is_everything
-    assert not Choice(workflows=frozenset({"crm"})).takes(letter)
-    assert not Choice(reasons=frozenset({"expired"})).takes(letter)
-    assert not Choice(statuses=frozenset({"500"})).takes(letter)
-    assert not Choice(events=frozenset({Place("events", 1, 8)})).takes(letter)
-    assert not Choice(since_ms=AT_MS + 1).takes(letter)
-    assert not Choice(until_ms=AT_MS).takes(letter)
+    assert not DeadLetterQuery(workflows=frozenset({"crm"})).takes(letter)
+    assert not DeadLetterQuery(reasons=frozenset({"expired"})).takes(letter)
+    assert not DeadLetterQuery(statuses=frozenset({"500"})).takes(letter)
+    assert not DeadLetterQuery(events=frozenset({RecordId("events", 1, 8)})).takes(letter)
+    assert not DeadLetterQuery(since_ms=AT_MS + 1).takes(letter)
+    assert not DeadLetterQuery(until_ms=AT_MS).takes(letter)
 
 
 def test_letters_are_counted() -> None:
@@ -282,7 +282,7 @@ def test_a_row_for_each_event_says_whose_and_why(by: str, groupings: list[str]) 
 OLD_TOPIC, NEW_TOPIC = ORDERS._replace(topic_id="old-id"), ORDERS._replace(topic_id="new-id")
 
 
-def times(book: LetterBook) -> list[tuple[str, int]]:
+def times(book: DeadLetterIndex) -> list[tuple[str, int]]:
     """Topic id and event's time of each open letter."""
     return [(letter.identity.topic_id, letter.timestamp_ms) for letter in book.open_letters()]
 

@@ -6,7 +6,7 @@ import pytest
 
 from stream.replay.fingerprint import (
     BadProgressError,
-    Progress,
+    ReplayProgress,
     asked_for,
     read_progress,
     write_progress,
@@ -17,7 +17,7 @@ ASKED = asked_for(**{"from": "PT2H"}, until="latest", workflow="orders", type="t
 
 def test_it_is_read_as_it_was_written() -> None:
     """With the map that follows, and without one."""
-    progress = Progress("run-1", 10, 90, ASKED)
+    progress = ReplayProgress("run-1", 10, 90, ASKED)
     for done_map in ("", "t1.AAAA"):
         assert read_progress(write_progress(progress) + done_map) == (progress, done_map)
 
@@ -32,7 +32,7 @@ def test_it_is_read_as_it_was_written() -> None:
         "r1.[]\n",
         "r1.no json\n",
         "r9.{}\n",
-        write_progress(Progress("r", 0, 1, ASKED))[:-1],
+        write_progress(ReplayProgress("r", 0, 1, ASKED))[:-1],
     ],
 )
 def test_what_no_replay_wrote_is_refused(metadata: str) -> None:
@@ -43,7 +43,7 @@ def test_what_no_replay_wrote_is_refused(metadata: str) -> None:
 
 def test_a_changed_part_does_not_match_its_hash() -> None:
     """The hash is over all that was asked for."""
-    text = write_progress(Progress("r", 0, 1, ASKED)).replace('"orders"', '"audit"')
+    text = write_progress(ReplayProgress("r", 0, 1, ASKED)).replace('"orders"', '"audit"')
     with pytest.raises(BadProgressError, match="damaged"):
         read_progress(text)
 
@@ -58,7 +58,7 @@ def test_differences_are_named() -> None:
 
 def test_who_was_asked_for_is_not_kept_as_text() -> None:
     """A user's id would lie in Kafka's offsets; that it differs is told all the same."""
-    assert "u1" not in write_progress(Progress("r", 0, 1, ASKED))
+    assert "u1" not in write_progress(ReplayProgress("r", 0, 1, ASKED))
     other = asked_for(**{"from": "PT2H"}, until="latest", workflow="orders", type="track", secret_user="u2")
     none = asked_for(**{"from": "PT2H"}, until="latest", workflow="orders", type="track", secret_user="")
     assert ASKED.differences(other) == ["--user has other values"]
@@ -74,4 +74,4 @@ def test_it_stays_short_however_much_is_asked_for() -> None:
         workflow=" ".join(f"workflow-{n}" for n in range(10)),
         secret_message_id=" ".join(f"m-{n}" for n in range(1000)),
     )
-    assert len(write_progress(Progress("0123456789ab", 10**12, 10**12, many))) < 500
+    assert len(write_progress(ReplayProgress("0123456789ab", 10**12, 10**12, many))) < 500

@@ -9,7 +9,7 @@ import pytest
 
 from stream.model.events import Event
 from stream.model.records import Record
-from stream.replay.event_query import Selection, Unselected
+from stream.replay.event_query import EventQuery, Unselected
 from stream.rules.decode import Decoder
 from stream.validation.schemas import SchemaValidator
 
@@ -28,17 +28,22 @@ def event(type_: str = "track", **fields: Any) -> Event:
 @pytest.mark.parametrize(
     ("selection", "asked", "other", "reason"),
     [
-        (Selection(types=frozenset({"Track"})), event(), event("page"), Unselected.TYPE),
-        (Selection(events=("Order *",)), event(), event(event="Viewed"), Unselected.EVENT),
-        (Selection(events=("Order *",)), event(), event("page"), Unselected.EVENT),
-        (Selection(users=frozenset({"u1"})), event(), event(userId="u2"), Unselected.USER),
-        (Selection(users=frozenset({"17"})), event(userId=17), event(userId=18), Unselected.USER),
-        (Selection(users=frozenset({"a1"})), event(anonymousId="a1"), event(anonymousId="a2"), Unselected.USER),
-        (Selection(users=frozenset({"d"})), event("delete", userId=None, userID="d"), event("delete"), Unselected.USER),
-        (Selection(message_ids=frozenset({"m1", "m3"})), event(), event(messageId="m2"), Unselected.MESSAGE_ID),
+        (EventQuery(types=frozenset({"Track"})), event(), event("page"), Unselected.TYPE),
+        (EventQuery(events=("Order *",)), event(), event(event="Viewed"), Unselected.EVENT),
+        (EventQuery(events=("Order *",)), event(), event("page"), Unselected.EVENT),
+        (EventQuery(users=frozenset({"u1"})), event(), event(userId="u2"), Unselected.USER),
+        (EventQuery(users=frozenset({"17"})), event(userId=17), event(userId=18), Unselected.USER),
+        (EventQuery(users=frozenset({"a1"})), event(anonymousId="a1"), event(anonymousId="a2"), Unselected.USER),
+        (
+            EventQuery(users=frozenset({"d"})),
+            event("delete", userId=None, userID="d"),
+            event("delete"),
+            Unselected.USER,
+        ),
+        (EventQuery(message_ids=frozenset({"m1", "m3"})), event(), event(messageId="m2"), Unselected.MESSAGE_ID),
     ],
 )
-def test_each_option(selection: Selection, asked: Event, other: Event, reason: Unselected) -> None:
+def test_each_option(selection: EventQuery, asked: Event, other: Event, reason: Unselected) -> None:
     """What it asks for passes, what it does not names the option."""
     assert selection.reason(asked) is None
     assert selection.reason(other) is reason
@@ -47,13 +52,13 @@ def test_each_option(selection: Selection, asked: Event, other: Event, reason: U
 
 def test_nothing_asked_for_is_everything() -> None:
     """Without an option every event passes."""
-    assert Selection().is_everything
-    assert Selection().reason(event("page")) is None
+    assert EventQuery().is_everything
+    assert EventQuery().reason(event("page")) is None
 
 
 def test_all_options_must_agree() -> None:
     """The first that says no is the reason."""
-    both = Selection(types=frozenset({"track"}), users=frozenset({"u1"}))
+    both = EventQuery(types=frozenset({"track"}), users=frozenset({"u1"}))
     assert both.reason(event()) is None
     assert both.reason(event("page", userId="u2")) is Unselected.TYPE
     assert both.reason(event(userId="u2")) is Unselected.USER

@@ -10,8 +10,8 @@ from assertions import filled
 from stream.model.commit_map import Range
 from stream.model.policies import WorkflowPolicy
 from stream.model.records import Record, TopicPartition
-from stream.replay.event_query import Selection
-from stream.replay.replay_filter import Sieve
+from stream.replay.event_query import EventQuery
+from stream.replay.replay_filter import ReplayFilter
 from stream.rules.decode import Decoder
 from stream.rules.filter import EventFilter
 from stream.validation.schemas import SchemaValidator
@@ -21,12 +21,14 @@ AUDIT = WorkflowPolicy("audit")
 TP = TopicPartition("t", 0)
 
 
-def sieve(selection: Selection | None = None, done: Mapping[TopicPartition, list[list[Range]]] | None = None) -> Sieve:
+def sieve(
+    selection: EventQuery | None = None, done: Mapping[TopicPartition, list[list[Range]]] | None = None
+) -> ReplayFilter:
     """A sieve for two workflows."""
     workflows = [ORDERS, AUDIT]
     decode = Decoder("strict", SchemaValidator()).decode
     filter_ = EventFilter("tray.io", workflows)
-    return Sieve(decode, selection or Selection(), [w.name for w in workflows], filter_, done or {})
+    return ReplayFilter(decode, selection or EventQuery(), [w.name for w in workflows], filter_, done or {})
 
 
 def record(offset: int, value: object) -> Record:
@@ -41,7 +43,7 @@ def track(name: str, **more: object) -> dict[str, object]:
 
 def test_every_record_is_counted_once() -> None:
     """By type where it is to be sent, by reason where it is not."""
-    found = sieve(Selection(types=frozenset({"track", "page"})))
+    found = sieve(EventQuery(types=frozenset({"track", "page"})))
     values = [
         track("Order Completed"),
         track("Viewed"),

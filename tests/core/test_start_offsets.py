@@ -7,7 +7,7 @@ import pytest
 from stream.kafka.start_offsets import (
     AGAIN_AFTER_S,
     FirstLook,
-    Start,
+    ResolvedStart,
     StartAnswer,
     StartOffsets,
     TopicStart,
@@ -31,7 +31,9 @@ def looked(look: FirstLook) -> StartOffsets:
     return starts
 
 
-def resolved(starts: StartOffsets, answer: StartAnswer) -> tuple[list[Start], dict[TopicPartition, CommitOffset]]:
+def resolved(
+    starts: StartOffsets, answer: StartAnswer
+) -> tuple[list[ResolvedStart], dict[TopicPartition, CommitOffset]]:
     """Ask for what is granted, and take this answer."""
     found = starts.answered(starts.ask(), answer, 0.0)
     return list(found.known), dict(found.fresh)
@@ -42,7 +44,7 @@ def test_a_partition_with_a_commit_is_read_from_there() -> None:
     starts = looked(FirstLook(known=frozenset({"events"})))
     starts.add({A: 1, B: 2})
     known, fresh = resolved(starts, StartAnswer({A: (7, "t1.x"), B: (3, START_MARK)}))
-    assert (known, fresh) == ([Start(A, 7, "t1.x"), Start(B, 3)], {})
+    assert (known, fresh) == ([ResolvedStart(A, 7, "t1.x"), ResolvedStart(B, 3)], {})
     assert not starts.is_waiting
 
 
@@ -65,7 +67,7 @@ def test_a_partition_without_a_commit_starts_by_the_first_look(look: FirstLook, 
     starts.add({A: 1})
     known, fresh = resolved(starts, StartAnswer({}, {A: (2, 9)}))
     assert (known, fresh) == ([], {A: CommitOffset(1, offset, START_MARK)})
-    assert starts.committed([CommitResult(A, 1, offset, CommitOutcome.OK)], 0.0) == [Start(A, offset)]
+    assert starts.committed([CommitResult(A, 1, offset, CommitOutcome.OK)], 0.0) == [ResolvedStart(A, offset)]
 
 
 def test_an_answer_that_comes_after_a_revoke_commits_nothing() -> None:
@@ -101,7 +103,7 @@ def test_a_start_that_was_not_stored_is_resolved_anew(outcome: CommitOutcome) ->
     assert starts.committed([answer], 0.0) == []
     assert not starts.is_start(answer)
     assert starts.is_due(AGAIN_AFTER_S)
-    assert resolved(starts, StartAnswer({A: (4, "")})) == ([Start(A, 4)], {})
+    assert resolved(starts, StartAnswer({A: (4, "")})) == ([ResolvedStart(A, 4)], {})
 
 
 def test_the_answer_to_a_start_of_an_earlier_epoch_is_not_taken_for_the_engines() -> None:

@@ -14,7 +14,7 @@ from stream.model.attempts import Answer, HttpRequest
 from stream.model.events import Reason
 from stream.model.policies import DeadLetterPolicy, EnginePolicy, GatePolicy, Limits, WorkflowPolicy
 from stream.model.ports import Offsets
-from stream.model.records import Place
+from stream.model.records import RecordId
 from stream.rules.retry import RetryPolicy
 
 ONE_AT_A_TIME = WorkflowPolicy("orders", concurrency=1)
@@ -207,7 +207,7 @@ def test_hold_never_gives_up() -> None:
     world.clock.jump(120)
     assert world.workflows["orders"].delivered() == [other]
     assert world.stats.workflows["orders"].held == 1
-    assert any("give_up" in sentence for sentence in world.journal.sentences)
+    assert any("give_up" in sentence for sentence in world.logger.sentences)
     world.workflows["orders"].script = statuses()
     world.run()
     assert world.workflows["orders"].delivered() == [other, stuck, behind]
@@ -217,7 +217,7 @@ def test_hold_never_gives_up() -> None:
 
 def test_give_up_ends_the_named_event_and_nothing_else() -> None:
     """The event that the settings name becomes a dead letter without an attempt; its user goes on."""
-    held = replace(FREE, on_failure="hold", give_up=frozenset({Place("events", 0, 0)}))
+    held = replace(FREE, on_failure="hold", give_up=frozenset({RecordId("events", 0, 0)}))
     world = EngineWorld(workflows=[held, WorkflowPolicy("audit")])
     stuck, behind = world.put("ann"), world.put("ann")
     world.assign_all()
@@ -230,7 +230,7 @@ def test_give_up_ends_the_named_event_and_nothing_else() -> None:
 
 def test_give_up_without_a_dead_letter_topic_is_filtered() -> None:
     """Where there are no dead letters the named event ends as filtered, and is counted as given up."""
-    held = replace(FREE, on_failure="hold", give_up=frozenset({Place("events", 0, 0)}))
+    held = replace(FREE, on_failure="hold", give_up=frozenset({RecordId("events", 0, 0)}))
     policy = EnginePolicy("tray", dead_letters=DeadLetterPolicy(enabled=False))
     world = EngineWorld(workflows=[held], policy=policy)
     world.put("ann")
@@ -269,14 +269,14 @@ def test_the_flood_guard_of_invalid_events_holds_their_partition() -> None:
     assert (world.committed(0), world.committed(1)) == (5, 1)
     assert world.workflows["orders"].delivered() == [good]
     assert world.member.stopped == {world.partitions[0]}
-    assert any("partition is held" in sentence for sentence in world.journal.sentences)
+    assert any("partition is held" in sentence for sentence in world.logger.sentences)
     assert world.stats.held_records == 1
 
 
 def test_a_held_invalid_record_can_be_given_up() -> None:
     """Named in `validation.give_up` it is buried, and the partition moves on."""
     policy = EnginePolicy(
-        "tray", dead_letters=DeadLetterPolicy(max_consecutive=0), give_up=frozenset({Place("events", 0, 0)})
+        "tray", dead_letters=DeadLetterPolicy(max_consecutive=0), give_up=frozenset({RecordId("events", 0, 0)})
     )
     world = EngineWorld(policy=policy)
     world.broker.append(world.partitions[0], b"not json")
@@ -375,7 +375,7 @@ def test_foreign_metadata_is_ignored(metadata: str) -> None:
     world.assign_all()
     world.run()
     assert world.workflows["orders"].delivered() == keys[1:]
-    assert any("not a map of ours" in sentence for sentence in world.journal.sentences)
+    assert any("not a map of ours" in sentence for sentence in world.logger.sentences)
 
 
 def test_what_waited_for_a_removed_workflow_is_told_once() -> None:
@@ -393,7 +393,7 @@ def test_what_waited_for_a_removed_workflow_is_told_once() -> None:
     world.assign_all()
     world.run()
     assert world.stats.removed == 2
-    assert sum("workflow was removed" in sentence for sentence in world.journal.sentences) == 1
+    assert sum("workflow was removed" in sentence for sentence in world.logger.sentences) == 1
 
 
 def test_one_partition_may_not_take_the_room_of_the_others() -> None:
@@ -483,7 +483,7 @@ def test_a_held_event_can_be_given_up_while_running() -> None:
     world.assign_all()
     world.clock.jump(30)
     tried = len(world.workflows["orders"].arrivals)
-    world.reconfigure(replace(FREE, on_failure="hold", give_up=frozenset({Place("events", 0, 0)})))
+    world.reconfigure(replace(FREE, on_failure="hold", give_up=frozenset({RecordId("events", 0, 0)})))
     world.run()
     assert [letter.reason for letter in world.dead_letters.letters] == [Reason.GIVEN_UP]
     assert [arrival.key for arrival in world.workflows["orders"].arrivals[tried:]] == [behind]
@@ -503,7 +503,7 @@ def test_a_held_partition_goes_on_once_its_record_is_given_up_while_running() ->
     world.assign_all()
     world.clock.jump(30)
     assert (world.committed(), world.workflows["orders"].arrivals) == (2, [])
-    world.reconfigure(*world.policy.workflows, give_up=frozenset({Place("events", 0, 2)}))
+    world.reconfigure(*world.policy.workflows, give_up=frozenset({RecordId("events", 0, 2)}))
     world.run()
     assert world.workflows["orders"].delivered() == good
     reasons = [letter.reason for letter in world.dead_letters.letters]

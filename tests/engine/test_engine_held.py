@@ -10,7 +10,7 @@ from support.scripted_workflow import statuses
 from stream.model.events import Reason
 from stream.model.held import MOST_LISTED, GroupHeld, HeldEvent, held_json, merged
 from stream.model.policies import DeadLetterPolicy, EnginePolicy, WorkflowPolicy
-from stream.model.records import Place
+from stream.model.records import RecordId
 from stream.model.timeparse import format_wall
 from stream.rules.retry import RetryPolicy
 
@@ -31,7 +31,7 @@ def test_a_held_event_is_listed_with_its_last_answer() -> None:
     """Since when it is held stays, its answer and attempts follow the attempts; it leaves once it is taken."""
     world = held_world(422, 503, 200)
     (first,) = world.engine.held().events
-    assert first == HeldEvent("orders", Place("events", 0, 0), world.clock.wall(), Reason.REJECTED, "422", 1)
+    assert first == HeldEvent("orders", RecordId("events", 0, 0), world.clock.wall(), Reason.REJECTED, "422", 1)
     assert world.clock.jump_until(lambda: world.engine.held().events[0].answer == "503", 60)
     (later,) = world.engine.held().events
     assert (later.since, later.attempts) == (first.since, 2)
@@ -56,7 +56,7 @@ def test_the_flood_guards_events_and_partitions_are_listed() -> None:
     assert by_workflow.keys() == {"orders", None}
     assert by_workflow["orders"].answer == "422"
     invalid = by_workflow[None]
-    assert (invalid.place, invalid.reason, invalid.attempts) == (Place("events", 1, 2), Reason.INVALID_EVENT, 0)
+    assert (invalid.place, invalid.reason, invalid.attempts) == (RecordId("events", 1, 2), Reason.INVALID_EVENT, 0)
     assert "event" in invalid.detail
     assert found.read_up_to == {"events:0": 4, "events:1": 3}
 
@@ -72,7 +72,7 @@ def test_a_partition_that_goes_takes_its_held_events_along() -> None:
 def test_a_long_list_is_cut_and_its_total_told() -> None:
     """The entries that are held longest are kept; what they come to is counted."""
     events = [
-        HeldEvent("orders", Place("t", 0, n), 1000.0 - n, Reason.REJECTED, "422", 1) for n in range(MOST_LISTED + 1)
+        HeldEvent("orders", RecordId("t", 0, n), 1000.0 - n, Reason.REJECTED, "422", 1) for n in range(MOST_LISTED + 1)
     ]
     found = held_json([GroupHeld(GROUP, {"orders": 7_000, "audit": 0}, 0, events, {"t:0": 9})])
     listed = found["held"]
@@ -86,7 +86,7 @@ def test_a_long_list_is_cut_and_its_total_told() -> None:
 
 def test_answers_of_workers_are_added_up() -> None:
     """One row for each workflow; each entry names its worker."""
-    event = HeldEvent("orders", Place("t", 0, 1), 5.0, Reason.REJECTED, "422", 1)
+    event = HeldEvent("orders", RecordId("t", 0, 1), 5.0, Reason.REJECTED, "422", 1)
     one = held_json([GroupHeld(GROUP, {"orders": 1}, 0, [event], {"t:0": 2})])
     two = held_json([GroupHeld(GROUP, {"orders": 0}, 0, [], {"t:1": 3})])
     found = merged({0: one, 1: two})

@@ -25,7 +25,7 @@ def test_a_gate_that_closes_and_opens() -> None:
     world.workflows["orders"].script = statuses(then=503)
     world.assign_all()
     world.clock.jump(100)
-    closed = world.journal.fields_of("its gate is closed")
+    closed = world.logger.fields_of("its gate is closed")
     (line,) = closed
     wait = line.pop("next_probe_in_s")
     assert isinstance(wait, float)
@@ -33,7 +33,7 @@ def test_a_gate_that_closes_and_opens() -> None:
     assert line == {"workflow": "orders", "host": "https://***.trayapp.io", "answer": "503"}
     world.workflows["orders"].script = statuses()
     world.run()
-    (opened,) = world.journal.fields_of("its gate is open")
+    (opened,) = world.logger.fields_of("its gate is open")
     assert opened["workflow"] == "orders"
     assert isinstance(opened["closed_for_s"], float)
     assert opened["closed_for_s"] > 90
@@ -49,7 +49,7 @@ def test_a_gate_that_closes_without_an_answer_says_why() -> None:
     world.workflows["orders"].script = lambda _request: refused
     world.assign_all()
     world.clock.jump(100)
-    (line,) = world.journal.fields_of("its gate is closed")
+    (line,) = world.logger.fields_of("its gate is closed")
     assert (line["host"], line["answer"], line["reason"]) == ("https://***.trayapp.io", "connect", "connection refused")
 
 
@@ -84,10 +84,10 @@ def test_a_gate_that_stays_closed_is_reminded_of_each_minute() -> None:
     world.assign_all()
     for _ in range(50):
         world.clock.jump(1)
-    assert world.journal.fields_of("still failing") == []
+    assert world.logger.fields_of("still failing") == []
     for _ in range(200):
         world.clock.jump(1)
-    reminders = world.journal.fields_of("still failing")
+    reminders = world.logger.fields_of("still failing")
     assert 3 <= len(reminders) <= 4
     (since,) = {str(line["closed_since"]) for line in reminders}
     assert since.endswith("Z")
@@ -96,7 +96,7 @@ def test_a_gate_that_stays_closed_is_reminded_of_each_minute() -> None:
     world.workflows["orders"].script = statuses()
     world.run()
     world.clock.jump(300)
-    assert world.journal.fields_of("still failing") == reminders
+    assert world.logger.fields_of("still failing") == reminders
 
 
 def test_dead_letters() -> None:
@@ -107,10 +107,10 @@ def test_dead_letters() -> None:
     world.workflows["orders"].script = statuses(then=400)
     world.assign_all()
     world.run()
-    assert world.journal.fields_of("An event became a dead letter.") == [
+    assert world.logger.fields_of("An event became a dead letter.") == [
         {"workflow": "orders", "reason": "rejected", "status": "400", "place": "events:0:0"}
     ]
-    (invalid,) = world.journal.fields_of("An invalid record became a dead letter.")
+    (invalid,) = world.logger.fields_of("An invalid record became a dead letter.")
     assert invalid == {
         "topic": "events",
         "reason": "invalid_event",
@@ -127,7 +127,7 @@ def test_the_flood_guard_is_told_once() -> None:
     world.workflows["orders"].script = statuses(then=400)
     world.assign_all()
     world.clock.jump(50)
-    assert world.journal.fields_of("The workflow is held") == [{"workflow": "orders", "dead_letters": 5}]
+    assert world.logger.fields_of("The workflow is held") == [{"workflow": "orders", "dead_letters": 5}]
 
 
 def test_what_is_held_is_told_every_minute() -> None:
@@ -138,15 +138,15 @@ def test_what_is_held_is_told_every_minute() -> None:
     world.workflows["orders"].script = lambda _request: Answer(400)
     world.assign_all()
     world.clock.jump(150)
-    assert len(world.journal.fields_of("An event is held")) == 2
-    reminders = world.journal.fields_of("Events are held")
+    assert len(world.logger.fields_of("An event is held")) == 2
+    reminders = world.logger.fields_of("Events are held")
     assert reminders[-1] == {"workflow": "orders", "held": 2, "give_up": "events:0:0"}
     assert 2 <= len(reminders) <= 3
     world.workflows["orders"].script = statuses()
     world.run()
-    told = len(world.journal.fields_of("Events are held"))
+    told = len(world.logger.fields_of("Events are held"))
     world.clock.jump(150)
-    assert len(world.journal.fields_of("Events are held")) == told
+    assert len(world.logger.fields_of("Events are held")) == told
 
 
 def test_partitions_that_come_and_go() -> None:
@@ -155,8 +155,8 @@ def test_partitions_that_come_and_go() -> None:
     world.assign_all()
     world.member.revoke(*world.partitions)
     world.run()
-    assert world.journal.fields_of("Partitions assigned.") == [{"partitions": "events:0 events:1"}]
-    assert world.journal.fields_of("Partitions are drained.") == [{"partitions": "events:0 events:1"}]
-    assert world.journal.fields_of("Partitions are given back.") == [
+    assert world.logger.fields_of("Partitions assigned.") == [{"partitions": "events:0 events:1"}]
+    assert world.logger.fields_of("Partitions are drained.") == [{"partitions": "events:0 events:1"}]
+    assert world.logger.fields_of("Partitions are given back.") == [
         {"partitions": "events:0 events:1", "drained_in_s": 0.0}
     ]

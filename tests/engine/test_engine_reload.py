@@ -15,7 +15,7 @@ from support.scripted_workflow import ScriptedWorkflow, statuses
 from stream.model.attempts import Answer, HttpRequest
 from stream.model.events import FilterReason, Reason
 from stream.model.policies import DeadLetterPolicy, EnginePolicy, Limits, WorkflowPolicy
-from stream.model.records import Place
+from stream.model.records import RecordId
 from stream.rules.retry import RetryPolicy
 
 ORDERS = WorkflowPolicy("orders", concurrency=64)
@@ -111,7 +111,7 @@ def test_a_removed_workflow_ends_what_waits_for_it() -> None:
     removed = world.workflows["orders"]
     assert (len(removed.arrivals), world.committed()) == (1, None)
     world.reconfigure(AUDIT)
-    told = [sentence for sentence in world.journal.sentences if "removed" in sentence]
+    told = [sentence for sentence in world.logger.sentences if "removed" in sentence]
     assert told == ["A workflow was removed; what waited for it ends as filtered, reason removed."]
     world.run()
     assert world.stats.removed == 19
@@ -297,7 +297,7 @@ def test_what_is_to_be_given_up_need_not_be_held() -> None:
     world.workflows["orders"].script = lambda r: Answer(503 if key_of(r) == stuck else 200)
     world.assign_all()
     world.clock.jump(20)
-    world.reconfigure(replace(ORDERS, give_up=frozenset({Place("events", 0, 0), Place("events", 0, 1)})))
+    world.reconfigure(replace(ORDERS, give_up=frozenset({RecordId("events", 0, 0), RecordId("events", 0, 1)})))
     world.run()
     assert world.workflows["orders"].delivered() == [last]
     assert [letter.record.offset for letter in world.dead_letters.letters] == [0, 1]
@@ -316,7 +316,7 @@ def test_a_flood_hold_ends_by_giving_up_what_is_held() -> None:
     world.assign_all()
     world.clock.jump(30)
     assert world.stats.workflows["orders"].held == 3
-    world.reconfigure(replace(ORDERS, give_up=frozenset(Place("events", 0, n) for n in range(4))))
+    world.reconfigure(replace(ORDERS, give_up=frozenset(RecordId("events", 0, n) for n in range(4))))
     world.run()
     assert len(world.dead_letters.letters) == 4
     world.workflows["orders"].script = statuses()
@@ -412,7 +412,7 @@ POLICIES = st.lists(
         ordering=st.sampled_from(["user", "partition", "none", "key"]),
         concurrency=st.sampled_from([1, 3, 64]),
         rate_per_s=st.sampled_from([None, 20.0]),
-        give_up=st.sampled_from([frozenset(), frozenset({Place("events", 0, 1), Place("events", 1, 2)})]),
+        give_up=st.sampled_from([frozenset(), frozenset({RecordId("events", 0, 1), RecordId("events", 1, 2)})]),
     ),
     min_size=1,
     max_size=3,

@@ -7,7 +7,7 @@ from functools import partial
 from acceptance_support import Program, wait_until
 from faults_trial import Trial
 
-from stream.demo.behaviours import Outage, slow
+from stream.demo.behaviours import OutageBehaviour, slow
 
 EVENTS = 2000
 
@@ -55,7 +55,7 @@ def rebalance_storm(trial: Trial) -> None:
 
 def revoked_while_paused(trial: Trial) -> None:
     """Row 15: partitions are paused as the limit is reached, revoked, and granted again: none stays idle."""
-    outage = Outage()
+    outage = OutageBehaviour()
     trial.configure(trial.workflow("orders"), limits={"max_open_events": 200})
     trial.script("orders", outage)
     trial.load(EVENTS)

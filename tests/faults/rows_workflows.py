@@ -11,7 +11,7 @@ from faults_trial import Trial, spread
 
 from stream.demo.behaviours import (
     Behaviour,
-    Outage,
+    OutageBehaviour,
     Reply,
     always,
     closing,
@@ -32,7 +32,7 @@ SHORT = {"timeout": "1s"}
 
 def burst_of_failures(trial: Trial) -> None:
     """Row 33: a burst of 5xx, then ok: retried with backoff, and each user stays in order."""
-    outage = Outage(trial.rng.choice([500, 502, 503]), for_s=trial.rng.uniform(1.0, 3.0))
+    outage = OutageBehaviour(trial.rng.choice([500, 502, 503]), for_s=trial.rng.uniform(1.0, 3.0))
     trial.configure(trial.workflow("orders"), trial.workflow("audit"))
     trial.script("orders", outage)
     trial.script("audit", flaky(trial.somewhere(3, 9), 500))
@@ -151,7 +151,7 @@ def redirected(trial: Trial) -> None:
 def one_of_ten_is_dead(trial: Trial) -> None:
     """Row 42: nine go on at full rate with a group each; the dead one's events wait, and memory stays."""
     names = [f"well-{number}" for number in range(9)]
-    outage = Outage()
+    outage = OutageBehaviour()
     trial.configure(*(trial.workflow(name) for name in [*names, "dead"]))
     trial.script("dead", outage)
     trial.load(800)
@@ -167,7 +167,7 @@ def one_of_ten_is_dead(trial: Trial) -> None:
 
 def all_are_dead(trial: Trial) -> None:
     """Row 43: nothing spins, reading stops at the limit, memory stays, and it recovers by itself."""
-    outage = Outage(trial.rng.choice([500, 503]))
+    outage = OutageBehaviour(trial.rng.choice([500, 503]))
     trial.configure(trial.workflow("orders"), trial.workflow("audit"), limits={"max_open_events": 400})
     for name in ("orders", "audit"):
         trial.script(name, outage)

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from grafana_support import ALL_METRICS, all_panels, rules, selectors
 
-from stream.demo.behaviours import Outage
-from stream.demo.observation import Observation, Plan
+from stream.demo.behaviours import OutageBehaviour
+from stream.demo.observation import Observation, ObservationPlan
 from stream.demo.prometheus import Prometheus, prometheus_program
 from stream.demo.samples import poison_values
 from stream.demo.topics import Broker, produce_events
@@ -48,7 +48,7 @@ def test_a_run_is_seen_in_full(apache_kafka: Broker, topic_name: str, tmp_path: 
         assert os.environ.get("CI") != "true", "Prometheus must be there in CI"
         pytest.skip("PROMETHEUS IS NOT INSTALLED: the dashboards' queries were not run")
     start = time.time()
-    with Observation(tmp_path, apache_kafka.bootstrap, Plan(topic=topic_name, rate=RATE, workers=2)) as run:
+    with Observation(tmp_path, apache_kafka.bootstrap, ObservationPlan(topic=topic_name, rate=RATE, workers=2)) as run:
         try:
             play(run, apache_kafka.bootstrap, topic_name)
         finally:
@@ -69,7 +69,7 @@ def play(run: Observation, bootstrap: str, topic: str) -> None:
     run.receiver.heal("/crm")
     produce_events(bootstrap, topic, [(None, value, None, None) for _, value in poison_values()])
     until(lambda: ask('sum(tray_deliveries_total{workflow="crm"}) > 100'), "events are delivered")
-    outage = Outage(503)
+    outage = OutageBehaviour(503)
     run.receiver.script("/crm", outage)
     until(lambda: ask('tray_gate_open{workflow="crm"} == bool 0'), "the gate closes")
     until(lambda: ask('sum(tray_waiting{workflow="crm"}) > 100'), "events wait for it")

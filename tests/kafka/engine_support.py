@@ -18,7 +18,7 @@ from stream.demo.topics import Broker
 from stream.model.errors import StreamError
 from stream.runtime.processor import Processor
 from stream.settings.model import Settings
-from stream.telemetry.logs import journal
+from stream.telemetry.logs import logger
 
 PATH = "/orders"
 
@@ -72,7 +72,7 @@ class RunningProcessor:
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self.processor = Processor(self.settings, journal())
+        self.processor = Processor(self.settings, logger())
         self._started.set()
         try:
             await self.processor.run()

@@ -22,7 +22,7 @@ from stream.demo import topics
 from stream.demo.mock_cluster import MockCluster
 from stream.demo.topics import Broker
 from stream.kafka.client_config import KafkaPolicy, Options, consumer_config
-from stream.kafka.owner import ConsumerOwner
+from stream.kafka.consumer_thread import ConsumerThread
 from stream.model.errors import StreamError
 from stream.model.records import TopicPartition
 from stream.model.source import StartedPartition
@@ -35,7 +35,7 @@ QUIET: dict[str, Any] = {"log_level": 0, "reconnect.backoff.ms": 20, "reconnect.
 
 
 class RecordingJournal:
-    """Fulfils `Journal`: keeps (level, sentence, fields)."""
+    """Fulfils `Logger`: keeps (level, sentence, fields)."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, str, dict[str, object]]] = []
@@ -70,12 +70,12 @@ class Member:
     def __init__(self, policy: KafkaPolicy, config: Options | None = None) -> None:
         self.policy = policy
         self.source = RecordingSource()
-        self.journal = RecordingJournal()
+        self.logger = RecordingJournal()
         self.beats = 0
         self.error: StreamError | None = None
         self.has_ended = False
         self.loop = ThreadLoop()
-        self.owner = ConsumerOwner(policy, config or consumer_config(policy), self.loop.post, self.journal, self._beat)
+        self.owner = ConsumerThread(policy, config or consumer_config(policy), self.loop.post, self.logger, self._beat)
 
     def __enter__(self) -> Self:
         self.loop.__enter__()

@@ -12,7 +12,7 @@ from kafka_support import fill, policy_for, until
 from stream.demo.topics import Broker
 from stream.kafka.assignment import Assignment
 from stream.kafka.client_config import consumer_config
-from stream.kafka.start_offsets import Start
+from stream.kafka.start_offsets import ResolvedStart
 from stream.model.records import TopicPartition
 
 PARTITIONS = 8
@@ -33,7 +33,7 @@ class Reading:
 
     def grant(self, *tps: TopicPartition) -> None:
         """From any offset on."""
-        starts = [Start(tp, self._rng.randrange(RECORDS)) for tp in tps]
+        starts = [ResolvedStart(tp, self._rng.randrange(RECORDS)) for tp in tps]
         self.assignment.grant(self.consumer, starts)
         self.next |= {start.tp: start.offset for start in starts}
 

@@ -85,7 +85,7 @@ def test_a_header_name_that_is_not_utf8_does_not_stop_the_partition(mock_cluster
         member.wait_records(203)
         odd = member.source.records[100:103]
         assert [(record.value, record.headers) for record in odd] == [(b"odd", None)] * 3
-        assert member.journal.count("headers are not UTF-8", "warning") == 3
+        assert member.logger.count("headers are not UTF-8", "warning") == 3
         assert not member.has_ended
 
 

@@ -151,10 +151,10 @@ def test_silence_proves_nothing_while_nothing_is_asked() -> None:
 )
 def test_a_report_that_cannot_be_read_is_told_and_harms_nothing(text: str) -> None:
     """An exception in a callback would destroy records that were polled already."""
-    journal = RecordingJournal()
-    watch = ContactWatch(lambda contact: None, lambda call, given: call(given), journal)
+    logger = RecordingJournal()
+    watch = ContactWatch(lambda contact: None, lambda call, given: call(given), logger)
     watch.on_statistics(text)
-    assert journal.count("statistics cannot be read", "warning") == 1
+    assert logger.count("statistics cannot be read", "warning") == 1
 
 
 def test_only_the_head_of_a_report_is_read() -> None:

@@ -21,7 +21,7 @@ def test_stop_reads_nothing_of_that_partition_and_goes_on_elsewhere(apache_kafka
         member.wait(lambda: len(member.source.offsets(1)) == 12)
         assert member.source.losses == [DataLoss(tp, first=2, resume=6, skipped=False)]
         assert member.source.offsets(0) == []
-        [line] = [fields for level, _, fields in member.journal.lines if level == "error"]
+        [line] = [fields for level, _, fields in member.logger.lines if level == "error"]
         assert line == {"topic": topic_name, "partition": 0, "first_missing": 2, "resume_at": 6}
     assert committed(apache_kafka, topic_name) == {0: 2, 1: 12}
 
@@ -36,7 +36,7 @@ def test_skip_goes_on_at_the_first_record_left(apache_kafka: Broker, topic_name:
         assert member.source.losses == [DataLoss(tp, first=2, resume=6, skipped=True)]
         assert member.source.offsets(0) == [6, 7, 8, 9]
         assert [one.tp for one in member.source.started].count(tp) == 1
-        assert member.journal.count("they are skipped", "error") == 1
+        assert member.logger.count("they are skipped", "error") == 1
         fill(apache_kafka, topic_name, 1)
         member.wait(lambda: 10 in member.source.offsets(0))
         member.commit()

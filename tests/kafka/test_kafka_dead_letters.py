@@ -68,13 +68,13 @@ def desk_of(
     partitions: int = 2,
     *,
     look: Callable[[], int] | None = None,
-    journal: RecordingJournal | None = None,
+    logger: RecordingJournal | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Iterator[Desk]:
     """A dead-letter topic that is written from a thread, as from the event loop."""
     config = producer_config(policy_for(broker, "events", group="tray", producer_options=options or {}))
     with ThreadLoop() as loop:
-        letters = DeadLetterTopic(config, topic, "tray", partitions, loop.post, look, journal)
+        letters = DeadLetterTopic(config, topic, "tray", partitions, loop.post, look, logger)
         try:
             yield Desk(letters, loop)
         finally:
@@ -206,15 +206,15 @@ def test_a_topic_that_was_deleted_is_created_again(apache_kafka: Broker, topic_n
 def test_a_topic_that_is_missing_is_said_soon(apache_kafka: Broker, topic_name: str) -> None:
     """With its name, while letters still wait in the client."""
     apache_kafka.create_topic(topic_name, 2)
-    journal = RecordingJournal()
-    with desk_of(apache_kafka, topic_name, journal=journal) as desk:
+    logger = RecordingJournal()
+    with desk_of(apache_kafka, topic_name, logger=logger) as desk:
         assert desk.write(letter(1)) == [""]
         delete_topic(apache_kafka, topic_name)
         began = time.monotonic()
         desk.start(letter(2))
-        until(lambda: journal.lines, 60)
+        until(lambda: logger.lines, 60)
         assert time.monotonic() - began < 20  # librdkafka itself says nothing for half a minute
-    [(level, sentence, fields)] = journal.lines[:1]
+    [(level, sentence, fields)] = logger.lines[:1]
     assert (level, sentence) == ("error", "Dead letters cannot be written; they wait.")
     assert topic_name in str(fields["error"])
 

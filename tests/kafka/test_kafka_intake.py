@@ -9,7 +9,7 @@ from assertions import every
 from kafka_support import Member, fill, in_order, policy_for, skip_if_mock_refused, until
 
 from stream.demo.topics import Broker
-from stream.kafka.owner import STALL_S
+from stream.kafka.consumer_thread import STALL_S
 from stream.model.records import TopicPartition
 
 

@@ -11,13 +11,13 @@ from stream.demo import topics
 from stream.demo.topics import Broker
 from stream.kafka.client_config import KafkaPolicy, common_config, range_reader_config, reader_config
 from stream.kafka.groups import Groups
-from stream.kafka.progress import Kept
-from stream.kafka.range_owner import RangeOwner
+from stream.kafka.progress import CommittedProgress
+from stream.kafka.range_reader import RangeReader
 from stream.kafka.reader import OffsetReader
-from stream.kafka.start_offsets import Start
+from stream.kafka.start_offsets import ResolvedStart
 from stream.model.errors import RefusedError
 from stream.model.records import TopicPartition
-from stream.replay.fingerprint import Stretch, asked_for
+from stream.replay.fingerprint import PartitionRange, asked_for
 from stream.replay.progress_store import kept_progress, take_over
 
 ASKED = asked_for(**{"from": "earliest"}, until="latest")
@@ -28,23 +28,25 @@ GONE: list[topics.Given] = [("k", b"gone", 0, None)] * 4
 class RangeReader(Member):
     """A reader of `ranges` (from, until) per partition number whose engine records."""
 
-    owner: RangeOwner
+    owner: RangeReader
 
-    def __init__(self, policy: KafkaPolicy, ranges: Mapping[int, tuple[int, int]], kept: Kept | None = None) -> None:
+    def __init__(
+        self, policy: KafkaPolicy, ranges: Mapping[int, tuple[int, int]], kept: CommittedProgress | None = None
+    ) -> None:
         super().__init__(policy, range_reader_config(policy))
         tps = {number: TopicPartition(policy.topics[0], number) for number in ranges}
-        starts = [Start(tps[number], first) for number, (first, _) in ranges.items()]
+        starts = [ResolvedStart(tps[number], first) for number, (first, _) in ranges.items()]
         until = {tps[number]: end for number, (_, end) in ranges.items()}
         config, post = range_reader_config(policy), self.loop.post
-        self.owner = RangeOwner(policy, config, starts, until, kept, post, self._later, self.journal)
+        self.owner = RangeReader(policy, config, starts, until, kept, post, self._later, self.logger)
 
     def _later(self, seconds: float, function: Callable[[], None]) -> None:
         threading.Timer(seconds, self.loop.post, [function]).start()
 
 
-def stretches(topic: str, ranges: Mapping[int, tuple[int, int]]) -> dict[TopicPartition, Stretch]:
+def stretches(topic: str, ranges: Mapping[int, tuple[int, int]]) -> dict[TopicPartition, PartitionRange]:
     """The same ranges, of which nothing is done."""
-    return {TopicPartition(topic, number): Stretch(first, end, first) for number, (first, end) in ranges.items()}
+    return {TopicPartition(topic, number): PartitionRange(first, end, first) for number, (first, end) in ranges.items()}
 
 
 def test_exactly_the_range_is_read(broker: Broker, topic_name: str) -> None:
@@ -102,7 +104,10 @@ def test_progress_is_kept_in_a_group_without_members(apache_kafka: Broker, topic
         assert kept_progress(offsets, groups, policy.group) == {}
         kept = take_over(groups, policy.group, stretches(topic_name, ranges), ASKED)
         found = kept_progress(offsets, groups, policy.group)
-        assert {tp.partition: one.stretch for tp, one in found.items()} == {0: Stretch(1, 8, 1), 1: Stretch(0, 2, 0)}
+        assert {tp.partition: one.stretch for tp, one in found.items()} == {
+            0: PartitionRange(1, 8, 1),
+            1: PartitionRange(0, 2, 0),
+        }
         with RangeReader(policy, ranges, kept) as reader:
             reader.wait(lambda: set(reader.source.ends.values()) == {8, 2})
             reader.commit()

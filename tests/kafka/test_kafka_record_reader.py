@@ -6,8 +6,8 @@ from kafka_support import delete_records, fill, policy_for
 
 from stream.demo.topics import Broker, Given, produce_events, produce_transaction
 from stream.kafka.client_config import reader_config
-from stream.kafka.record_reader import RecordReader, Span
-from stream.model.records import Place, Record, TopicPartition
+from stream.kafka.record_reader import OffsetRange, RecordReader
+from stream.model.records import Record, RecordId, TopicPartition
 
 
 def reader_of(broker: Broker, topic: str) -> RecordReader:
@@ -16,7 +16,7 @@ def reader_of(broker: Broker, topic: str) -> RecordReader:
 
 def scanned(reader: RecordReader, topic: str, spans: dict[int, tuple[int, int]]) -> dict[int, list[int]]:
     found: dict[int, list[int]] = {}
-    for records in reader.scan({TopicPartition(topic, p): Span(*span) for p, span in spans.items()}):
+    for records in reader.scan({TopicPartition(topic, p): OffsetRange(*span) for p, span in spans.items()}):
         for record in records:
             found.setdefault(record.partition, []).append(record.offset)
     return found
@@ -47,7 +47,7 @@ def test_records_are_fetched_by_their_places(broker: Broker, topic_name: str) ->
     """Near ones and far ones, in any order, of several partitions; what does not exist is missing."""
     broker.create_topic(topic_name, 2)
     fill(broker, topic_name, 4000, (0, 1))
-    wanted = [Place(topic_name, 0, n) for n in (1990, 3, 1200, 4)] + [Place(topic_name, 1, 77)]
+    wanted = [RecordId(topic_name, 0, n) for n in (1990, 3, 1200, 4)] + [RecordId(topic_name, 1, 77)]
     with reader_of(broker, topic_name) as reader:
         found = reader.fetch(wanted)
         none = reader.fetch([])
@@ -62,15 +62,17 @@ def test_what_retention_has_taken_is_missing(apache_kafka: Broker, topic_name: s
     fill(apache_kafka, topic_name, 100)
     delete_records(apache_kafka, topic_name, 0, 50)
     with reader_of(apache_kafka, topic_name) as reader:
-        assert set(reader.fetch([Place(topic_name, 0, 10), Place(topic_name, 0, 60)])) == {Place(topic_name, 0, 60)}
-        assert reader.fetch([Place(topic_name, 0, 1)]) == {}
+        assert set(reader.fetch([RecordId(topic_name, 0, 10), RecordId(topic_name, 0, 60)])) == {
+            RecordId(topic_name, 0, 60)
+        }
+        assert reader.fetch([RecordId(topic_name, 0, 1)]) == {}
 
 
 def test_headers_come_with_the_record(broker: Broker, topic_name: str) -> None:
     """As they were written."""
     broker.create_topic(topic_name)
     produce_events(broker.bootstrap, topic_name, [("k", "v", 0, [("a", b"1"), ("a", None)])])
-    place = Place(topic_name, 0, 0)
+    place = RecordId(topic_name, 0, 0)
     with reader_of(broker, topic_name) as reader:
         assert reader.fetch([place])[place].headers == [("a", b"1"), ("a", None)]
 
@@ -79,8 +81,8 @@ def test_what_never_was_is_missing(broker: Broker, topic_name: str) -> None:
     """No such topic, no such partition, beyond the end: said at once, and not waited for; what comes later is found."""
     broker.create_topic(topic_name)
     fill(broker, topic_name, 3)
-    beyond = Place(topic_name, 0, 3)
+    beyond = RecordId(topic_name, 0, 3)
     with reader_of(broker, topic_name) as reader:
-        assert reader.fetch([Place(f"{topic_name}-not", 0, 0), Place(topic_name, 1, 0), beyond]) == {}
+        assert reader.fetch([RecordId(f"{topic_name}-not", 0, 0), RecordId(topic_name, 1, 0), beyond]) == {}
         fill(broker, topic_name, 1)
         assert set(reader.fetch([beyond])) == {beyond}

@@ -58,7 +58,7 @@ def test_a_topic_that_was_not_read_to_its_end_stops_its_partition(apache_kafka: 
         recreate(apache_kafka, topic_name, 200)
         member.wait(lambda: member.source.losses)
         assert [(loss.skipped, loss.reason) for loss in member.source.losses] == [(False, "recreated")]
-        member.wait(lambda: member.journal.count("created again before it was read to its end", "error") == 1)
+        member.wait(lambda: member.logger.count("created again before it was read to its end", "error") == 1)
 
 
 @pytest.mark.parametrize("on_data_loss", POLICIES)
@@ -90,7 +90,7 @@ def test_what_is_open_of_the_old_topic_is_delivered_first(apache_kafka: Broker, 
         member.wait_records(5)
         member.source.is_open = True
         recreate(apache_kafka, topic_name, 3)
-        member.wait(lambda: member.journal.count("What was read of the old one is delivered"))
+        member.wait(lambda: member.logger.count("What was read of the old one is delivered"))
         member.wait(lambda: member.owner._loss._ending)
         assert len(member.started()) == 1
         member.source.is_open = False

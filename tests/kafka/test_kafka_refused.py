@@ -30,7 +30,7 @@ from stream.kafka.dead_letters import DeadLetterTopic
 from stream.kafka.reader import OffsetReader
 from stream.kafka.topics import DeadLetterPlan, Topics
 from stream.model.errors import ConfigError, RefusedError
-from stream.model.records import Place
+from stream.model.records import RecordId
 from stream.runtime.group_layout import check_layout
 from stream.runtime.policies import kafka_policy
 from stream.settings.model import Settings
@@ -149,7 +149,7 @@ def test_explain_tells_which_groups_it_may_not_see(secured_kafka: SecuredKafka, 
     secured_kafka.allow(ResourceType.TOPIC, topic_name, AclOperation.READ)
     secured_kafka.allow(ResourceType.GROUP, topic_name, AclOperation.READ)
     settings = settings_of(secured_kafka, topic_name, isolation="workflow")
-    record, standing = PlaceReader(settings, kafka_policy(settings)).read(Place(topic_name, 0, 0))
+    record, standing = PlaceReader(settings, kafka_policy(settings)).read(RecordId(topic_name, 0, 0))
     assert (record.offset, standing.first, standing.end) == (0, 0, 1)
     (group,) = standing.groups
     assert (group.group, group.state, group.workflows) == (f"{topic_name}.orders", "unseen", {"orders": "unknown"})

@@ -77,5 +77,5 @@ def test_the_starts_of_many_partitions_take_a_few_requests(slowed_kafka: SlowedK
         member.wait(lambda: len(member.source.epochs) == 200)
         assert slowed_kafka.proxy.count("ListOffsets") - before <= 4
         assert member.beats > 20
-        assert member.journal.count("Nothing was committed here.") == 1
+        assert member.logger.count("Nothing was committed here.") == 1
     assert committed(slowed_kafka, topic_name) == dict.fromkeys(range(200), 0)

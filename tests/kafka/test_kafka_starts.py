@@ -108,7 +108,7 @@ def test_a_failed_read_of_committed_offsets_is_never_taken_for_none(
     with Member(policy_for(mock_cluster, topic_name, start="latest")) as member:
         member.wait_records(3)
         assert member.source.offsets(0) == [7, 8, 9]
-        assert member.journal.count("Nothing was committed") == 0
+        assert member.logger.count("Nothing was committed") == 0
 
 
 def test_a_stop_does_not_wait_for_starts(topic_name: str) -> None:
@@ -117,7 +117,7 @@ def test_a_stop_does_not_wait_for_starts(topic_name: str) -> None:
         cluster.create_topic(topic_name)
         cluster.fail_next(OFFSET_FETCH, *[KafkaError.UNKNOWN_TOPIC_OR_PART] * 100)
         with Member(policy_for(cluster, topic_name)) as member:
-            until(lambda: member.journal.count("asking again") >= 1)
+            until(lambda: member.logger.count("asking again") >= 1)
             assert member.stop() < 6
             assert member.error is None
     assert member.source.started == []
@@ -131,5 +131,5 @@ def test_the_first_start_is_committed_again_until_it_is_stored(topic_name: str) 
         cluster.fail_next(OFFSET_COMMIT, KafkaError.REBALANCE_IN_PROGRESS)
         with Member(policy_for(cluster, topic_name)) as member:
             member.wait_records(3)
-            assert member.journal.count("asking again") == 1
+            assert member.logger.count("asking again") == 1
         assert committed(cluster, topic_name) == {0: 3}

@@ -6,25 +6,25 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from stream.dead_letters.again import AgainLetters
-from stream.dead_letters.desk import Desk
-from stream.dead_letters.feed import AT_ONCE, Feed
-from stream.dead_letters.marked_sender import MarkedSender
-from stream.dead_letters.marks import Marks
-from stream.dead_letters.plan import REMOVED, UNWANTED, Row, Task, plan_redrive
+from stream.dead_letters.marked_sender import MarkingSender
+from stream.dead_letters.markers import MarkerWriter
+from stream.dead_letters.plan import REMOVED, UNWANTED, RedriveRow, RedriveTask, plan_redrive
+from stream.dead_letters.repeated import RepeatedLetters
+from stream.dead_letters.source import AT_ONCE, RedriveSource
+from stream.dead_letters.tracker import RedriveTracker
 from stream.kafka.dead_letters import DeadLetterTopic, Written
 from stream.model.attempts import HttpRequest
 from stream.model.events import DeadLetter, Reason
 from stream.model.letters import Identity, Letter
 from stream.model.ports import Attempt, AttemptResult, OnResults
-from stream.model.records import Place, Record, TopicPartition
+from stream.model.records import Record, RecordId, TopicPartition
 
 ALL = ["orders", "crm"]
 
 
 def letter(offset: int = 7, workflow: str = "orders", *, done_by: Sequence[str] = (), attempts: int = 2) -> Letter:
     identity = Identity("tray", "events", 0, offset, workflow)
-    at = Place("letters", 3, offset)
+    at = RecordId("letters", 3, offset)
     return Letter(identity, at, "rejected", "400", attempts, 0, 0, b"ann", False, done_by=frozenset(done_by))
 
 
@@ -52,7 +52,7 @@ def topic_of(fake: FakeTopic) -> DeadLetterTopic:
 
 
 class RecordedEnds:
-    """Fulfils what the desk needs of `Marks`."""
+    """Fulfils what the desk needs of `MarkerWriter`."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, str, bool]] = []
@@ -90,7 +90,7 @@ def test_each_letter_goes_to_its_workflow() -> None:
     assert offsets == {"orders": [1, 2, 3], "crm": [2]}
     assert [ended.identity.offset for ended in plan.ended] == [5]
     assert plan.account.left == {REMOVED: 1}
-    assert plan.account.total() == Row(letters=5, redriven=1, left=1)
+    assert plan.account.total() == RedriveRow(letters=5, redriven=1, left=1)
     assert plan.account.total().untouched == 3
 
 
@@ -99,9 +99,9 @@ def test_two_letters_of_one_event_are_sent_once() -> None:
     plan = plan_redrive([letter(1, ""), letter(1, "orders")], ["orders"])
     [tasks] = plan.of_workflow["orders"].values()
     ends = RecordedEnds()
-    Desk(plan.account, ends).delivered(plan.of_workflow["orders"], tasks[0].letter.identity.place, "orders")
+    RedriveTracker(plan.account, ends).delivered(plan.of_workflow["orders"], tasks[0].letter.identity.place, "orders")
     assert ends.calls == [("", "orders", False), ("orders", "orders", False)]
-    assert plan.account.total() == Row(letters=2, redriven=2)
+    assert plan.account.total() == RedriveRow(letters=2, redriven=2)
 
 
 def test_letters_of_two_topics_at_one_place_go_in_two_rounds() -> None:
@@ -119,8 +119,8 @@ def test_letters_of_two_topics_at_one_place_go_in_two_rounds() -> None:
 def test_a_letter_without_a_workflow_ends_with_the_last_one() -> None:
     """Marked for each on the way; who does not want it does not hold it up, nor who has a letter of its own now."""
     plan = plan_redrive([letter(1, ""), letter(2, "")], [*ALL, "new"])
-    ends, one, two = RecordedEnds(), Place("events", 0, 1), Place("events", 0, 2)
-    desk, of = Desk(plan.account, ends), plan.of_workflow
+    ends, one, two = RecordedEnds(), RecordId("events", 0, 1), RecordId("events", 0, 2)
+    desk, of = RedriveTracker(plan.account, ends), plan.of_workflow
     desk.delivered(of["orders"], one, "orders")
     desk.failed(of["crm"], one, "crm")
     assert ends.calls == [("", "orders", True)]
@@ -129,14 +129,14 @@ def test_a_letter_without_a_workflow_ends_with_the_last_one() -> None:
     for name in (*ALL, "new"):
         desk.refused(of[name], two, name, UNWANTED)
     assert len(ends.calls) == 2
-    assert plan.account.total() == Row(letters=2, failed_again=1, left=1)
+    assert plan.account.total() == RedriveRow(letters=2, failed_again=1, left=1)
     assert plan.account.left == {UNWANTED: 1}
 
 
 def test_events_are_handed_over_in_order_while_there_is_room() -> None:
     """Partitions take turns; a stopped one waits, and a closed intake takes nothing."""
-    places = [Place("events", n % 2, n // 2) for n in range(3 * AT_ONCE)]
-    feed = Feed(reversed(places))
+    places = [RecordId("events", n % 2, n // 2) for n in range(3 * AT_ONCE)]
+    feed = RedriveSource(reversed(places))
     assert feed.starts == {TopicPartition("events", 0): 0, TopicPartition("events", 1): 0}
     first, second = feed.take(), feed.take()
     assert [place.partition for place in (first[0], second[0])] == [0, 1]
@@ -156,8 +156,8 @@ def test_events_are_handed_over_in_order_while_there_is_room() -> None:
 def test_what_failed_again_is_the_same_letter_with_more_attempts() -> None:
     """On the partition where it lies; told once the topic has acknowledged it, or did not."""
     fake, answers, failures = FakeTopic(), list[str](), list[str]()
-    tasks = {Place("events", 0, 7): [Task(letter(attempts=2), {"orders"})]}
-    again = AgainLetters(topic_of(fake), "orders", tasks, lambda: failures.append("failed"))
+    tasks = {RecordId("events", 0, 7): [RedriveTask(letter(attempts=2), {"orders"})]}
+    again = RepeatedLetters(topic_of(fake), "orders", tasks, lambda: failures.append("failed"))
     record = Record("events", 0, 7, 0, b"ann", b"{}", [("trace", b"t")])
     again.write(DeadLetter(record, Reason.EXPIRED, "no", "orders", "timeout", 5), answers.append)
     [named] = fake.named
@@ -171,14 +171,14 @@ def test_what_failed_again_is_the_same_letter_with_more_attempts() -> None:
 def test_an_invalid_record_that_is_refused_has_a_first_letter_of_the_workflow() -> None:
     """With the attempts of now alone; where it has one already, that one is continued, and none is written twice."""
     fake, answers = FakeTopic(), list[str]()
-    place = Place("events", 0, 7)
+    place = RecordId("events", 0, 7)
     record = Record("events", 0, 7, 0, b"ann", b"{}")
     refused = DeadLetter(record, Reason.REJECTED, "no", "orders", "400", 1)
-    AgainLetters(topic_of(fake), "orders", {place: [Task(letter(7, ""), set())]}, lambda: None).write(
+    RepeatedLetters(topic_of(fake), "orders", {place: [RedriveTask(letter(7, ""), set())]}, lambda: None).write(
         refused, answers.append
     )
-    both = {place: [Task(letter(7, ""), set()), Task(letter(7, attempts=4), set())]}
-    AgainLetters(topic_of(fake), "orders", both, lambda: None).write(refused, answers.append)
+    both = {place: [RedriveTask(letter(7, ""), set()), RedriveTask(letter(7, attempts=4), set())]}
+    RepeatedLetters(topic_of(fake), "orders", both, lambda: None).write(refused, answers.append)
     assert [(named["tray.workflow"], named["tray.attempts"]) for named in fake.named] == [
         ("orders", "1"),
         ("orders", "5"),
@@ -190,9 +190,9 @@ def test_a_marker_is_written_until_it_is_acknowledged() -> None:
 
     async def play() -> None:
         batched, single = FakeTopic(), FakeTopic()
-        marks = Marks(topic_of(batched), topic_of(single))
+        marks = MarkerWriter(topic_of(batched), topic_of(single))
         copied = letter()
-        copied.elsewhere = (Place("letters", 1, 9),)
+        copied.elsewhere = (RecordId("letters", 1, 9),)
         marks.end(copied, "redriven", "orders")
         assert sorted(written.partition for written, _ in batched.put_) == [1, 3]
         assert {(w.key, w.value) for w, _ in batched.put_} == {(b"ann", None)}
@@ -212,8 +212,8 @@ def test_requests_wait_while_too_much_is_unmarked() -> None:
 
     async def play() -> None:
         batched, inner = FakeTopic(), FakeSender()
-        marks = Marks(topic_of(batched), topic_of(FakeTopic()))
-        sender = MarkedSender(inner, marks, "orders", limit=2)
+        marks = MarkerWriter(topic_of(batched), topic_of(FakeTopic()))
+        sender = MarkingSender(inner, marks, "orders", limit=2)
         marks.end(letter(1), "redriven", "crm")
         for n in range(2):
             sender.send(HttpRequest([], b""), n, nobody)

@@ -13,7 +13,7 @@ from soak_load import WORKFLOWS, number_in
 from stream.demo.arrival import Arrival
 from stream.demo.behaviours import Act, Reply
 from stream.demo.receiver import FaultReceiver
-from stream.demo.receiver_connection import Head
+from stream.demo.receiver_connection import RequestHead
 
 LINE = struct.Struct("<ddiHB")
 """When it came and was answered, the event's number, the status, and which workflow."""
@@ -53,7 +53,7 @@ class LoggedReceiver(FaultReceiver):
         self.delivered: Counter[str] = Counter()
         super().__init__(keeps_log=False)
 
-    def arrived(self, head: Head, body: bytes) -> tuple[Arrival, Reply]:
+    def arrived(self, head: RequestHead, body: bytes) -> tuple[Arrival, Reply]:
         """As always; what will not be answered is written down now."""
         arrival, reply = super().arrived(head, body)
         if reply.act in (Act.RESET, Act.HANG):

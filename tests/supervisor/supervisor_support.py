@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 from stream.runtime.processor import RunOptions
 from stream.runtime.remaining import Remaining
-from stream.runtime.start import Start
+from stream.runtime.start import StartFacts
 from stream.runtime.supervisor.life import Life
-from stream.runtime.supervisor.messages import Ask, Order, Report, Task
+from stream.runtime.supervisor.messages import Ask, Order, WorkerReport, WorkerTask
 from stream.runtime.supervisor.supervisor import Rules, Supervisor
 from stream.settings.load import Loaded, load_settings
 
@@ -77,7 +77,7 @@ class PlayedLife:
     """`Life` of a process that is none: a test says what it reports and when it ends."""
 
     number: int
-    report: Callable[[Report], None]
+    report: Callable[[WorkerReport], None]
     end: Callable[[int], None]
     began_at: float
     pid: int = 1
@@ -93,7 +93,7 @@ class PlayedLife:
         self.told.append(order)
         if isinstance(order, Ask) and not self.is_silent:
             metrics = f"# HELP m m\n# TYPE m gauge\nm {self.number}.0\n" if order is Ask.METRICS else None
-            self.report(Report("", "Not joined yet." if self.is_starting else "", metrics, self.remaining))
+            self.report(WorkerReport("", "Not joined yet." if self.is_starting else "", metrics, self.remaining))
 
     def kill(self) -> None:
         self.killed_at = now()
@@ -102,7 +102,7 @@ class PlayedLife:
     @property
     def orders(self) -> list[Order]:
         """What it was told but for questions and its task."""
-        return [order for order in self.told if not isinstance(order, Ask | Task)]
+        return [order for order in self.told if not isinstance(order, Ask | WorkerTask)]
 
 
 class Troupe:
@@ -110,12 +110,12 @@ class Troupe:
 
     def __init__(self, count: int = 2, rules: Rules | None = None) -> None:
         self.lives: list[PlayedLife] = []
-        self.journal = Lines()
+        self.logger = Lines()
         self.refusals: list[OSError] = []
         """What the next starts end in."""
         self.is_starting = False
         """Of the workers that are started from now on."""
-        self.supervisor = Supervisor(count, rules or Rules(25.0), self._spawn, now, self.journal)
+        self.supervisor = Supervisor(count, rules or Rules(25.0), self._spawn, now, self.logger)
         self._run: asyncio.Task[int] | None = None
 
     async def begin(self) -> None:
@@ -132,7 +132,7 @@ class Troupe:
         """The present process of a worker."""
         return next(life for life in reversed(self.lives) if life.number == number)
 
-    def _spawn(self, number: int, on_report: Callable[[Report], None], on_end: Callable[[int], None]) -> Life:
+    def _spawn(self, number: int, on_report: Callable[[WorkerReport], None], on_end: Callable[[int], None]) -> Life:
         if self.refusals:
             raise self.refusals.pop()
         life = PlayedLife(number, on_report, on_end, now(), is_starting=self.is_starting)
@@ -146,6 +146,6 @@ def loaded(**flags: object) -> Loaded:
     return load_settings(None, environ, flags)
 
 
-def task_of(number: int) -> Task:
+def task_of(number: int) -> WorkerTask:
     """What a worker is to do."""
-    return Task(number, loaded(), Start(1, None), RunOptions())
+    return WorkerTask(number, loaded(), StartFacts(1, None), RunOptions())

@@ -13,7 +13,7 @@ from stream.model.errors import Problem
 from stream.model.statistics import EngineStats
 from stream.runtime.remaining import Remaining
 from stream.runtime.supervisor.exposed import ExposedWorkers
-from stream.runtime.supervisor.messages import Reload, Report, Stop, Task
+from stream.runtime.supervisor.messages import Reload, Stop, WorkerReport, WorkerTask
 from stream.runtime.supervisor.supervisor import Rules
 
 
@@ -86,7 +86,7 @@ def test_what_keeps_some_workers_from_starting_ends_nobody(code: int) -> None:
         await troupe.begin()
         troupe.last(0).end(code)
         await asyncio.sleep(1)
-        troupe.last(0).report(Report("", ""))
+        troupe.last(0).report(WorkerReport("", ""))
         for number in (1, 2, 0, 1, 2):
             troupe.last(number).end(code)
             await asyncio.sleep(20)
@@ -245,7 +245,7 @@ def test_a_worker_that_does_not_end_is_killed() -> None:
         began = now()
         troupe.last(0).end(0)
         assert await troupe.ended() == 1
-        assert ("error", "A worker does not end; it is killed.", {"worker": 1}) in troupe.journal.written
+        assert ("error", "A worker does not end; it is killed.", {"worker": 1}) in troupe.logger.written
         killed_at = troupe.last(1).killed_at
         assert killed_at is not None
         return killed_at - began
@@ -267,7 +267,7 @@ def test_a_start_that_fails_is_tried_again() -> None:
     troupe = play(scene())
     assert [life.number for life in troupe.lives] == [1, 0]
     fields: dict[str, object] = {"worker": 0, "error": "Cannot allocate memory"}
-    assert ("error", "A worker cannot be started.", fields) in troupe.journal.written
+    assert ("error", "A worker cannot be started.", fields) in troupe.logger.written
 
 
 def test_a_worker_that_was_stopped_alone_has_not_seen_the_end_of_the_topics() -> None:
@@ -300,7 +300,7 @@ def test_settings_that_were_read_again_reach_everyone() -> None:
     troupe = play(scene())
     assert troupe.lives[1].orders == [fresh, faulty]
     again = troupe.last(0)
-    assert isinstance(again.told[0], Task)
+    assert isinstance(again.told[0], WorkerTask)
     assert again.orders == []
 
 
@@ -313,7 +313,7 @@ def test_metrics_are_asked_for_but_not_waited_for_long() -> None:
         await troupe.supervisor.refresh()
         troupe.last(1).is_silent = True
         troupe.last(2).end(1)
-        troupe.last(0).report(Report("", "", "old"))
+        troupe.last(0).report(WorkerReport("", "", "old"))
         began = now()
         await troupe.supervisor.refresh()
         assert now() - began == pytest.approx(1.5)
@@ -351,7 +351,7 @@ def test_health_and_readiness_of_all() -> None:
         assert exposed.health_fault() == ""
         await troupe.begin()
         assert (exposed.health_fault(), exposed.readiness_fault()) == ("", "")
-        troupe.last(0).report(Report("No sign of life from the event loop for 31 s.", "Stopping."))
+        troupe.last(0).report(WorkerReport("No sign of life from the event loop for 31 s.", "Stopping."))
         assert exposed.health_fault() == "Worker 0: No sign of life from the event loop for 31 s."
         assert exposed.readiness_fault() == "Worker 0: Stopping."
         troupe.last(1).is_silent = True

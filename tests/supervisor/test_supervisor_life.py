@@ -14,7 +14,7 @@ from supervisor_support import loaded
 
 from stream.model.errors import Problem
 from stream.runtime.supervisor.life import SpawnedLife
-from stream.runtime.supervisor.messages import Reload, Report, Stop
+from stream.runtime.supervisor.messages import Reload, Stop, WorkerReport
 
 ECHO = """
 import sys
@@ -31,7 +31,7 @@ while (order := line.recv()) is not Stop.NOW:
 class Heard:
     """A life, and what was heard of it."""
 
-    reports: SimpleQueue[Report] = field(default_factory=SimpleQueue)
+    reports: SimpleQueue[WorkerReport] = field(default_factory=SimpleQueue)
     ends: SimpleQueue[int] = field(default_factory=SimpleQueue)
 
     def spawn(self) -> SpawnedLife:

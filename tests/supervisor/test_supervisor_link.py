@@ -14,7 +14,7 @@ from supervisor_support import Lines, loaded
 from stream.model.errors import Problem
 from stream.runtime.remaining import Remaining
 from stream.runtime.supervisor.link import Controls, SupervisorLink
-from stream.runtime.supervisor.messages import Ask, Order, Reload, Report, Stop
+from stream.runtime.supervisor.messages import Ask, Order, Reload, Stop, WorkerReport
 
 WAIT_S = HANG_S
 
@@ -44,12 +44,12 @@ class Shown:
 class Line:
     """Both ends of a line, and what the worker was told."""
 
-    supervisor: Connection[Order, Report]
+    supervisor: Connection[Order, WorkerReport]
     shown: Shown = field(default_factory=Shown)
-    journal: Lines = field(default_factory=Lines)
+    logger: Lines = field(default_factory=Lines)
     told: SimpleQueue[object] = field(default_factory=SimpleQueue)
 
-    def answer(self, order: Order) -> Report:
+    def answer(self, order: Order) -> WorkerReport:
         """What comes back for a question."""
         self.supervisor.send(order)
         assert self.supervisor.poll(WAIT_S)
@@ -66,7 +66,7 @@ def line() -> Iterator[Line]:
         lambda: told("stop"),
         told,
         lambda: told("orphaned"),
-        line.journal,
+        line.logger,
         remaining=lambda: Remaining.ONLY_HALTED,
         end_within_s=3600,
     )
@@ -78,9 +78,9 @@ def line() -> Iterator[Line]:
 
 def test_it_reports_when_asked(line: Line) -> None:
     """Metrics and what is held only when they are asked for, since they cost."""
-    assert line.answer(Ask.PULSE) == Report("Stuck.", "Stopping.", None, Remaining.ONLY_HALTED)
-    assert line.answer(Ask.METRICS) == Report("Stuck.", "Stopping.", "m 1.0\n", Remaining.ONLY_HALTED)
-    assert line.answer(Ask.HELD) == Report("Stuck.", "Stopping.", None, Remaining.ONLY_HALTED, {"total": 1})
+    assert line.answer(Ask.PULSE) == WorkerReport("Stuck.", "Stopping.", None, Remaining.ONLY_HALTED)
+    assert line.answer(Ask.METRICS) == WorkerReport("Stuck.", "Stopping.", "m 1.0\n", Remaining.ONLY_HALTED)
+    assert line.answer(Ask.HELD) == WorkerReport("Stuck.", "Stopping.", None, Remaining.ONLY_HALTED, {"total": 1})
 
 
 def test_orders_lead_to_the_controls(line: Line) -> None:
@@ -96,4 +96,4 @@ def test_an_answer_that_cannot_be_made_is_not_the_end(line: Line) -> None:
     line.shown.is_broken = True
     line.supervisor.send(Ask.METRICS)
     assert line.answer(Ask.PULSE).metrics is None
-    assert line.journal.written == [("error", "The supervisor could not be answered.", {"error": "LookupError"})]
+    assert line.logger.written == [("error", "The supervisor could not be answered.", {"error": "LookupError"})]

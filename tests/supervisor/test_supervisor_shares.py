@@ -6,7 +6,7 @@ import pytest
 from supervisor_support import loaded
 
 from stream.runtime.policies import PREFETCH_KBYTES, engine_policy, kafka_policy, layouts
-from stream.runtime.shares import find_share_warnings, own_part
+from stream.runtime.worker_limits import find_share_warnings, own_part
 from stream.settings.model import Settings
 
 

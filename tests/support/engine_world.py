@@ -20,7 +20,7 @@ from stream.rules.retry import RetryPolicy
 from stream.validation.schemas import SchemaValidator
 from support.manual_clock import ManualClock
 from support.memory_broker import MemoryBroker, MemoryMember
-from support.scripted_workflow import MemoryDeadLetters, RecordingTrace, ScriptedWorkflow, SilentJournal
+from support.scripted_workflow import MemoryDeadLetters, RecordingTrace, ScriptedWorkflow, SilentLogger
 
 GROUP = "tray"
 TOPIC = "events"
@@ -52,7 +52,7 @@ class EngineWorld:
         self.trace = RecordingTrace()
         self._spans = spans
         self._listeners = listeners
-        self.journal = SilentJournal()
+        self.logger = SilentLogger()
         self._rng = Random(seed)
         self.start()
 
@@ -67,7 +67,7 @@ class EngineWorld:
             dead_letters=self.dead_letters,
             validator=_VALIDATOR,
             clock=self.clock,
-            journal=self.journal,
+            logger=self.logger,
             rng=self._rng,
             listeners=(self.trace, *self._listeners),
             spans=self._spans,

@@ -137,8 +137,8 @@ class RecordingTrace(TraceLines):
         self.steps.append({"event": event, **fields})
 
 
-class SilentJournal:
-    """Fulfils `Journal`: keeps sentences and their fields for tests that ask."""
+class SilentLogger:
+    """Fulfils `Logger`: keeps sentences and their fields for tests that ask."""
 
     def __init__(self) -> None:
         self.lines: list[tuple[str, dict[str, object]]] = []

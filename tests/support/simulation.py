@@ -28,7 +28,7 @@ from stream.validation.schemas import SchemaValidator
 from support.engine_world import GROUP, TOPIC, event
 from support.manual_clock import ManualClock
 from support.memory_broker import MemoryBroker
-from support.scripted_workflow import MemoryDeadLetters, RecordingTrace, SilentJournal
+from support.scripted_workflow import MemoryDeadLetters, RecordingTrace, SilentLogger
 from support.simulated_process import Process, ProcessClock, SimSender
 from support.simulated_workflow import MOODS, SimWorkflow
 from support.starting_member import StartingMember
@@ -278,7 +278,7 @@ class Simulation:
             dead_letters=self.letters,
             validator=_VALIDATOR,
             clock=ProcessClock(self.clock, member),
-            journal=SilentJournal(),
+            logger=SilentLogger(),
             rng=self.rng,
             listeners=(trace,),
         )

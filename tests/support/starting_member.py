@@ -9,7 +9,7 @@ from random import Random
 from stream.kafka.start_offsets import (
     FirstLook,
     Grants,
-    Start,
+    ResolvedStart,
     StartAnswer,
     StartOffsets,
     TopicStart,
@@ -118,7 +118,7 @@ class StartingMember(MemoryMember):
     def _may_commit(self, tp: TopicPartition, epoch: int) -> bool:
         return self.epochs.get(tp) == epoch
 
-    def _grant(self, starts: Iterable[Start]) -> None:
+    def _grant(self, starts: Iterable[ResolvedStart]) -> None:
         started = []
         for start in starts:
             self.positions[start.tp] = start.offset

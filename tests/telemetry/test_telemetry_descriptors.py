@@ -88,11 +88,11 @@ def test_the_soft_limit_is_raised() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
     environ = {"TRAY_WORKFLOW_URLS": "https://hooks.example.com/1", "TRAY_KAFKA__TOPICS": "events"}
     settings = load_settings(None, environ, {}).settings
-    journal = Lines()
-    raise_descriptor_limit(settings, journal)
+    logger = Lines()
+    raise_descriptor_limit(settings, logger)
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 256
     if resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= needed_descriptors(settings):
-        assert journal.written == []
+        assert logger.written == []
 
 
 def test_settings_that_need_more_than_is_allowed_are_warned_of() -> None:

@@ -16,7 +16,7 @@ from stream.model.attempts import Answer
 from stream.model.records import Record
 from stream.telemetry.attempt_log import AttemptLog
 from stream.telemetry.limiter import LineLimiter
-from stream.telemetry.logs import JournalBridge, StructlogJournal, configure_logs, journal, librdkafka_logger
+from stream.telemetry.logs import JournalBridge, StructlogJournal, configure_logs, librdkafka_logger, logger
 
 AT = 1795498217.123  # 2026-11-24T05:30:17.123Z
 FAIL = "[thrd:kafka:9092/bootstrap]: kafka:9092/bootstrap: Connect to ipv4#10.0.0.1:9092 failed: Connection refused"
@@ -135,7 +135,7 @@ def test_attempts_are_lines_of_the_level_debug(clock: FixedClock) -> None:
     out = io.StringIO()
     configure_logs("debug", "text", out, clock)
     record = Record("events", 3, 41, -1, b"ann", b'{"userId":"ann"}')
-    attempts = AttemptLog(journal(clock))
+    attempts = AttemptLog(logger(clock))
     attempts.on_attempt(record, "orders", 1, Answer(0, failure="connect", excerpt="connection refused"), 0.0123)
     attempts.on_attempt(record, "orders", 2, Answer(422, excerpt="no ann here"), 1.5)
     assert out.getvalue().splitlines() == [
@@ -150,7 +150,7 @@ def test_json_is_one_object_a_line(clock: FixedClock) -> None:
     """The line's own keys win over fields of the same name; what JSON does not know is text."""
     out = io.StringIO()
     configure_logs("info", "json", out, clock)
-    journal(clock, group="tray").info("Joined.", msg="x", partitions=[1, 2], kind=FixedClock, text="a\nb\u2028")
+    logger(clock, group="tray").info("Joined.", msg="x", partitions=[1, 2], kind=FixedClock, text="a\nb\u2028")
     assert out.getvalue().count("\n") == 1
     assert "\u2028" not in out.getvalue()
     assert json.loads(out.getvalue()) == {
@@ -326,7 +326,7 @@ def test_setting_up_again_replaces(clock: FixedClock) -> None:
     first, second = io.StringIO(), io.StringIO()
     configure_logs("info", "text", first, clock)
     configure_logs("debug", "text", second, clock)
-    journal(clock).debug("Here.")
+    logger(clock).debug("Here.")
     logging.getLogger("asyncio").error("There.")
     assert first.getvalue() == ""
     assert second.getvalue().count("\n") == 2

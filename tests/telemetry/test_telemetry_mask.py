@@ -8,7 +8,7 @@ import logging
 
 import pytest
 
-from stream.telemetry.logs import configure_logs, journal, librdkafka_logger
+from stream.telemetry.logs import configure_logs, librdkafka_logger, logger
 from stream.telemetry.mask import HIDDEN, MASK, Hidden
 
 
@@ -34,10 +34,10 @@ def test_no_line_of_the_log_has_a_hidden_text() -> None:
     out = io.StringIO()
     configure_logs("debug", "text", out)
     HIDDEN.add(["s3cret-of-this-test"])
-    journal().error("Here is s3cret-of-this-test.", field="s3cret-of-this-test")
+    logger().error("Here is s3cret-of-this-test.", field="s3cret-of-this-test")
     for _ in range(3):
         text = "[thrd:app]: sasl.password = s3cret-of-this-test"
-        librdkafka_logger(journal()).debug("%s [%s] %s", "CONF", "rdkafka#1", text)
+        librdkafka_logger(logger()).debug("%s [%s] %s", "CONF", "rdkafka#1", text)
     assert "s3cret" not in out.getvalue()
     assert out.getvalue().count("sasl.password = **********") == 3
 
@@ -62,7 +62,7 @@ def test_secrets_are_masked_before_they_are_quoted(secret: str, form: str) -> No
     out = io.StringIO()
     configure_logs("info", form, out)  # type: ignore[arg-type]  # one of the two
     HIDDEN.add([secret])
-    log = journal()
+    log = logger()
     log.info(f"A sentence with {secret}.", field=secret, within=f"a {secret} b", held=[secret], table={"a": secret})
     log.info("Others.", error=ValueError(secret), python=repr(secret), quoted=json.dumps(secret), upper=secret.upper())
     written = out.getvalue()
@@ -75,7 +75,7 @@ def test_other_types_stay_as_they_are() -> None:
     """Numbers, truth and null keep their form in JSON."""
     out = io.StringIO()
     configure_logs("info", "json", out)
-    journal().info("Numbers.", count=3, share=0.5, known=True, nothing=None)
+    logger().info("Numbers.", count=3, share=0.5, known=True, nothing=None)
     line = json.loads(out.getvalue())
     assert (line["count"], line["share"], line["known"], line["nothing"]) == (3, 0.5, True, None)
 

@@ -36,8 +36,8 @@ class Scene:
     def __init__(self) -> None:
         self.clock, self._out = JumpingClock(), io.StringIO()
         configure_logs("info", "text", self._out, self.clock)
-        self.journal = StructlogJournal(structlog.get_logger(), {}, self.clock, LineLimiter())
-        self.outage = KafkaOutage(self.journal, self.clock)
+        self.logger = StructlogJournal(structlog.get_logger(), {}, self.clock, LineLimiter())
+        self.outage = KafkaOutage(self.logger, self.clock)
 
     def look(self, seconds: float, *contacts: Contact) -> None:
         """A look at the contacts of every group each second, for so long."""
@@ -98,7 +98,7 @@ def test_a_second_outage_begins_anew() -> None:
 def test_the_clients_lines_about_connections_give_way_to_it() -> None:
     """The cause is told once at first, whichever clients stumble over it, and then with each reminder."""
     scene = Scene()
-    logger = librdkafka_logger(scene.journal, scene.outage)
+    logger = librdkafka_logger(scene.logger, scene.outage)
 
     def fail(seconds: int) -> None:
         for _ in range(seconds):
@@ -107,7 +107,7 @@ def test_the_clients_lines_about_connections_give_way_to_it() -> None:
             scene.look(1, Contact(False, 1000.0, 0.0))
 
     fail(75)
-    scene.journal.tell_suppressed(everything=True)
+    scene.logger.tell_suppressed(everything=True)
     assert [line.split(" ")[1:4] for line in scene.lines] == [
         ["The", "Kafka", "client"],
         ["Kafka", "is", "unreachable:"],
@@ -119,7 +119,7 @@ def test_the_clients_lines_about_connections_give_way_to_it() -> None:
 def test_one_broker_of_several_that_is_down_is_a_line_a_minute() -> None:
     """The others answer, so it is no outage; another broker is another line."""
     scene = Scene()
-    logger = librdkafka_logger(scene.journal, scene.outage)
+    logger = librdkafka_logger(scene.logger, scene.outage)
     for _ in range(119):
         for broker in ("one:9092", "two:9092"):
             logger.error("%s [%s] %s", "FAIL", "consumer-1", REFUSED.format(broker))

@@ -20,7 +20,7 @@ from support.scripted_workflow import statuses
 from stream.model.attempts import RESENT, Answer, HttpRequest
 from stream.model.policies import WorkflowPolicy
 from stream.telemetry.group_spans import GroupSpans
-from stream.telemetry.span_provider import Tracing, TracingPolicy, traces_url
+from stream.telemetry.span_provider import SpanExport, TracingPolicy, traces_url
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 UNSAMPLED = PARENT[:-2] + "00"
@@ -32,7 +32,7 @@ class Memory:
     def __init__(self, sample: float = 1.0) -> None:
         self._exporter = InMemorySpanExporter()
         policy = TracingPolicy("http://unused", sample, "1.0")
-        self._tracing = Tracing(policy, SimpleSpanProcessor(self._exporter))
+        self._tracing = SpanExport(policy, SimpleSpanProcessor(self._exporter))
         self.spans: GroupSpans = self._tracing.for_group("tray")
 
     @property

@@ -13,10 +13,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from webhook_support import LOOPS, REQUEST, ask, run_on
 
-from stream.http.connection import Connection
+from stream.http.connection import HttpConnection
 from stream.http.excerpt import Excerpts
-from stream.http.glance import Glance
-from stream.http.reader import AnswerReader, Progress
+from stream.http.plain_response import PlainResponseParser
+from stream.http.reader import AnswerReader, ReadProgress
 from stream.http.sender import WebhookSender
 from stream.model.attempts import Answer
 from stream.model.ports import Attempt
@@ -52,24 +52,24 @@ class OneConnection:
 
     def __init__(self) -> None:
         self.told: list[tuple[str, Answer | None]] = []
-        self.glance = Glance()
+        self.glance = PlainResponseParser()
         self.transport = OwnEnd()
-        self.connection = Connection(self, Excerpts("/"), "attempt", b"head", REQUEST.body, 0.0)
+        self.connection = HttpConnection(self, Excerpts("/"), "attempt", b"head", REQUEST.body, 0.0)
         self.connection.connection_made(self.transport)
 
-    def on_answer(self, _connection: Connection, _attempt: Attempt, answer: Answer) -> None:
+    def on_answer(self, _connection: HttpConnection, _attempt: Attempt, answer: Answer) -> None:
         self.told.append(("answer", answer))
 
-    def on_end(self, _connection: Connection, _attempt: Attempt, answer: Answer) -> None:
+    def on_end(self, _connection: HttpConnection, _attempt: Attempt, answer: Answer) -> None:
         self.told.append(("end", answer))
 
-    def on_stale(self, _connection: Connection, _attempt: Attempt) -> None:
+    def on_stale(self, _connection: HttpConnection, _attempt: Attempt) -> None:
         self.told.append(("stale", None))
 
-    def on_idle_end(self, _connection: Connection) -> None:
+    def on_idle_end(self, _connection: HttpConnection) -> None:
         pass
 
-    def on_closed(self, _connection: Connection) -> None:
+    def on_closed(self, _connection: HttpConnection) -> None:
         pass
 
 
@@ -176,13 +176,13 @@ def test_anything_at_all_has_exactly_one_result(noise: bytes, cuts: list[int], e
 @example(OK + b"\r\n", False)
 def test_a_glance_never_says_more_than_a_reader_would(noise: bytes, follows_another: bool) -> None:
     """What is taken for a plain answer is one: complete, a success, alone, and its connection lives on."""
-    glance = Glance()
+    glance = PlainResponseParser()
     if follows_another:
         assert glance.look(OK) == Answer(200)
     answer = glance.last_answer if noise == glance.last_chunk else glance.look(noise)
     reader = AnswerReader(0)
     reader.feed(noise)
-    is_plain = reader.progress is Progress.COMPLETE and reader.is_reusable and 200 <= reader.status < 300
+    is_plain = reader.progress is ReadProgress.COMPLETE and reader.is_reusable and 200 <= reader.status < 300
     if answer is not None:
         assert (is_plain, Answer(reader.status)) == (True, answer)
     else:

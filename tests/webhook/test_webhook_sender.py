@@ -24,7 +24,7 @@ from webhook_support import (
     timed,
 )
 
-from stream.http.connection import Connection
+from stream.http.connection import HttpConnection
 from stream.http.sender import WebhookSender
 from stream.model.attempts import Answer, HttpRequest
 
@@ -343,7 +343,7 @@ def test_what_the_kernel_had_not_sent_yet_is_not_sent(
     run(main())
 
 
-def is_sent(connection: Connection) -> bool:
+def is_sent(connection: HttpConnection) -> bool:
     """The kernel has all of the request, and nothing of it waits in this process."""
     transport = connection._transport
     return transport.get_extra_info("socket") is not None and not transport.get_write_buffer_size()

@@ -14,8 +14,8 @@ from stream.http.translate import (
     ClosedError,
     EgressError,
     HandshakeError,
+    HostUnreachableError,
     ProxyError,
-    UnreachableError,
     UnreadableError,
     failure_text,
     failure_word,
@@ -46,9 +46,9 @@ NO_NAME = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     ("error", "word", "text"),
     [
         (TimeoutError(URL), "timeout", "no complete answer in time"),
-        (UnreachableError(URL), "connect", "no connection could be made"),
-        (caused_by(UnreachableError(URL), REFUSED), "connect", "connection refused"),
-        (caused_by(UnreachableError(URL), NO_NAME), "dns", "name or service not known"),
+        (HostUnreachableError(URL), "connect", "no connection could be made"),
+        (caused_by(HostUnreachableError(URL), REFUSED), "connect", "connection refused"),
+        (caused_by(HostUnreachableError(URL), NO_NAME), "dns", "name or service not known"),
         (ProxyError(502), "connect", "the proxy answered 502"),
         (ProxyError(0), "connect", "the proxy gave no answer"),
         (HandshakeError(URL), "tls", "the TLS handshake failed"),
@@ -77,7 +77,7 @@ def test_each_error_has_a_word_and_a_text_without_the_url(error: BaseException, 
 
 def test_a_chain_that_loops_ends() -> None:
     """Contexts may refer back."""
-    error = UnreachableError(URL)
+    error = HostUnreachableError(URL)
     error.__context__ = other = ValueError(URL)
     other.__context__ = error
     assert failure_text(error) == "no connection could be made"

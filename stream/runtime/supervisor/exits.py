@@ -37,7 +37,7 @@ class Backoff:
 
 
 @dataclass
-class Conclusion:
+class ExitDecision:
     """What all workers together end with. `code` is the supervisor's exit code."""
 
     code: int = 0

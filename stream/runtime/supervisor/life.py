@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection, Pipe
 from threading import Thread
 from typing import Protocol
 
-from stream.runtime.supervisor.messages import Order, Report
+from stream.runtime.supervisor.messages import Order, WorkerReport
 from stream.runtime.supervisor.outbox import Outbox
 
 Post = Callable[..., None]
@@ -32,7 +32,7 @@ class Life(Protocol):
 class Spawn(Protocol):
     """Starts a process for a worker."""
 
-    def __call__(self, number: int, on_report: Callable[[Report], None], on_end: Callable[[int], None]) -> Life:
+    def __call__(self, number: int, on_report: Callable[[WorkerReport], None], on_end: Callable[[int], None]) -> Life:
         """Start it. Both are called on the event loop; `on_end` once, last, with the exit code (negative: signal)."""
 
 
@@ -47,7 +47,7 @@ class SpawnedLife:
         self,
         command: Callable[[int], Sequence[str]],
         post: Post,
-        on_report: Callable[[Report], None],
+        on_report: Callable[[WorkerReport], None],
         on_end: Callable[[int], None],
     ) -> None:
         """`command` is given the number of the child's file descriptor."""
@@ -89,6 +89,6 @@ def worker_command(number: int, descriptor: int) -> list[str]:
     return [sys.executable, *sys.orig_argv[1:], "--worker", f"{number}:{descriptor}"]
 
 
-def open_connection(descriptor: int) -> Connection[Report, Order]:
+def open_connection(descriptor: int) -> Connection[WorkerReport, Order]:
     """The worker's end of the socket that it was started with."""
     return Connection(descriptor)

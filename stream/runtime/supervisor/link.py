@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from threading import Event, Thread
 
-from stream.model.ports import Journal
+from stream.model.ports import Logger
 from stream.runtime.remaining import Remaining
-from stream.runtime.supervisor.messages import Ask, Order, Reload, Report, Stop
+from stream.runtime.supervisor.messages import Ask, Order, Reload, Stop, WorkerReport
 from stream.telemetry.exposed import Exposed
 
 
@@ -23,7 +23,7 @@ class Controls:
     reload: Callable[[Reload], None]
     orphaned: Callable[[], None]
     """The supervisor is gone: end as if asked to."""
-    journal: Journal
+    logger: Logger
     remaining: Callable[[], Remaining]
     end_within_s: float
     """How long that may take; then the process is ended at once, lest it stay for ever with nobody to watch it."""
@@ -32,7 +32,7 @@ class Controls:
 class SupervisorLink:
     """Fulfils `Endpoint`: answers in a thread of its own, also while the event loop is stuck."""
 
-    def __init__(self, connection: Connection[Report, Order], exposed: Exposed, controls: Controls) -> None:
+    def __init__(self, connection: Connection[WorkerReport, Order], exposed: Exposed, controls: Controls) -> None:
         self._connection = connection
         self._exposed = exposed
         self._controls = controls
@@ -55,7 +55,7 @@ class SupervisorLink:
         except OSError:
             raise  # nobody is at the other end
         except Exception as error:  # an answer that cannot be made must not cost the ear for the next order
-            self._controls.journal.error("The supervisor could not be answered.", error=type(error).__name__)
+            self._controls.logger.error("The supervisor could not be answered.", error=type(error).__name__)
 
     def _obey(self, order: Order) -> None:
         match order:
@@ -66,9 +66,9 @@ class SupervisorLink:
             case Reload():
                 self._controls.reload(order)
 
-    def _report(self, order: Ask) -> Report:
+    def _report(self, order: Ask) -> WorkerReport:
         exposed = self._exposed
         metrics = exposed.metrics().decode() if order is Ask.METRICS else None
         held = exposed.held() or {} if order is Ask.HELD else None
         remaining = self._controls.remaining()
-        return Report(exposed.health_fault(), exposed.readiness_fault(), metrics, remaining, held)
+        return WorkerReport(exposed.health_fault(), exposed.readiness_fault(), metrics, remaining, held)

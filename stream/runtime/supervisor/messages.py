@@ -9,17 +9,17 @@ from stream.model.errors import Problem
 from stream.model.held import Json
 from stream.runtime.processor import RunOptions
 from stream.runtime.remaining import Remaining
-from stream.runtime.start import Start
+from stream.runtime.start import StartFacts
 from stream.settings.load import Loaded
 
 
 @dataclass(frozen=True)
-class Task:
+class WorkerTask:
     """The first that a worker is told: who it is and what to do. The settings are not divided yet."""
 
     number: int
     loaded: Loaded
-    start: Start
+    start: StartFacts
     options: RunOptions
 
 
@@ -48,11 +48,11 @@ class Reload:
     problems: tuple[Problem, ...] = ()
 
 
-Order = Task | Ask | Stop | Reload
+Order = WorkerTask | Ask | Stop | Reload
 
 
 @dataclass(frozen=True)
-class Report:
+class WorkerReport:
     """How a worker is: what `Exposed` says in its process."""
 
     health_fault: str

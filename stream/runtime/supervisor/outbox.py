@@ -7,7 +7,7 @@ from collections import deque
 from multiprocessing.connection import Connection
 from threading import Condition, Thread
 
-from stream.runtime.supervisor.messages import Order, Reload, Report
+from stream.runtime.supervisor.messages import Order, Reload, WorkerReport
 
 CLOSE_WAIT_S = 1.0
 
@@ -19,7 +19,7 @@ class Outbox:
     or after the answer to the one before.
     """
 
-    def __init__(self, connection: Connection[Order, Report], name: str) -> None:
+    def __init__(self, connection: Connection[Order, WorkerReport], name: str) -> None:
         self._connection = connection
         self._waiting: deque[Order] = deque()
         self._is_closed = False

@@ -8,22 +8,22 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from stream.model.errors import ConfigError, Problem, told
+from stream.model.errors import ConfigError, Problem, describe_error
 from stream.model.statistics import EngineStats
 from stream.runtime.contact import ProcessContact
-from stream.runtime.endpoint import serve_http
+from stream.runtime.engine_runtime import poster
 from stream.runtime.group_layout import partitions_of
+from stream.runtime.metrics_endpoint import serve_http
 from stream.runtime.policies import kafka_policy, layouts
 from stream.runtime.processor import RunOptions, require_known
 from stream.runtime.reload import in_force, plan_engines
-from stream.runtime.shares import find_share_warnings
-from stream.runtime.start import Asker, Start, ask_kafka, unless_stopped
+from stream.runtime.start import Asker, StartFacts, ask_kafka, unless_stopped
 from stream.runtime.supervisor.exposed import ExposedWorkers
 from stream.runtime.supervisor.life import Life, SpawnedLife, worker_command
-from stream.runtime.supervisor.messages import Reload, Report, Task
+from stream.runtime.supervisor.messages import Reload, WorkerReport, WorkerTask
 from stream.runtime.supervisor.supervisor import Rules, Supervisor
 from stream.runtime.tracing import require_extra
-from stream.runtime.world import poster
+from stream.runtime.worker_limits import find_share_warnings
 from stream.settings.kafka import STOP_ALLOWANCE_S
 from stream.settings.load import Loaded
 from stream.settings.model import Settings
@@ -35,21 +35,21 @@ from stream.telemetry.trace import TraceFile
 class SupervisedRun:
     """The supervisor among its edges. `options.workers` is how many workers there are."""
 
-    def __init__(self, loaded: Loaded, options: RunOptions, journal: StructlogJournal) -> None:
+    def __init__(self, loaded: Loaded, options: RunOptions, logger: StructlogJournal) -> None:
         """Raises ConfigError: what the workers would stumble on as well, found before any of them starts."""
         settings = loaded.settings
         _require_usable(settings, options)
         require_extra(settings)
-        _try_traces(options, settings, journal)
+        _try_traces(options, settings, logger)
         for warning in find_share_warnings(settings, options.workers):
-            journal.warning(warning)
+            logger.warning(warning)
         self._loaded = loaded
         self._options = options
-        self._journal = journal
+        self._logger = logger
         rules = Rules(stop_limit_s(settings), options.until_end)
         self._waiting_stats = _stats_of(settings, options)
         """What is shown until a worker has numbers of its own."""
-        self._supervisor = Supervisor(options.workers, rules, spawn, SystemClock().monotonic, journal)
+        self._supervisor = Supervisor(options.workers, rules, spawn, SystemClock().monotonic, logger)
 
     def request_stop(self) -> None:
         """Let every worker drain, commit and end. From the event loop."""
@@ -71,7 +71,7 @@ class SupervisedRun:
         except ConfigError as error:
             self._supervisor.reload(Reload(None, tuple(error.problems)))
         except Exception as error:  # whatever it is: nothing has changed yet, and the run continues
-            self._supervisor.reload(Reload(None, (Problem("settings", f"cannot be read: {told(error)}."),)))
+            self._supervisor.reload(Reload(None, (Problem("settings", f"cannot be read: {describe_error(error)}."),)))
         else:
             self._loaded = replace(fresh, settings=settings)
             self._supervisor.reload(Reload(fresh))
@@ -84,20 +84,20 @@ class SupervisedRun:
         """
         listen, clock = self._loaded.settings.http.listen, SystemClock().monotonic
         exposed = ExposedWorkers(self._supervisor, self._waiting_stats, asyncio.get_running_loop(), clock)
-        endpoint = serve_http(listen, exposed, self._journal)
+        endpoint = serve_http(listen, exposed, self._logger)
         try:
             start = await unless_stopped(self._ask_kafka(), self._supervisor.stopping)
             code = 0 if start is None else await self._supervisor.run(partial(self._task, start))
         finally:
             endpoint.close()
-        self._journal.info("All workers have ended.", exit_code=code)
+        self._logger.info("All workers have ended.", exit_code=code)
         return code
 
-    async def _ask_kafka(self) -> Start:
-        settings, options, journal = self._loaded.settings, self._options, self._journal
-        contact = ProcessContact(self._waiting_stats, journal)
-        kafka = kafka_policy(settings, logger=librdkafka_logger(journal, contact.outage))
-        asker = Asker(kafka, journal, contact.note_answer)
+    async def _ask_kafka(self) -> StartFacts:
+        settings, options, logger = self._loaded.settings, self._options, self._logger
+        contact = ProcessContact(self._waiting_stats, logger)
+        kafka = kafka_policy(settings, logger=librdkafka_logger(logger, contact.outage))
+        asker = Asker(kafka, logger, contact.note_answer)
         following = asyncio.create_task(contact.follow())
         try:
             start = await ask_kafka(
@@ -108,12 +108,12 @@ class SupervisedRun:
             following.cancel()
         if 0 < partitions < options.workers:
             what = "There are more workers than partitions: the others have nothing to do."
-            journal.warning(what, workers=options.workers, partitions=partitions)
+            logger.warning(what, workers=options.workers, partitions=partitions)
         return start
 
-    def _task(self, start: Start, number: int) -> Task:
+    def _task(self, start: StartFacts, number: int) -> WorkerTask:
         trace = trace_of(self._options.trace, number)
-        return Task(number, self._loaded, start, replace(self._options, trace=trace))
+        return WorkerTask(number, self._loaded, start, replace(self._options, trace=trace))
 
 
 def _require_usable(settings: Settings, options: RunOptions) -> None:
@@ -134,7 +134,7 @@ def stop_limit_s(settings: Settings) -> float:
     return settings.kafka.drain_timeout + STOP_ALLOWANCE_S
 
 
-def spawn(number: int, on_report: Callable[[Report], None], on_end: Callable[[int], None]) -> Life:
+def spawn(number: int, on_report: Callable[[WorkerReport], None], on_end: Callable[[int], None]) -> Life:
     """A process of this same program, as worker `number`."""
     post = poster(asyncio.get_running_loop())
     return SpawnedLife(partial(worker_command, number), post, on_report, on_end)
@@ -145,8 +145,8 @@ def trace_of(trace: Path | None, number: int) -> Path | None:
     return None if trace is None else trace.with_name(f"{trace.name}.{number}")
 
 
-def _try_traces(options: RunOptions, settings: Settings, journal: StructlogJournal) -> None:
+def _try_traces(options: RunOptions, settings: Settings, logger: StructlogJournal) -> None:
     """Raises ConfigError when a trace cannot be written."""
     for number in range(options.workers):
         if path := trace_of(options.trace, number):
-            TraceFile(path, settings.kafka.group_id, SystemClock(), journal).close()
+            TraceFile(path, settings.kafka.group_id, SystemClock(), logger).close()

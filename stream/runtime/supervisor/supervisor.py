@@ -11,11 +11,11 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from stream.model.ports import Journal
+from stream.model.ports import Logger
 from stream.runtime.remaining import Remaining
-from stream.runtime.supervisor.exits import AT_THE_END, IN_ORDER, RECORDS_LOST, Conclusion, told
+from stream.runtime.supervisor.exits import AT_THE_END, IN_ORDER, RECORDS_LOST, ExitDecision, told
 from stream.runtime.supervisor.life import Spawn
-from stream.runtime.supervisor.messages import Ask, Order, Reload, Stop, Task
+from stream.runtime.supervisor.messages import Ask, Order, Reload, Stop, WorkerTask
 from stream.runtime.supervisor.worker import Clock, End, Worker
 
 PULSE_EVERY_S = 1.0
@@ -42,11 +42,11 @@ class Rules:
 class Supervisor:
     """Runs `count` workers until they are asked to stop, or cannot go on. From the event loop alone."""
 
-    def __init__(self, count: int, rules: Rules, spawn: Spawn, clock: Clock, journal: Journal) -> None:
+    def __init__(self, count: int, rules: Rules, spawn: Spawn, clock: Clock, logger: Logger) -> None:
         self.workers = [Worker(number, spawn, clock) for number in range(count)]
         self._rules = rules
-        self._journal = journal
-        self._conclusion = Conclusion()
+        self._logger = logger
+        self._conclusion = ExitDecision()
         self._exhausted_since: float | None = None
         self._clock = clock
         self._keeping: set[asyncio.Task[None]] = set()
@@ -55,7 +55,7 @@ class Supervisor:
         self.stopping = asyncio.Event()
         """It was asked to stop."""
 
-    async def run(self, task_of: Callable[[int], Task]) -> int:
+    async def run(self, task_of: Callable[[int], WorkerTask]) -> int:
         """Keep the workers running; the exit code once all have ended. `task_of` tells what a worker is to do now."""
         pulses = asyncio.create_task(self._ask_pulses())
         deadline = asyncio.create_task(self._kill_late_ones())
@@ -87,7 +87,7 @@ class Supervisor:
             async with asyncio.timeout(FRESH_WITHIN_S):
                 await asyncio.gather(*(worker.ask(what) for worker in self.workers))
 
-    async def _keep(self, worker: Worker, task_of: Callable[[int], Task]) -> None:
+    async def _keep(self, worker: Worker, task_of: Callable[[int], WorkerTask]) -> None:
         while not self._ending.is_set():
             end = await self._live(worker, task_of(worker.number))
             if self._ending.is_set():
@@ -96,16 +96,16 @@ class Supervisor:
                 await self._end_of_topics(end.code)
                 return
             elif all(one.refused_with is not None for one in self.workers):
-                self._journal.error("No worker can start.", how=told(end.code))
+                self._logger.error("No worker can start.", how=told(end.code))
                 self._conclude(end.code)
             else:
                 await self._pause(worker, end.code, worker.backoff.after(end.ran_s))
 
-    async def _live(self, worker: Worker, task: Task) -> End:
+    async def _live(self, worker: Worker, task: WorkerTask) -> End:
         try:
             return await worker.live(task)
         except OSError as error:
-            self._journal.error("A worker cannot be started.", worker=worker.number, error=error.strerror)
+            self._logger.error("A worker cannot be started.", worker=worker.number, error=error.strerror)
             return End(1, 0.0, had_reported=False)
 
     def _note_end(self, worker: Worker, end: End) -> None:
@@ -113,7 +113,7 @@ class Supervisor:
         code = 0 if end.code == SIGTERM_CODE and not end.had_reported else end.code
         self._conclusion.note(code)
         if code not in IN_ORDER:
-            self._journal.error("A worker broke while it was ending.", worker=worker.number, how=told(code))
+            self._logger.error("A worker broke while it was ending.", worker=worker.number, how=told(code))
 
     async def _end_of_topics(self, code: int) -> None:
         """A worker saw that everything is done; the others come to see it by themselves."""
@@ -136,7 +136,7 @@ class Supervisor:
         if self._exhausted_since is None:
             self._exhausted_since = now
         elif now - self._exhausted_since >= EXHAUSTED_FOR_S and not self._ending.is_set():
-            self._journal.error("No worker has anything left to consume; see the error lines above.")
+            self._logger.error("No worker has anything left to consume; see the error lines above.")
             self._conclude(RECORDS_LOST)
 
     def _is_exhausted(self) -> bool:
@@ -146,7 +146,7 @@ class Supervisor:
         return Remaining.of_all(report.remaining for report in reports if report) is Remaining.ONLY_HALTED
 
     async def _pause(self, worker: Worker, code: int, pause_s: float) -> None:
-        self._journal.error(
+        self._logger.error(
             "A worker has died; it is started again.", worker=worker.number, how=told(code), after=f"{pause_s:g}s"
         )
         with contextlib.suppress(TimeoutError):
@@ -172,5 +172,5 @@ class Supervisor:
         await asyncio.sleep(self._rules.stop_within_s + END_SLACK_S)
         for worker in self.workers:
             if worker.is_running:
-                self._journal.error("A worker does not end; it is killed.", worker=worker.number)
+                self._logger.error("A worker does not end; it is killed.", worker=worker.number)
                 worker.kill()

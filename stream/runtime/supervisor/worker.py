@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from stream.model.held import Json
 from stream.runtime.supervisor.exits import KEPT_FROM_STARTING, Backoff
 from stream.runtime.supervisor.life import Life, Spawn
-from stream.runtime.supervisor.messages import Ask, Order, Report, Task
+from stream.runtime.supervisor.messages import Ask, Order, WorkerReport, WorkerTask
 
 Clock = Callable[[], float]
 """Monotonic seconds."""
@@ -34,7 +34,7 @@ class Worker:
         self.starts = 0
         self.heard_at: float | None = None
         """When it last gave a sign of life, or was first started; None before that."""
-        self.report: Report | None = None
+        self.report: WorkerReport | None = None
         """What it last said; None while it has no process, or one that has said nothing yet."""
         self.metrics = ""
         """What it last said of its metrics; likewise empty."""
@@ -61,7 +61,7 @@ class Worker:
         """Whether it has a process."""
         return self._life is not None
 
-    async def live(self, task: Task) -> End:
+    async def live(self, task: WorkerTask) -> End:
         """Run one process to its end.
 
         Raises:
@@ -109,7 +109,7 @@ class Worker:
             self.tell(what)
         await asyncio.shield(fresh)
 
-    def _on_report(self, report: Report) -> None:
+    def _on_report(self, report: WorkerReport) -> None:
         self.heard_at = self._clock()
         self.report = report
         if not report.readiness_fault:

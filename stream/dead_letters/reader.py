@@ -7,20 +7,20 @@ from collections.abc import Callable, Collection, Iterable
 from types import TracebackType
 from typing import Self
 
-from stream.dead_letters.index import LetterBook
+from stream.dead_letters.index import DeadLetterIndex
 from stream.dead_letters.plan import LETTER_GONE, SOURCE_GONE
 from stream.kafka.client_config import KafkaPolicy, reader_config
 from stream.kafka.reader import OffsetReader
-from stream.kafka.record_reader import RecordReader, Span
+from stream.kafka.record_reader import OffsetRange, RecordReader
 from stream.model.errors import MissingTopicError
 from stream.model.letters import Letter, event_record
-from stream.model.records import Place, Record, TopicPartition
+from stream.model.records import Record, RecordId, TopicPartition
 
-Progress = Callable[[int, int], None]
+ShowProgress = Callable[[int, int], None]
 """Told how many of how many offsets are read."""
 
 
-class Archive:
+class DeadLetterReader:
     """Blocking; any thread may call, one at a time is served. Raises SourceError when Kafka does not answer."""
 
     def __init__(self, policy: KafkaPolicy, topic: str) -> None:
@@ -36,7 +36,7 @@ class Archive:
         with self._lock:
             self._reader.close()
 
-    def read(self, book: LetterBook, progress: Progress = lambda _done, _all: None) -> LetterBook:
+    def read(self, book: DeadLetterIndex, progress: ShowProgress = lambda _done, _all: None) -> DeadLetterIndex:
         """Everything that is on the topic now, folded into `book`; what is written meanwhile is not waited for.
 
         Raises:
@@ -53,16 +53,16 @@ class Archive:
                 progress(done, total)
         return book
 
-    def stored(self, letters: Collection[Letter]) -> dict[Place, Record]:
+    def stored(self, letters: Collection[Letter]) -> dict[RecordId, Record]:
         """The letters' own records, by where they lie; those that are gone are missing."""
         with self._lock:
             return self._reader.fetch(letter.at for letter in letters)
 
-    def events(self, letters: Collection[Letter]) -> dict[Place, Record | str]:
+    def events(self, letters: Collection[Letter]) -> dict[RecordId, Record | str]:
         """The events' records as they were on their own topics, or why there is none; by where the letters lie."""
         stored = self.stored(letters)
         sources = self._sources([letter for letter in letters if letter.is_omitted])
-        found: dict[Place, Record | str] = {}
+        found: dict[RecordId, Record | str] = {}
         for letter in letters:
             record = stored.get(letter.at)
             if record is None:
@@ -75,14 +75,14 @@ class Archive:
                 found[letter.at] = SOURCE_GONE
         return found
 
-    def _sources(self, letters: Iterable[Letter]) -> dict[Place, Record]:
+    def _sources(self, letters: Iterable[Letter]) -> dict[RecordId, Record]:
         places = [letter.identity.place for letter in letters]
         if not places:
             return {}
         with self._lock:
             return self._reader.fetch(places)
 
-    def _spans(self) -> dict[TopicPartition, Span]:
+    def _spans(self) -> dict[TopicPartition, OffsetRange]:
         with OffsetReader(reader_config(self._policy)) as reader:
             partitions = reader.partitions([self.topic])
             if not partitions:
@@ -90,7 +90,7 @@ class Archive:
                     f"There is no topic {self.topic} on this cluster: no dead letter was ever written, or "
                     "kafka.group_id and dead_letter.topic are not those of the run."
                 )
-            return {tp: Span(*span) for tp, span in reader.ranges(partitions).items()}
+            return {tp: OffsetRange(*span) for tp, span in reader.ranges(partitions).items()}
 
 
 def _is_it(source: Record, letter: Letter) -> bool:

@@ -13,25 +13,25 @@ from stream.kafka.client_config import KafkaPolicy, marker_config, producer_conf
 from stream.kafka.dead_letters import DeadLetterTopic, Written
 from stream.model.letters import Letter, marker_headers
 from stream.model.timeparse import format_wall
-from stream.runtime.world import poster
+from stream.runtime.engine_runtime import poster
 
 AGAIN_AFTER_S = 1.0
 
 
 @contextmanager
-def opened_marks(policy: KafkaPolicy, topic: str) -> Iterator[tuple[Marks, DeadLetterTopic]]:
+def opened_marks(policy: KafkaPolicy, topic: str) -> Iterator[tuple[MarkerWriter, DeadLetterTopic]]:
     """Marks on the running event loop, and the topic for letters themselves, which are written one by one."""
     post = poster(asyncio.get_running_loop())
     batched = DeadLetterTopic(marker_config(policy), topic, policy.group, 0, post)
     one_by_one = DeadLetterTopic(producer_config(policy), topic, policy.group, 0, post)
     try:
-        yield Marks(batched, one_by_one), one_by_one
+        yield MarkerWriter(batched, one_by_one), one_by_one
     finally:
         batched.close()
         one_by_one.close()
 
 
-class Marks:
+class MarkerWriter:
     """On the running event loop."""
 
     def __init__(self, batched: DeadLetterTopic, one_by_one: DeadLetterTopic) -> None:

@@ -7,7 +7,7 @@ import asyncio
 BUFFER_BYTES = 64 * 1024
 
 
-class Decrypted(asyncio.BufferedProtocol):
+class TlsReadAdapter(asyncio.BufferedProtocol):
     """Stands between TLS and `protocol`.
 
     For a plain protocol both asyncio and uvloop allocate 256 KiB at each read, which takes the kernel four times as

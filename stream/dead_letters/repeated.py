@@ -12,7 +12,7 @@ from stream.model.events import DeadLetter
 from stream.model.letters import Identity, Letter
 
 
-class AgainLetters:
+class RepeatedLetters:
     """Fulfils `DeadLetters` for the engine of one workflow.
 
     A letter is written under the identity that it had, on the partition where it lies. Of an invalid record that has

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from stream.model.ports import Journal
+from stream.model.ports import Logger
 from stream.telemetry.clock import SystemClock
 from stream.telemetry.exposed import Exposed
 from stream.telemetry.server import TelemetryServer
@@ -18,18 +18,18 @@ class Endpoint(Protocol):
         """Stop answering."""
 
 
-OpenEndpoint = Callable[[str, Exposed, Journal], Endpoint]
+OpenEndpoint = Callable[[str, Exposed, Logger], Endpoint]
 """Opens an endpoint for the address of `http.listen`."""
 
 
-def serve_http(listen: str, exposed: Exposed, journal: Journal) -> TelemetryServer:
+def serve_http(listen: str, exposed: Exposed, logger: Logger) -> TelemetryServer:
     """Serve it on `listen`, and say where.
 
     Raises:
         ConfigError: the address cannot be listened on.
     """
-    server = TelemetryServer(listen, exposed, SystemClock(), journal)
+    server = TelemetryServer(listen, exposed, SystemClock(), logger)
     server.start()
     host = listen.rpartition(":")[0]
-    journal.info("Metrics and health are served.", url=f"http://{host}:{server.port}/metrics")
+    logger.info("Metrics and health are served.", url=f"http://{host}:{server.port}/metrics")
     return server

@@ -14,7 +14,7 @@ from stream.settings.model import Settings
 from stream.validation.schemas import SchemaValidator
 
 
-class Examiner:
+class EligibilityChecker:
     """Holds events against the present rules: validation, and the filter of each workflow."""
 
     def __init__(self, settings: Settings, workflows: Sequence[WorkflowPolicy]) -> None:

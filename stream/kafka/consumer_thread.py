@@ -16,7 +16,6 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as KafkaPartition
 
-from stream.kafka.arrivals import Arrivals
 from stream.kafka.assignment import Assignment
 from stream.kafka.batches import Polled, sort_polled
 from stream.kafka.client_config import KafkaPolicy, Options, common_config, open_client, subscription
@@ -24,13 +23,14 @@ from stream.kafka.codes import UNREACHABLE, as_source_error, error_text, is_refu
 from stream.kafka.committer import Committer
 from stream.kafka.data_loss import DataLossWatch
 from stream.kafka.instance_id import until_released
-from stream.kafka.rebalance import BEAT_S, DRAIN_SLACK_S, Begun, Post, Rebalance
-from stream.kafka.shelf import Shelf
+from stream.kafka.paused_buffer import PausedBuffer
+from stream.kafka.pending_assignments import PendingAssignments
+from stream.kafka.rebalance import BEAT_S, DRAIN_SLACK_S, AssignmentNotice, Post, Rebalance
 from stream.kafka.starts import StartReader
 from stream.kafka.topic_ids import TopicIds
 from stream.kafka.topic_watch import TopicWatch
-from stream.model.errors import InstanceIdTakenError, RefusedError, SourceError, StreamError, told
-from stream.model.ports import Journal, Offsets, SourceEvents
+from stream.model.errors import InstanceIdTakenError, RefusedError, SourceError, StreamError, describe_error
+from stream.model.ports import Logger, Offsets, SourceEvents
 from stream.model.records import TopicPartition
 from stream.model.source import CommitOutcome, CommitResult
 
@@ -46,7 +46,7 @@ CLOSE_WAIT_S = 3.0
 """How long leaving the group may take; librdkafka would wait a minute for a broker that is gone."""
 
 
-class ConsumerOwner(threading.Thread):
+class ConsumerThread(threading.Thread):
     """Fulfils `Source`."""
 
     _may_restart = True
@@ -57,13 +57,13 @@ class ConsumerOwner(threading.Thread):
         policy: KafkaPolicy,
         config: Options,
         post: Post,
-        journal: Journal,
+        logger: Logger,
         beat: Callable[[], None],
     ) -> None:
         super().__init__(name=f"kafka {policy.group}", daemon=True)
         self._policy = policy
         self._post = post
-        self._journal = journal
+        self._logger = logger
         self._beat = beat
         self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._failure: BaseException | None = None
@@ -84,7 +84,7 @@ class ConsumerOwner(threading.Thread):
         self._is_dead = False
         """The client reported a fatal error, fenced for one; nothing works any more."""
         self._assignment = Assignment()
-        self._shelf = Shelf(self._assignment.epochs)
+        self._shelf = PausedBuffer(self._assignment.epochs)
         self._committer = Committer(self._assignment.held, self._report_commits)
         self._start_reader = StartReader(policy)
         self._config = {
@@ -100,12 +100,14 @@ class ConsumerOwner(threading.Thread):
         self.start()
 
     def _wire(self, events: SourceEvents) -> None:
-        policy, assignment, post, journal = self._policy, self._assignment, self._post, self._journal
+        policy, assignment, post, logger = self._policy, self._assignment, self._post, self._logger
         self._events = events
-        self._begun = Begun(events, post, assignment)
+        self._begun = AssignmentNotice(events, post, assignment)
         ids = TopicIds(common_config(policy))
         self._topics = TopicWatch(ids, assignment)
-        self._arrivals = Arrivals(self._start_reader, ids, assignment, self._committer, self._begun.tell, journal)
+        self._arrivals = PendingAssignments(
+            self._start_reader, ids, assignment, self._committer, self._begun.tell, logger
+        )
         self._rebalance = Rebalance(
             events, post, assignment, self._committer, self._arrivals, policy.drain_timeout_s, self._serve
         )
@@ -116,7 +118,7 @@ class ConsumerOwner(threading.Thread):
             self._begun,
             events,
             post,
-            journal,
+            logger,
             release=self._release,
             may_restart=self._may_restart,
         )
@@ -146,11 +148,11 @@ class ConsumerOwner(threading.Thread):
         """Own the consumer until stopped or broken."""
         error: StreamError | None = None
         try:
-            until_released(self._open_and_own, self._pause_start, self._policy.group_instance_id or "", self._journal)
+            until_released(self._open_and_own, self._pause_start, self._policy.group_instance_id or "", self._logger)
         except StreamError as broken:
             error = broken
         except Exception as broken:  # whatever it is, the process must hear of it and commit nothing on its strength
-            error = SourceError(f"The owner of the Kafka consumer broke: {told(broken)}.")
+            error = SourceError(f"The owner of the Kafka consumer broke: {describe_error(broken)}.")
         self._start_reader.close()
         self._post(self._on_ended, error)
 
@@ -266,7 +268,7 @@ class ConsumerOwner(threading.Thread):
         self._hand(self._shelf.sift(polled, self._unwanted))
         for tp, offset in polled.headless:
             where = {"topic": tp.topic, "partition": tp.partition, "offset": offset}
-            self._journal.warning("A record's headers are not UTF-8; it goes on without them.", **where)
+            self._logger.warning("A record's headers are not UTF-8; it goes on without them.", **where)
         for message, error in polled.errors:
             self._on_message_error(message, error)
 
@@ -339,13 +341,13 @@ class ConsumerOwner(threading.Thread):
             self._beat()
             closing.join(BEAT_S)
         if closing.is_alive():
-            self._journal.warning("Kafka does not answer; the group will notice that this member is gone.")
+            self._logger.warning("Kafka does not answer; the group will notice that this member is gone.")
 
     def _close(self) -> None:
         try:
             self._consumer.close()
         except KafkaException as error:
-            self._journal.warning("The consumer did not close in order.", error=error_text(error))
+            self._logger.warning("The consumer did not close in order.", error=error_text(error))
 
     # Callbacks of librdkafka: within poll, consume and close, on this thread.
 
@@ -383,7 +385,7 @@ class ConsumerOwner(threading.Thread):
             raise RefusedError(as_source_error(error, "at start").args[0])
         if error.code() in UNREACHABLE:  # the client's own log has the cause, ContactWatch the consequence
             return
-        self._journal.warning("Kafka cannot be used for now; trying on.", error=error_text(error))
+        self._logger.warning("Kafka cannot be used for now; trying on.", error=error_text(error))
 
     def _on_message_error(self, message: Message, error: KafkaError) -> None:
         topic, partition, offset = message.topic(), message.partition(), message.offset()
@@ -392,10 +394,10 @@ class ConsumerOwner(threading.Thread):
             self._release(lost_of)  # it lies before the loss, and may get a new epoch
             self._loss.found(lost_of, int(offset or 0))
         elif error.code() == KafkaError._MAX_POLL_EXCEEDED:
-            self._journal.error("The poll interval was exceeded; Kafka has taken the partitions away.")
+            self._logger.error("The poll interval was exceeded; Kafka has taken the partitions away.")
         elif error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
             self._topics.hurry()
-            self._journal.warning("The topic does not exist yet; waiting for it.", topic=topic)
+            self._logger.warning("The topic does not exist yet; waiting for it.", topic=topic)
         else:
             self._on_error(error)
 

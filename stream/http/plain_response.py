@@ -11,7 +11,7 @@ MAX_PLAIN_BYTES = min(MAX_HEAD_BYTES, MAX_BODY_BYTES)
 """An answer up to here exceeds no limit."""
 
 
-class Glance:
+class PlainResponseParser:
     """Recognises the plain answer: a 2xx, complete, nothing behind it, its connection kept open.
 
     A server that says the same bytes again is not read again. Else the parser is asked for two callbacks only, and

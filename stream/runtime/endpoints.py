@@ -15,7 +15,7 @@ from stream.http.sender import WebhookSender
 from stream.http.target import parse_target
 from stream.http.tls import TlsFileError, client_tls, proxy_tls
 from stream.model.errors import ConfigError, Problem
-from stream.model.ports import Journal
+from stream.model.ports import Logger
 from stream.settings.model import Settings
 from stream.settings.proxy import ProxyUrl
 from stream.settings.secret import Secret
@@ -23,7 +23,7 @@ from stream.settings.workflow import Workflow
 
 
 @dataclass(frozen=True)
-class Way:
+class WorkflowEndpoint:
     """How one workflow is reached. Equal ways lead alike: a sender that was opened for one serves the other."""
 
     workflow: str
@@ -39,7 +39,7 @@ class Way:
     tls: ssl.SSLContext = field(compare=False)
     proxy_tls: ssl.SSLContext = field(compare=False)
 
-    def open(self, journal: Journal) -> WebhookSender:
+    def open(self, logger: Logger) -> WebhookSender:
         """A sender, on the running event loop; what it refuses to connect to is told once for each address."""
         return WebhookSender(
             self.url.reveal(),
@@ -47,7 +47,7 @@ class Way:
             max_connections=self.max_connections,
             max_connection_age_s=self.max_connection_age_s,
             tls=self.tls,
-            check=self.guard(_teller(self.workflow, journal)),
+            check=self.guard(_teller(self.workflow, logger)),
             proxy=self.proxy_server(),
         )
 
@@ -60,16 +60,16 @@ class Way:
         return None if self.proxy is None else ProxyServer(self.proxy.reveal(), self.proxy_tls)
 
 
-def open_senders(settings: Settings, workflows: Sequence[Workflow], journal: Journal) -> list[WebhookSender]:
+def open_senders(settings: Settings, workflows: Sequence[Workflow], logger: Logger) -> list[WebhookSender]:
     """A sender for each of these workflows of the settings, in their order, on the running event loop.
 
     Raises:
         ConfigError: files of the TLS settings cannot be used.
     """
-    return [way.open(journal) for way in ways_to(settings, workflows)]
+    return [endpoint.open(logger) for endpoint in endpoints_of(settings, workflows)]
 
 
-def ways_to(settings: Settings, workflows: Sequence[Workflow]) -> list[Way]:
+def endpoints_of(settings: Settings, workflows: Sequence[Workflow]) -> list[WorkflowEndpoint]:
     """The ways to these workflows of the settings, in their order; TLS files are read anew.
 
     Raises:
@@ -81,9 +81,9 @@ def ways_to(settings: Settings, workflows: Sequence[Workflow]) -> list[Way]:
     return [_way(settings, workflow) for workflow in workflows]
 
 
-def _way(settings: Settings, workflow: Workflow) -> Way:
+def _way(settings: Settings, workflow: Workflow) -> WorkflowEndpoint:
     ca_file, certificate, key = map(_path, (workflow.ca_file, workflow.client_cert, workflow.client_key))
-    return Way(
+    return WorkflowEndpoint(
         workflow.name,
         workflow.url,
         workflow.timeout,
@@ -124,13 +124,13 @@ def _digest(path: Path | None) -> str:
     return "" if path is None else sha256(path.read_bytes()).hexdigest()
 
 
-def _teller(workflow: str, journal: Journal) -> Callable[[Address, str], None]:
+def _teller(workflow: str, logger: Logger) -> Callable[[Address, str], None]:
     told: set[Address] = set()
 
     def tell(address: Address, why: str) -> None:
         if address not in told:
             told.add(address)
-            journal.error(
+            logger.error(
                 "The workflow's host leads to an address that is not connected to. If that is right, add it to "
                 "egress.allow.",
                 workflow=workflow,

@@ -24,7 +24,7 @@ class _Kept:
     """The end of the partition, when it was reached behind these records."""
 
 
-class Shelf:
+class PausedBuffer:
     """Keeps it in order, by partition. `epochs` is the owner's own table: what is kept of another epoch is dropped."""
 
     def __init__(self, epochs: Mapping[TopicPartition, int]) -> None:

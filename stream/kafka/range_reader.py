@@ -11,14 +11,14 @@ from confluent_kafka import TopicPartition as KafkaPartition
 
 from stream.kafka.batches import Polled
 from stream.kafka.client_config import KafkaPolicy, Options
-from stream.kafka.owner import ConsumerOwner
-from stream.kafka.progress import Kept, NothingKept, ProgressKeeper
+from stream.kafka.consumer_thread import ConsumerThread
+from stream.kafka.progress import CommittedProgress, NothingKept, ProgressKeeper
 from stream.kafka.rebalance import Post
-from stream.kafka.start_offsets import Start
+from stream.kafka.start_offsets import ResolvedStart
 from stream.kafka.topic_ids import WAIT_S
 from stream.model.commit_map import topic_id_in
 from stream.model.errors import StreamError
-from stream.model.ports import Journal, Offsets, SourceEvents
+from stream.model.ports import Logger, Offsets, SourceEvents
 from stream.model.records import TopicPartition
 from stream.model.source import CommitOutcome, CommitResult
 
@@ -29,7 +29,7 @@ Later = Callable[[float, Callable[[], None]], object]
 """Runs a function on the event loop after some seconds."""
 
 
-class RangeOwner(ConsumerOwner):
+class RangeReader(ConsumerThread):
     """A `Source` that reads each partition from its start to its end in `until`, and then no more of it.
 
     The group of `policy` has no members; commits to it go through as long as it has none. Without `kept` nothing is
@@ -42,14 +42,14 @@ class RangeOwner(ConsumerOwner):
         self,
         policy: KafkaPolicy,
         config: Options,
-        starts: Sequence[Start],
+        starts: Sequence[ResolvedStart],
         until: Mapping[TopicPartition, int],
-        kept: Kept | None,
+        kept: CommittedProgress | None,
         post: Post,
         later: Later,
-        journal: Journal,
+        logger: Logger,
     ) -> None:
-        super().__init__(policy, config, post, journal, beat=lambda: None)
+        super().__init__(policy, config, post, logger, beat=lambda: None)
         self.has_room: Callable[[], bool] = lambda: True
         """Asked on the event loop before each batch is told; what has no room waits, and nothing more is read."""
         self._starts = starts

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from stream.dead_letters.plan import Account, Task, Tasks
+from stream.dead_letters.plan import Account, RedriveTask, Tasks
 from stream.model.letters import REDRIVEN, Letter
-from stream.model.records import Place
+from stream.model.records import RecordId
 
 
 class Ends(Protocol):
@@ -16,14 +16,14 @@ class Ends(Protocol):
         """This letter is done with; `partly`: one of no workflow is, as far as this workflow goes."""
 
 
-class Desk:
+class RedriveTracker:
     """One for all workflows of a redrive. Everything happens on the event loop."""
 
     def __init__(self, account: Account, marks: Ends) -> None:
         self._account = account
         self._marks = marks
 
-    def delivered(self, tasks: Tasks, place: Place, workflow: str) -> None:
+    def delivered(self, tasks: Tasks, place: RecordId, workflow: str) -> None:
         """The workflow has the event."""
         for task in tasks[place]:
             task.is_taken = True
@@ -33,7 +33,7 @@ class Desk:
             else:
                 self._conclude(task, workflow)
 
-    def failed(self, tasks: Tasks, place: Place, workflow: str) -> None:
+    def failed(self, tasks: Tasks, place: RecordId, workflow: str) -> None:
         """A newer letter of the event at this workflow is acknowledged."""
         for task in tasks[place]:
             task.is_taken = task.has_failed = True
@@ -41,7 +41,7 @@ class Desk:
             if not task.pending:
                 self._conclude(task, workflow)
 
-    def refused(self, tasks: Tasks, place: Place, workflow: str, why: str) -> None:
+    def refused(self, tasks: Tasks, place: RecordId, workflow: str, why: str) -> None:
         """It was not sent."""
         for task in tasks[place]:
             task.pending.discard(workflow)
@@ -52,7 +52,7 @@ class Desk:
             else:
                 self._account.leave(task.letter, why)
 
-    def _conclude(self, task: Task, workflow: str) -> None:
+    def _conclude(self, task: RedriveTask, workflow: str) -> None:
         """Every workflow is done with it. A letter of one workflow that failed again is replaced by the newer one."""
         letter = task.letter
         if task.has_failed:

@@ -12,21 +12,21 @@ from confluent_kafka import Consumer
 
 from stream.kafka.assignment import Assignment
 from stream.kafka.committer import Committer
-from stream.kafka.start_offsets import FirstLook, Grants, Start, StartAnswer, StartOffsets, TopicStart
+from stream.kafka.start_offsets import FirstLook, Grants, ResolvedStart, StartAnswer, StartOffsets, TopicStart
 from stream.kafka.starts import StartReader
 from stream.kafka.topic_ids import WAIT_S, TopicIds
 from stream.model.errors import RefusedError, SourceError, StreamError
-from stream.model.ports import Journal
+from stream.model.ports import Logger
 from stream.model.records import TopicPartition
 from stream.model.source import CommitOffset, CommitOutcome, CommitResult
 
 LISTED = 20
 """Partitions whose starts a line names one by one."""
 
-Begin = Callable[[Sequence[Start]], None]
+Begin = Callable[[Sequence[ResolvedStart]], None]
 
 
-class Arrivals:
+class PendingAssignments:
     """Parks what is granted until Kafka has said where it starts. Used by the consumer's owner alone."""
 
     def __init__(
@@ -36,17 +36,17 @@ class Arrivals:
         assignment: Assignment,
         committer: Committer,
         begin: Begin,
-        journal: Journal,
+        logger: Logger,
     ) -> None:
         self._reader = reader
         self._ids = ids
         self._assignment = assignment
         self._committer = committer
         self._begin = begin
-        self._journal = journal
+        self._logger = logger
         self._starts = StartOffsets()
         self._asked: Grants = {}
-        self._ready: list[Start] = []
+        self._ready: list[ResolvedStart] = []
 
     @property
     def may_join(self) -> bool:
@@ -130,12 +130,12 @@ class Arrivals:
             self._log_fresh(resolved.fresh)
             self._committer.commit(consumer, resolved.fresh)
 
-    def _grant(self, consumer: Consumer, starts: Sequence[Start]) -> None:
+    def _grant(self, consumer: Consumer, starts: Sequence[ResolvedStart]) -> None:
         self._assignment.grant(consumer, starts)
         self._begin(starts)
 
     def _warn(self, why: str) -> None:
-        self._journal.warning("Start offsets are not known yet; asking again.", error=why)
+        self._logger.warning("Start offsets are not known yet; asking again.", error=why)
 
     def _log_fresh(self, fresh: Mapping[TopicPartition, CommitOffset]) -> None:
         """One line per topic and policy."""
@@ -149,4 +149,4 @@ class Arrivals:
             if start.because_of:
                 where["reason"] = f"a new workflow: {start.because_of} has been reading this topic"
                 where["change"] = 'before its first start, set start = "earliest" in its [[workflow]]'
-            self._journal.info("Nothing was committed here.", **where)
+            self._logger.info("Nothing was committed here.", **where)

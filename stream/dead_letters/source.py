@@ -7,16 +7,16 @@ from collections import deque
 from collections.abc import Collection, Iterable
 
 from stream.model.ports import Offsets
-from stream.model.records import Place, TopicPartition
+from stream.model.records import RecordId, TopicPartition
 
 AT_ONCE = 500
 
 
-class Feed:
+class RedriveSource:
     """Fulfils `Source`: what would come from the topic comes from the letters instead. Nothing is ever committed."""
 
-    def __init__(self, places: Iterable[Place]) -> None:
-        self._waiting: dict[TopicPartition, deque[Place]] = {}
+    def __init__(self, places: Iterable[RecordId]) -> None:
+        self._waiting: dict[TopicPartition, deque[RecordId]] = {}
         for place in sorted(places):
             self._waiting.setdefault(TopicPartition(place.topic, place.partition), deque()).append(place)
         self._is_open = True
@@ -34,7 +34,7 @@ class Feed:
         """Whether everything was handed over."""
         return not self._waiting
 
-    def take(self) -> list[Place]:
+    def take(self) -> list[RecordId]:
         """The next places, all of one partition; none while there is no room. Partitions take turns."""
         if not self._is_open:
             return []

@@ -12,18 +12,18 @@ from typing import Any
 from stream.engine.engine import Edges, Engine
 from stream.http.sender import WebhookSender
 from stream.kafka.client_config import KafkaPolicy, consumer_config, producer_config
+from stream.kafka.consumer_thread import ConsumerThread
 from stream.kafka.contact import ContactWatch
 from stream.kafka.dead_letters import DeadLetterTopic
-from stream.kafka.owner import ConsumerOwner
 from stream.kafka.rebalance import Post
 from stream.model.errors import EngineInvariantError
 from stream.model.events import DeadLetter
-from stream.model.ports import Journal
+from stream.model.ports import Logger
 from stream.model.statistics import EngineStats
 from stream.rules.listener import DeliveryListener, Spans
+from stream.runtime.endpoints import WorkflowEndpoint
 from stream.runtime.loop_clock import LoopClock
-from stream.runtime.policies import Layout, dead_letter_plan, delivery_rules, engine_policy
-from stream.runtime.senders import Way
+from stream.runtime.policies import GroupSpec, dead_letter_plan, delivery_rules, engine_policy
 from stream.runtime.start import count_dead_letters
 from stream.settings.model import Settings
 from stream.telemetry.attempt_log import AttemptLog
@@ -33,26 +33,28 @@ from stream.validation.schemas import SchemaValidator
 
 
 @dataclass
-class World:
+class EngineRuntime:
     """One engine and everything that it stands on."""
 
     engine: Engine
-    owner: ConsumerOwner
+    owner: ConsumerThread
     letters: DeadLetterTopic | None
-    ways: Sequence[Way]
+    endpoints: Sequence[WorkflowEndpoint]
     """To the engine's workflows, in their order."""
     senders: list[WebhookSender]
     """Those that go these ways."""
     trace: GroupTrace | None
-    journal: Journal
+    logger: Logger
     retiring: dict[asyncio.Task[None], WebhookSender] = field(default_factory=dict)
     """Senders of earlier settings that wait for their last answers."""
 
-    def reconfigure(self, settings: Settings, layout: Layout, ways: Sequence[Way]) -> None:
+    def reconfigure(self, settings: Settings, layout: GroupSpec, endpoints: Sequence[WorkflowEndpoint]) -> None:
         """Other settings from the next request on. A sender whose way did not change is kept with its connections."""
-        former = dict(zip(self.ways, self.senders, strict=True))
-        self.senders = [former.pop(way) if way in former else way.open(self.journal) for way in ways]
-        self.ways = ways
+        former = dict(zip(self.endpoints, self.senders, strict=True))
+        self.senders = [
+            former.pop(endpoint) if endpoint in former else endpoint.open(self.logger) for endpoint in endpoints
+        ]
+        self.endpoints = endpoints
         self.engine.reconfigure(engine_policy(settings, layout), delivery_rules(settings), self.senders)
         for sender in former.values():
             retirement = asyncio.create_task(sender.retire())
@@ -88,48 +90,48 @@ class NoDeadLetters:
 
 def build_world(
     settings: Settings,
-    layout: Layout,
-    ways: Sequence[Way],
+    layout: GroupSpec,
+    endpoints: Sequence[WorkflowEndpoint],
     kafka: KafkaPolicy,
     partitions: int,
     stats: EngineStats,
-    journal: StructlogJournal,
+    logger: StructlogJournal,
     trace: GroupTrace | None,
     beat: Callable[[], None],
     spans: Spans | None = None,
-) -> World:
+) -> EngineRuntime:
     """The engine of one layout and its edges, on the running event loop; nothing is started yet.
 
-    `ways` lead to the layout's workflows, in their order; `partitions` is how many the dead-letter topic has.
+    `endpoints` lead to the layout's workflows, in their order; `partitions` is how many the dead-letter topic has.
     """
     loop = asyncio.get_running_loop()
-    post, journal = poster(loop), journal.bind(group=layout.group)
+    post, logger = poster(loop), logger.bind(group=layout.group)
     letters = None
     if settings.dead_letter.enabled:
         look = partial(count_dead_letters, kafka, dead_letter_plan(settings))
         topic = settings.dead_letter_topic
-        letters = DeadLetterTopic(producer_config(kafka), topic, kafka.group, partitions, post, look, journal)
-    senders = [way.open(journal) for way in ways]
-    watched = consumer_config(kafka) | ContactWatch(stats.note_contact, post, journal).options
-    owner = ConsumerOwner(kafka, watched, post, journal, beat)
+        letters = DeadLetterTopic(producer_config(kafka), topic, kafka.group, partitions, post, look, logger)
+    senders = [endpoint.open(logger) for endpoint in endpoints]
+    watched = consumer_config(kafka) | ContactWatch(stats.note_contact, post, logger).options
+    owner = ConsumerThread(kafka, watched, post, logger, beat)
     edges = Edges(
         source=owner,
         senders=senders,
         dead_letters=letters or NoDeadLetters(),
         validator=SchemaValidator(),
         clock=LoopClock(loop),
-        journal=journal,
+        logger=logger,
         rng=Random(),
-        listeners=_listeners(settings, journal, trace),
+        listeners=_listeners(settings, logger, trace),
         spans=spans,
     )
     engine = Engine(engine_policy(settings, layout), delivery_rules(settings), edges, stats)
-    return World(engine, owner, letters, ways, senders, trace, journal)
+    return EngineRuntime(engine, owner, letters, endpoints, senders, trace, logger)
 
 
-def _listeners(settings: Settings, journal: StructlogJournal, trace: GroupTrace | None) -> list[DeliveryListener]:
+def _listeners(settings: Settings, logger: StructlogJournal, trace: GroupTrace | None) -> list[DeliveryListener]:
     listeners: list[DeliveryListener] = [] if trace is None else [trace]
-    return [*listeners, AttemptLog(journal)] if settings.log.level == "debug" else listeners
+    return [*listeners, AttemptLog(logger)] if settings.log.level == "debug" else listeners
 
 
 def poster(loop: asyncio.AbstractEventLoop) -> Post:
