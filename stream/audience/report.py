@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import Progress as Bar
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.progress import SyncProgress as Bar
 from rich.table import Table
 
 from stream.audience.state_topic import SUFFIX

@@ -43,7 +43,7 @@ def _open_clients(policy: KafkaPolicy, *, with_letters: bool) -> None:
 
 
 class _Unheard:
-    """A journal for senders that send nothing."""
+    """A logger for senders that send nothing."""
 
     def info(self, sentence: str, /, **fields: object) -> None:
         """Nothing."""

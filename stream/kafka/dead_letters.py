@@ -87,7 +87,7 @@ class DeadLetterTopic:
     ) -> None:
         """`look` asks how many partitions the topic has, after creating it if it is missing and may be; blocking.
 
-        It raises a StreamError with the fix, which goes to the journal.
+        It raises a StreamError with the fix, which goes to the log.
         """
         self._look = look or self._count
         self._logger = logger

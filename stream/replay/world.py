@@ -38,7 +38,7 @@ from stream.runtime.policies import (
 )
 from stream.runtime.start import count_dead_letters
 from stream.settings.model import Settings
-from stream.telemetry.logs import StructlogJournal
+from stream.telemetry.logs import StructlogLogger
 from stream.validation.schemas import SchemaValidator
 
 HEADER = "X-Tray-Replay"
@@ -82,7 +82,7 @@ class ReplayParts:
     """Of the replay's own group, which has no members."""
     request: ReplayRequest
     plan: ReplayPlan
-    logger: StructlogJournal
+    logger: StructlogLogger
 
 
 def replay_policy(settings: Settings, name: str, logger: logging.Logger) -> KafkaPolicy:

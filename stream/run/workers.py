@@ -22,7 +22,7 @@ from stream.runtime.supervisor.messages import Order, Reload, WorkerReport, Work
 from stream.runtime.supervisor.supervised_run import SupervisedRun, stop_limit_s
 from stream.runtime.worker_limits import own_part
 from stream.settings.load import Loaded
-from stream.telemetry.logs import StructlogJournal, configure_logs, logger
+from stream.telemetry.logs import StructlogLogger, configure_logs, logger
 
 
 def run_supervised(read: Callable[[], Loaded], options: RunOptions) -> None:
@@ -41,13 +41,13 @@ def run_supervised(read: Callable[[], Loaded], options: RunOptions) -> None:
         sys.exit(code)
 
 
-async def _supervise(run: SupervisedRun, read: Callable[[], Loaded], log: StructlogJournal) -> int:
+async def _supervise(run: SupervisedRun, read: Callable[[], Loaded], log: StructlogLogger) -> int:
     stop_on_signals(run, partial(_say_all_stop, log), before_exit=run.kill)
     reload_on_signal(partial(run.reload, read))
     return await run.run()
 
 
-def _say_all_stop(log: StructlogJournal, name: str) -> None:
+def _say_all_stop(log: StructlogLogger, name: str) -> None:
     log.info("Stopping: the workers drain, then make a last commit. A second signal ends all at once.", signal=name)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from stream.model.source import Contact
 from stream.model.statistics import EngineStats
 from stream.telemetry.clock import SystemClock
-from stream.telemetry.logs import StructlogJournal
+from stream.telemetry.logs import StructlogLogger
 from stream.telemetry.outage import KafkaOutage
 
 LOOK_EVERY_S = 1.0
@@ -17,7 +17,7 @@ LOOK_EVERY_S = 1.0
 class ProcessContact:
     """Over the numbers of every engine, which may come and go."""
 
-    def __init__(self, all_stats: Sequence[EngineStats], logger: StructlogJournal) -> None:
+    def __init__(self, all_stats: Sequence[EngineStats], logger: StructlogLogger) -> None:
         self._all_stats = all_stats
         self._clock = SystemClock()
         self.outage = KafkaOutage(logger, self._clock)

@@ -27,7 +27,7 @@ from stream.runtime.policies import GroupSpec, dead_letter_plan, delivery_rules,
 from stream.runtime.start import count_dead_letters
 from stream.settings.model import Settings
 from stream.telemetry.attempt_log import AttemptLog
-from stream.telemetry.logs import StructlogJournal
+from stream.telemetry.logs import StructlogLogger
 from stream.telemetry.trace import GroupTrace
 from stream.validation.schemas import SchemaValidator
 
@@ -95,7 +95,7 @@ def build_world(
     kafka: KafkaPolicy,
     partitions: int,
     stats: EngineStats,
-    logger: StructlogJournal,
+    logger: StructlogLogger,
     trace: GroupTrace | None,
     beat: Callable[[], None],
     spans: Spans | None = None,
@@ -129,7 +129,7 @@ def build_world(
     return EngineRuntime(engine, owner, letters, endpoints, senders, trace, logger)
 
 
-def _listeners(settings: Settings, logger: StructlogJournal, trace: GroupTrace | None) -> list[DeliveryListener]:
+def _listeners(settings: Settings, logger: StructlogLogger, trace: GroupTrace | None) -> list[DeliveryListener]:
     listeners: list[DeliveryListener] = [] if trace is None else [trace]
     return [*listeners, AttemptLog(logger)] if settings.log.level == "debug" else listeners
 

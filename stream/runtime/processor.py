@@ -34,7 +34,7 @@ from stream.settings.model import Settings
 from stream.telemetry.clock import SystemClock
 from stream.telemetry.exposed import ExposedProcess
 from stream.telemetry.health import Health
-from stream.telemetry.logs import StructlogJournal, librdkafka_logger
+from stream.telemetry.logs import StructlogLogger, librdkafka_logger
 from stream.telemetry.mask import HIDDEN
 from stream.telemetry.metrics import build_registry
 from stream.telemetry.trace import TraceFile
@@ -66,7 +66,7 @@ class Processor:
     """Runs until stopped, at the end of its topics, or broken. `on_started` is called when the engine runs."""
 
     settings: Settings
-    logger: StructlogJournal
+    logger: StructlogLogger
     options: RunOptions = field(default_factory=RunOptions)
     on_started: Callable[[Processor], None] = lambda _processor: None
     start: StartFacts | None = None

@@ -41,7 +41,7 @@ class StartFacts:
 async def ask_kafka(
     settings: Settings, kafka: KafkaPolicy, asker: Asker, *, until_end: bool, inspect_topics: bool
 ) -> StartFacts:
-    """Ask until Kafka answers; what is wrong with the dead-letter topic is said to the journal.
+    """Ask until Kafka answers; what is wrong with the dead-letter topic is said to the log.
 
     Raises:
         StreamError: the answer is no.

@@ -5,13 +5,13 @@ from __future__ import annotations
 from stream.model.attempts import Answer
 from stream.model.records import Record
 from stream.rules.listener import DeliveryListener
-from stream.telemetry.logs import StructlogJournal
+from stream.telemetry.logs import StructlogLogger
 
 
 class AttemptLog(DeliveryListener):
     """One line for each attempt; nothing of the event but where it lies, nothing of an answer's body."""
 
-    def __init__(self, logger: StructlogJournal) -> None:
+    def __init__(self, logger: StructlogLogger) -> None:
         self._logger = logger
 
     def on_attempt(self, record: Record, workflow: str, number: int, answer: Answer, elapsed_s: float) -> None:

@@ -1,4 +1,4 @@
-"""The log: set-up, the journal that the program writes to, and the bridge for foreign loggers."""
+"""The log: set-up, the log that the program writes to, and the bridge for foreign loggers."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class LineWriter:
     debug = info = warning = error = write_line
 
 
-class StructlogJournal:
-    """`ports.Journal` on structlog, with fields bound to each line. Never raises; any thread may write.
+class StructlogLogger:
+    """`ports.Logger` on structlog, with fields bound to each line. Never raises; any thread may write.
 
     A warning or an error that repeats is written once in ten seconds; the next one, or the last of those kept back as
     soon as `tell_suppressed` finds its time come, carries `suppressed=n`. Lines are the same when sentence, bound
@@ -74,9 +74,9 @@ class StructlogJournal:
         self._clock = clock
         self._limiter = limiter
 
-    def bind(self, **fields: object) -> StructlogJournal:
-        """A journal that writes these fields on each line, too."""
-        return StructlogJournal(self._logger, {**self._bound, **fields}, self._clock, self._limiter)
+    def bind(self, **fields: object) -> StructlogLogger:
+        """A logger that writes these fields on each line, too."""
+        return StructlogLogger(self._logger, {**self._bound, **fields}, self._clock, self._limiter)
 
     def debug(self, sentence: str, /, **fields: object) -> None:
         """Something that helps when looking for a fault."""
@@ -141,15 +141,15 @@ class StructlogJournal:
             getattr(self._logger, level)(sentence, at=self._clock.wall(), **named)
 
 
-class JournalBridge(logging.Handler):
-    """Lines of the standard library's logging into a journal, at most one in ten seconds per subject; never raises.
+class LoggerBridge(logging.Handler):
+    """Lines of the standard library's logging into a logger, at most one in ten seconds per subject; never raises.
 
     librdkafka writes (facility, client, text) and repeats itself every few milliseconds while a broker is down;
     any other line's subject is its logger and its template. Of one broker's connection at most one line a minute is
     written, whichever client writes it, and none while `outage` has said already that Kafka is away.
     """
 
-    def __init__(self, logger: StructlogJournal, outage: KafkaOutage | None = None) -> None:
+    def __init__(self, logger: StructlogLogger, outage: KafkaOutage | None = None) -> None:
         super().__init__()
         self._logger = logger
         self._outage = outage
@@ -232,9 +232,9 @@ def configure_logs(
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
-    for earlier in [known for known in root.handlers if isinstance(known, JournalBridge)]:
+    for earlier in [known for known in root.handlers if isinstance(known, LoggerBridge)]:
         root.removeHandler(earlier)
-    root.addHandler(JournalBridge(logger(clock)))
+    root.addHandler(LoggerBridge(logger(clock)))
     root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level.upper()]))
     for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(SILENT)
@@ -243,15 +243,15 @@ def configure_logs(
 _limiter = LineLimiter()
 
 
-def logger(clock: Clock | None = None, /, **bound: object) -> StructlogJournal:
-    """A journal of the process's log. Journals share one limiter."""
-    return StructlogJournal(structlog.get_logger(), bound, clock or SystemClock(), _limiter)
+def logger(clock: Clock | None = None, /, **bound: object) -> StructlogLogger:
+    """A logger of the process's log. Loggers share one limiter."""
+    return StructlogLogger(structlog.get_logger(), bound, clock or SystemClock(), _limiter)
 
 
-def librdkafka_logger(logger: StructlogJournal, outage: KafkaOutage | None = None) -> logging.Logger:
-    """A logger to give to a Kafka client as `logger=`: its lines go to `logger`, limited unless they are debugging."""
+def librdkafka_logger(lines: StructlogLogger, outage: KafkaOutage | None = None) -> logging.Logger:
+    """A logger to give to a Kafka client as `logger=`: its lines go to `lines`, limited unless they are debugging."""
     logger = logging.Logger("librdkafka", logging.DEBUG)
-    logger.addHandler(JournalBridge(logger, outage))
+    logger.addHandler(LoggerBridge(lines, outage))
     return logger
 
 

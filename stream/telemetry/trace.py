@@ -21,7 +21,7 @@ class TraceFile(TraceLines):
 
     Each line has `t` (Unix seconds), `group`, `event` (the step) and the step's own fields. Lines are buffered until
     the buffer is full or `flush` is called. A file that exists is added to, never overwritten.
-    Raises ConfigError when the file cannot be opened; later faults are reported to the journal, once.
+    Raises ConfigError when the file cannot be opened; later faults are reported to the log, once.
     """
 
     def __init__(self, path: str | Path, group: str, clock: Clock, logger: Logger) -> None:

@@ -23,8 +23,7 @@ from stream.dead_letters.plan import Account, RedrivePlan
 from stream.dead_letters.query import GROUPINGS
 from stream.explain.explainer import Explainer
 from stream.explain.outcome import outcomes
-from stream.explain.place import GroupOffsets as Group
-from stream.explain.place import LetterStanding, Standing
+from stream.explain.place import EventProgress, GroupProgress, LetterOfEvent
 from stream.explain.text import print_explanation
 from stream.kafka.groups import GroupMember, GroupState
 from stream.model.committed import Committed
@@ -118,9 +117,9 @@ def explained(text: str, ms: int) -> Iterator[object]:
     for body in (event, event | {"type": "track"}, {text: text}):
         stored = Record("events", 1, 7, ms, None, json.dumps(body).encode(), None)
         explanation = Explainer(settings, True).explain(stored, 0.0)
-        found = LetterStanding(text, text, text, text, 1, ms, text, text)
-        group = Group(text, text, 1, 3, "ignored", {text: "open"})
-        standing = Standing(0, 9, False, [group], [found], text)
+        found = LetterOfEvent(text, text, text, text, 1, ms, text, text)
+        group = GroupProgress(text, text, 1, 3, "ignored", {text: "open"})
+        standing = EventProgress(0, 9, False, [group], [found], text)
         print_explanation(stored, explanation, standing, outcomes(stored.place, explanation, standing, None), text)
         yield [str(explanation)]
 

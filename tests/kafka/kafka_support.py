@@ -34,7 +34,7 @@ MOCK_SESSION = {"session.timeout.ms": 1600, "heartbeat.interval.ms": 100}
 QUIET: dict[str, Any] = {"log_level": 0, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 200}
 
 
-class RecordingJournal:
+class RecordingLogger:
     """Fulfils `Logger`: keeps (level, sentence, fields)."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Member:
     def __init__(self, policy: KafkaPolicy, config: Options | None = None) -> None:
         self.policy = policy
         self.source = RecordingSource()
-        self.logger = RecordingJournal()
+        self.logger = RecordingLogger()
         self.beats = 0
         self.error: StreamError | None = None
         self.has_ended = False
@@ -96,7 +96,7 @@ class Member:
             AssertionError: it did not in time.
         """
         if not self.loop.wait_for(condition, timeout_s):
-            raise AssertionError(f"It did not happen. {self.source.calls[-20:]} {self.error} {self.journal.lines[-5:]}")
+            raise AssertionError(f"It did not happen. {self.source.calls[-20:]} {self.error} {self.logger.lines[-5:]}")
 
     def wait_assigned(self, *partitions: int) -> None:
         """Wait until exactly these partitions are held."""
@@ -135,7 +135,7 @@ class Member:
     def story(self) -> str:
         """What happened, for the message of an assertion."""
         source = self.source
-        return f"{source.calls} {source.started} {source.results} {self.journal.lines}"
+        return f"{source.calls} {source.started} {source.results} {self.logger.lines}"
 
     def starts(self) -> dict[int, int]:
         """Where each partition was started last."""

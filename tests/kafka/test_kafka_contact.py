@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 from assertions import every
 from confluent_kafka import Consumer
-from kafka_support import QUIET, RecordingJournal, until
+from kafka_support import QUIET, RecordingLogger, until
 from support.tcp_proxy import TcpProxy
 
 from stream.demo.apache_kafka import ApacheKafka, free_ports
@@ -28,7 +28,7 @@ class Watched:
 
     def __init__(self, bootstrap: str, topic: str) -> None:
         self.contacts: list[Contact] = []
-        watch = ContactWatch(self.contacts.append, lambda call, given: call(given), RecordingJournal())
+        watch = ContactWatch(self.contacts.append, lambda call, given: call(given), RecordingLogger())
         session = {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
         options = {**QUIET, **session, "bootstrap.servers": bootstrap, "group.id": topic, **watch.options}
         self._consumer = Consumer(options)
@@ -86,7 +86,7 @@ def report(at: float, *brokers: dict[str, object]) -> str:
 def verdicts(*reports: str) -> list[bool]:
     """What is made of them, one after the other."""
     told: list[Contact] = []
-    watch = ContactWatch(told.append, lambda call, given: call(given), RecordingJournal())
+    watch = ContactWatch(told.append, lambda call, given: call(given), RecordingLogger())
     for text in reports:
         watch.on_statistics(text)
     return [contact.is_up for contact in told]
@@ -95,7 +95,7 @@ def verdicts(*reports: str) -> list[bool]:
 def test_nothing_is_up_before_the_first_answer() -> None:
     """A client that only tries to connect has no contact, and no time of one; before ten seconds that says nothing."""
     told: list[Contact] = []
-    watch = ContactWatch(told.append, lambda call, given: call(given), RecordingJournal())
+    watch = ContactWatch(told.append, lambda call, given: call(given), RecordingLogger())
     for at in (1, 5, 12):
         watch.on_statistics(report(at, broker("TRY_CONNECT", -1e-6)))
     assert told == [Contact(is_up=False, at=None, seen_at=1012.0)]
@@ -104,7 +104,7 @@ def test_nothing_is_up_before_the_first_answer() -> None:
 def test_the_last_answer_is_told_in_unix_time() -> None:
     """The report's own time less how long nothing came."""
     told: list[Contact] = []
-    watch = ContactWatch(told.append, lambda call, given: call(given), RecordingJournal())
+    watch = ContactWatch(told.append, lambda call, given: call(given), RecordingLogger())
     watch.on_statistics(report(50, broker(idle_s=3)))
     assert told == [Contact(is_up=True, at=1047.0, seen_at=1050.0)]
 
@@ -151,7 +151,7 @@ def test_silence_proves_nothing_while_nothing_is_asked() -> None:
 )
 def test_a_report_that_cannot_be_read_is_told_and_harms_nothing(text: str) -> None:
     """An exception in a callback would destroy records that were polled already."""
-    logger = RecordingJournal()
+    logger = RecordingLogger()
     watch = ContactWatch(lambda contact: None, lambda call, given: call(given), logger)
     watch.on_statistics(text)
     assert logger.count("statistics cannot be read", "warning") == 1

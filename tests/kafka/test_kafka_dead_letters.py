@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import KafkaError, Message
-from kafka_support import RecordingJournal, admin_of, delete_topic, policy_for, until
+from kafka_support import RecordingLogger, admin_of, delete_topic, policy_for, until
 from support.recording_source import ThreadLoop
 
 from stream.demo import topics
@@ -68,7 +68,7 @@ def desk_of(
     partitions: int = 2,
     *,
     look: Callable[[], int] | None = None,
-    logger: RecordingJournal | None = None,
+    logger: RecordingLogger | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> Iterator[Desk]:
     """A dead-letter topic that is written from a thread, as from the event loop."""
@@ -206,7 +206,7 @@ def test_a_topic_that_was_deleted_is_created_again(apache_kafka: Broker, topic_n
 def test_a_topic_that_is_missing_is_said_soon(apache_kafka: Broker, topic_name: str) -> None:
     """With its name, while letters still wait in the client."""
     apache_kafka.create_topic(topic_name, 2)
-    logger = RecordingJournal()
+    logger = RecordingLogger()
     with desk_of(apache_kafka, topic_name, logger=logger) as desk:
         assert desk.write(letter(1)) == [""]
         delete_topic(apache_kafka, topic_name)

@@ -63,7 +63,7 @@ def test_a_broker_that_comes_back_is_read_on(shaky_kafka: ApacheKafka, topic_nam
         member.wait(lambda: len(member.source.results) >= 4, 60)
         member.commit()
         assert not member.has_ended
-        assert len({sentence for _, sentence, _ in member.logger.lines}) <= 4  # the journal limits each
+        assert len({sentence for _, sentence, _ in member.logger.lines}) <= 4  # the log limits each
         assert [member.source.offsets(p) for p in (0, 1)] == [list(range(10))] * 2
     assert committed(shaky_kafka, topic_name) == {0: 10, 1: 10}
 

@@ -25,7 +25,7 @@ KEPT: list[topics.Given] = [("k", b"kept", 0, None)] * 3
 GONE: list[topics.Given] = [("k", b"gone", 0, None)] * 4
 
 
-class RangeReader(Member):
+class RangeMember(Member):
     """A reader of `ranges` (from, until) per partition number whose engine records."""
 
     owner: RangeReader
@@ -54,7 +54,7 @@ def test_exactly_the_range_is_read(broker: Broker, topic_name: str) -> None:
     broker.create_topic(topic_name, 3)
     fill(broker, topic_name, 3000, (0,))
     fill(broker, topic_name, 10, (1, 2))
-    with RangeReader(policy_for(broker, topic_name), {0: (100, 2500), 1: (0, 5), 2: (2, 3)}) as reader:
+    with RangeMember(policy_for(broker, topic_name), {0: (100, 2500), 1: (0, 5), 2: (2, 3)}) as reader:
         ends = {TopicPartition(topic_name, 0): 2500, TopicPartition(topic_name, 1): 5, TopicPartition(topic_name, 2): 3}
         reader.wait(lambda: reader.source.ends == ends)
         fill(broker, topic_name, 30, (0, 1, 2))
@@ -69,7 +69,7 @@ def test_what_has_no_room_waits(broker: Broker, topic_name: str) -> None:
     broker.create_topic(topic_name, 1)
     fill(broker, topic_name, 6000)
     room = threading.Event()
-    with RangeReader(policy_for(broker, topic_name), {0: (0, 6000)}) as reader:
+    with RangeMember(policy_for(broker, topic_name), {0: (0, 6000)}) as reader:
         reader.owner.has_room = lambda: room.is_set() or len(reader.source.batches) < 2
         reader.wait(lambda: len(reader.source.batches) == 2)
         assert not reader.loop.wait_for(lambda: len(reader.source.batches) > 2, 0.2)
@@ -88,7 +88,7 @@ def test_a_range_ends_among_offsets_that_hold_no_record(apache_kafka: Broker, to
     topics.produce_transaction(bootstrap, topic_name, GONE, topic_name, commit=False)  # 13-16, marker 17
     policy = policy_for(apache_kafka, topic_name)
     for first, until, offsets in ((0, 6, [0, 1, 2]), (5, 7, []), (2, 10, [2, 9]), (9, 18, [9, 10, 11])):
-        with RangeReader(policy, {0: (first, until)}) as reader:
+        with RangeMember(policy, {0: (first, until)}) as reader:
             reader.wait(lambda reader=reader, until=until: reader.source.ends == {tp: until})  # type: ignore[misc]  # bound
             assert reader.source.offsets(0) == offsets
 
@@ -108,7 +108,7 @@ def test_progress_is_kept_in_a_group_without_members(apache_kafka: Broker, topic
             0: PartitionRange(1, 8, 1),
             1: PartitionRange(0, 2, 0),
         }
-        with RangeReader(policy, ranges, kept) as reader:
+        with RangeMember(policy, ranges, kept) as reader:
             reader.wait(lambda: set(reader.source.ends.values()) == {8, 2})
             reader.commit()
             assert {result.outcome for result in reader.source.results} == {"ok"}
@@ -125,7 +125,7 @@ def test_the_run_that_began_last_goes_on(apache_kafka: Broker, topic_name: str) 
     policy = policy_for(apache_kafka, topic_name, group=f"{topic_name}.replay.x")
     groups, ranges = Groups(common_config(policy)), {0: (0, 1)}
     kept = take_over(groups, policy.group, stretches(topic_name, ranges), ASKED)
-    with RangeReader(policy, ranges, kept) as first:
+    with RangeMember(policy, ranges, kept) as first:
         first.wait_records(1)
         take_over(groups, policy.group, stretches(topic_name, ranges), ASKED)
         assert isinstance(first.wait_ended(), RefusedError)
@@ -138,7 +138,7 @@ def test_records_that_are_gone_are_never_passed_in_silence(apache_kafka: Broker,
     delete_records(apache_kafka, topic_name, 0, before=6)
     for on_data_loss, offsets in (("stop", []), ("skip", [6, 7])):
         policy = policy_for(apache_kafka, topic_name, on_data_loss=on_data_loss)
-        with RangeReader(policy, {0: (2, 8)}) as reader:
+        with RangeMember(policy, {0: (2, 8)}) as reader:
             reader.wait(lambda reader=reader: reader.source.losses)  # type: ignore[misc]  # bound
             (loss,) = reader.source.losses
             assert (loss.first, loss.resume, loss.skipped) == (2, 6, on_data_loss == "skip")

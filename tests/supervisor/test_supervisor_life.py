@@ -19,10 +19,10 @@ from stream.runtime.supervisor.messages import Reload, Stop, WorkerReport
 ECHO = """
 import sys
 from multiprocessing.connection import Connection
-from stream.runtime.supervisor.messages import Report, Stop
+from stream.runtime.supervisor.messages import WorkerReport, Stop
 line = Connection(int(sys.argv[1]))
 while (order := line.recv()) is not Stop.NOW:
-    line.send(Report(order.problems[0].path if order.problems else "", ""))
+    line.send(WorkerReport(order.problems[0].path if order.problems else "", ""))
 """
 """A process that reports the place of the first problem it is told, until it is to stop."""
 

@@ -91,12 +91,12 @@ def test_a_script_is_changed_while_the_server_runs(receiver: FaultReceiver, clie
 
 def test_an_outage_ends_when_it_is_healed_or_its_time_is_over(receiver: FaultReceiver, client: httpx.Client) -> None:
     """Two outages, one healed by hand and one that lasts no time at all."""
-    outage = behaviours.Outage()
+    outage = behaviours.OutageBehaviour()
     receiver.script("/w", outage)
     assert post(client, receiver, "/w") == 503
     outage.heal()
     assert post(client, receiver, "/w") == 200
-    receiver.script("/w", behaviours.Outage(for_s=0.0))
+    receiver.script("/w", behaviours.OutageBehaviour(for_s=0.0))
     assert post(client, receiver, "/w") == 200
 
 
