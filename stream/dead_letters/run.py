@@ -14,7 +14,7 @@ from stream.dead_letters.reader import DeadLetterReader
 from stream.dead_letters.repeated import RepeatedLetters
 from stream.dead_letters.source import RedriveSource
 from stream.dead_letters.tracker import RedriveTracker
-from stream.engine.engine import Edges, Engine
+from stream.engine.engine import Engine, EngineDependencies
 from stream.kafka.dead_letters import DeadLetterTopic
 from stream.model.events import Reason
 from stream.model.policies import DeadLetterPolicy, EnginePolicy, WorkflowPolicy
@@ -74,7 +74,7 @@ class LetterRun(DeliveryListener):
         self._sender = MarkingSender(sender, parts.marks, workflow.name, workflow.max_in_flight)
         self.stats = EngineStats(parts.settings.kafka.group_id, {tp.topic for tp in self._tps}, [self.name])
         policy = letter_policy(parts, workflow)
-        edges = Edges(
+        edges = EngineDependencies(
             source=self._feed,
             senders=(self._sender,),
             dead_letters=RepeatedLetters(parts.topic, self.name, tasks, self._count_failure),

@@ -1,4 +1,4 @@
-"""When the watermarks are committed, with what is done beyond them, and what is made of Kafka's answers."""
+"""When the watermarks are committed, with what is done beyond them, and what follows from Kafka's answers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from functools import partial
 
 from stream.engine.ledger import Ledger
-from stream.engine.partition import Phase, Tenure
+from stream.engine.partition import PartitionState
+from stream.engine.steps import Steps
 from stream.model.commit_map import CommitMap, encode
-from stream.model.ports import Cancel, Logger, Scheduler, Source
+from stream.model.ports import Cancel, Logger, Source
 from stream.model.source import CommitOffset, CommitOutcome, CommitResult
 from stream.model.statistics import EngineStats
 from stream.rules.listener import DeliveryListener
@@ -25,88 +26,78 @@ class Commits:
     def __init__(
         self,
         interval_s: float,
+        metadata_max_bytes: int,
         hashes: Sequence[int | None],
         ledger: Ledger,
         source: Source,
-        clock: Scheduler,
+        steps: Steps,
         stats: EngineStats,
         logger: Logger,
         listeners: Sequence[DeliveryListener],
-        metadata_max_bytes: int,
     ) -> None:
         self._interval_s = interval_s
+        self._metadata_max_bytes = metadata_max_bytes
         self._hashes = hashes
         self._ledger = ledger
         self._source = source
-        self._clock = clock
+        self._steps = steps
         self._stats = stats
         self._logger = logger
         self._listeners = listeners
-        self._metadata_max_bytes = metadata_max_bytes
         self._timer: Cancel | None = None
         self._is_stopped = False
 
     def start(self) -> None:
         """Commit on the interval from now on."""
-        self._timer = self._clock.call_at(self._clock.monotonic() + self._interval_s, self._tick)
+        self._timer = self._steps.call_at(self._steps.monotonic() + self._interval_s, self._tick)
 
     def stop(self) -> None:
-        """Commit no more: the engine has ended, or what it knows is in doubt."""
+        """Commit nothing from now on: the engine has ended, or what it knows is in doubt."""
         self._is_stopped = True
         if self._timer is not None:
             self._timer.cancel()
 
-    def take_due(self, tenure: Tenure) -> CommitOffset | None:
-        """What the tenure has to commit; it counts as under way from then on. None when nothing changed."""
+    def take_due(self, partition: PartitionState) -> CommitOffset | None:
+        """What the partition has to commit; it counts as under way from then on. None when nothing changed."""
         if self._is_stopped:
             return None
-        watermark, done_map = tenure.tracker.watermark, self._done_map(tenure)
-        if watermark == tenure.committed and not (tenure.committed_metadata or done_map):
+        commit, watermark, done_map = partition.commit, partition.tracker.watermark, self._done_map(partition)
+        if commit.is_bare(watermark) and not done_map:
             return None  # nothing was done since the start; the topic's id alone is not worth a commit
-        metadata = done_map or encode(CommitMap(watermark, topic_id=tenure.topic_id), self._metadata_max_bytes)
-        tenure.map_bytes = len(metadata)
-        if (watermark, metadata) == (tenure.committed, tenure.committed_metadata):
+        metadata = done_map or encode(CommitMap(watermark, topic_id=partition.topic_id), self._metadata_max_bytes)
+        commit.map_bytes = len(metadata)
+        if commit.has(watermark, metadata):
             return None
-        tenure.committing, tenure.committing_metadata = watermark, metadata
-        tenure.commits_under_way += 1
+        commit.send(watermark, metadata)
         for listener in self._listeners:
             listener.flush()
-        return CommitOffset(tenure.epoch, watermark, metadata)
+        return CommitOffset(partition.epoch, watermark, metadata)
 
-    def _done_map(self, tenure: Tenure) -> str:
+    def _done_map(self, partition: PartitionState) -> str:
         """The map as text, made only when it has changed; empty when nothing is done in it."""
-        state = (self._metadata_max_bytes, *tenure.doneness(self._hashes))
-        if state != tenure.encoded:
-            done_map = tenure.done_map(self._hashes)
-            is_empty = not any(done_map.done.values())
-            tenure.encoded_map = "" if is_empty else encode(done_map, self._metadata_max_bytes)
-            tenure.encoded = state
-        return tenure.encoded_map
+        made_of = (self._metadata_max_bytes, *partition.map_sources(self._hashes))
+        text = partition.commit.known_map(made_of)
+        if text is None:
+            done_map = partition.done_map(self._hashes)
+            text = encode(done_map, self._metadata_max_bytes) if any(done_map.done.values()) else ""
+            partition.commit.keep_map(made_of, text)
+        return text
 
-    def on_committed(self, tenure: Tenure | None, result: CommitResult) -> None:
-        """Kafka answered; `tenure` is None when it is long over."""
-        stored = result.outcome is CommitOutcome.OK
+    def on_committed(self, partition: PartitionState | None, result: CommitResult) -> None:
+        """Kafka answered; `partition` is None when its assignment is long over."""
+        is_stored = result.outcome is CommitOutcome.OK
         self._stats.commits[result.outcome] += 1
-        if tenure is not None:
-            self._note(tenure, result, stored)
-        where = {"topic": result.tp.topic, "partition": result.tp.partition, "offset": result.offset}
+        if partition is not None:
+            partition.commit.receive(result.offset, is_stored)
+            if is_stored and not partition.is_closed:
+                self._stats.committed[result.tp] = partition.commit.offset
         for listener in self._listeners:
-            listener.on_committed(result.tp, result.offset, stored)
+            listener.on_committed(result.tp, result.offset, is_stored)
         if result.error == TOO_LARGE:
             self._shorten_maps()
         elif result.outcome is CommitOutcome.FAILED:
+            where = {"topic": result.tp.topic, "partition": result.tp.partition, "offset": result.offset}
             self._logger.warning("A commit failed; it is tried again.", **where, error=result.error)
-
-    def _note(self, tenure: Tenure, result: CommitResult, stored: bool) -> None:
-        tenure.commits_under_way -= 1
-        if stored and result.offset >= tenure.committed:
-            tenure.committed = result.offset
-            if result.offset == tenure.committing:
-                tenure.committed_metadata = tenure.committing_metadata
-        if result.offset == tenure.committing:
-            tenure.committing = -1
-        if stored and tenure.phase is not Phase.CLOSED:
-            self._stats.committed[result.tp] = tenure.committed
 
     def _shorten_maps(self) -> None:
         self._metadata_max_bytes //= 2
@@ -116,24 +107,21 @@ class Commits:
         )
 
     def _tick(self) -> None:
-        active = [t for t in self._ledger.tenures.values() if t.phase is Phase.ACTIVE and not t.commits_under_way]
-        self._commit_some(deque(active))
+        self._commit_some(deque(self._ledger.partitions.values()))
 
-    def _commit_some(self, tenures: deque[Tenure]) -> None:
-        """Commit the first of these, and the others in the next turns of the event loop: answers come in between."""
-        looked_at, due, cost = [], {}, 0
-        while tenures and cost < A_TURN:
-            tenure = tenures.popleft()
-            if tenure.phase is Phase.ACTIVE and not tenure.commits_under_way:
-                looked_at.append(tenure)
-                cost += 1 + sum(len(share.pending) for share in tenure.shares)
-                if (offset := self.take_due(tenure)) is not None:
-                    due[tenure.tp] = offset
+    def _commit_some(self, partitions: deque[PartitionState]) -> None:
+        """Commit the first of these, and the others in the next turns of the event loop: results come in between."""
+        due, cost = {}, 0
+        while partitions and cost < A_TURN:
+            partition = partitions.popleft()
+            if partition.is_active and not partition.commit.under_way:
+                cost += 1 + sum(len(workflow.pending) for workflow in partition.workflows)
+                if (offset := self.take_due(partition)) is not None:
+                    due[partition.tp] = offset
+                self._steps.touched.partition(partition)  # its map may be too long by now, or short enough
         if due:
             self._source.commit(due)
-        for tenure in looked_at:
-            self._ledger.room.after_commit(tenure)
-        if tenures:
-            self._timer = self._clock.call_at(self._clock.monotonic(), partial(self._commit_some, tenures))
+        if partitions:
+            self._timer = self._steps.call_at(self._steps.monotonic(), partial(self._commit_some, partitions))
         else:
             self.start()

@@ -8,10 +8,11 @@ lane are a list: a deque takes 760 bytes, and most lanes have one or two waiting
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Sequence, Set
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from operator import attrgetter
 
-from stream.engine.partition import Delivery, Tenure, WorkflowShare
+from stream.engine.delivery import Delivery, State
+from stream.engine.partition import PartitionState, PartitionWorkflow
 from stream.model.events import Event
 
 _WHOLE_PARTITION = "partition"
@@ -58,13 +59,13 @@ class Dispatcher:
         self.offered += len(deliveries)
         self.waiting += len(deliveries)
         ready = self._ready
-        for delivery in deliveries:
-            share, lane = delivery.share, delivery.lane
-            share.waiting += 1
+        for delivery in deliveries:  # READY, as they are made
+            own, lane = delivery.partition_workflow, delivery.lane
+            own.waiting += 1
             if lane is None:
                 ready.append(delivery)
-            elif lane not in share.lanes:
-                share.lanes[lane] = None
+            elif lane not in own.lanes:
+                own.lanes[lane] = None
                 ready.append(delivery)
             else:
                 self._queue(delivery, lane)
@@ -74,27 +75,30 @@ class Dispatcher:
         ready, probed = self._ready, self._probed
         taken = [probed.popleft() for _ in range(min(most, len(probed)))]
         taken += [ready.popleft() for _ in range(min(most - len(taken), len(ready)))]
-        self._count_taken(taken)
+        self._count_taken(taken, State.IN_FLIGHT)
         return taken
 
     def take_probe(self) -> Delivery:
         """The delivery whose lane was probed longest ago, now in flight. Only when there is one."""
         taken = self._ready.popleft() if self._ready else self._probed.popleft()
-        self._count_taken([taken])
+        self._count_taken([taken], State.PROBING)
         return taken
 
     def back_off(self, delivery: Delivery) -> None:
         """Its attempt is over and failed; it keeps its lane and waits until `resume` or `requeue_probed`."""
         self.in_flight -= 1
         self.waiting += 1
-        delivery.share.waiting += 1
+        delivery.partition_workflow.waiting += 1
+        delivery.state = State.BACKING_OFF
 
     def resume(self, delivery: Delivery) -> None:
         """Its backoff is over; it goes before those that never started."""
+        delivery.state = State.READY
         self._ready.appendleft(delivery)
 
     def requeue_probed(self, delivery: Delivery) -> None:
         """Its probe failed; every other lane is probed before it is again."""
+        delivery.state = State.READY
         self._probed.append(delivery)
 
     def land(self, count: int = 1) -> None:
@@ -107,84 +111,78 @@ class Dispatcher:
         It waited from its `queued_at` or its forerunner's start. A lane of a partition that stops is gone already.
         """
         for delivery in deliveries:
-            share, lane = delivery.share, delivery.lane
-            if share.shared and self._still_held(delivery):
+            own, lane = delivery.partition_workflow, delivery.lane
+            if own.shared_lanes and self._still_held(delivery):
                 continue
-            behind = share.lanes.get(lane)
+            behind = own.lanes.get(lane)
             if not behind:
-                share.lanes.pop(lane, None)
+                own.lanes.pop(lane, None)
                 continue
             follower = behind.pop(0)
-            if share.crowded and len(behind) * 2 <= self._max_lane_events:
-                share.crowded.discard(lane)
+            if own.overfull_lanes and len(behind) * 2 <= self._max_lane_events:
+                own.overfull_lanes.discard(lane)
             follower.clock_start = max(follower.queued_at, delivery.clock_start)
+            follower.state = State.READY
             self._ready.append(follower)
 
-    def forget(self, tenure: Tenure) -> None:
+    def forget(self, partition: PartitionState) -> None:
         """Drop what waits for a partition that stops; what is in flight stays so until it lands."""
-        self._ready = deque(d for d in self._ready if d.open_event.tenure is not tenure)
-        self._probed = deque(d for d in self._probed if d.open_event.tenure is not tenure)
-        share = tenure.shares[self.workflow]
-        self.waiting -= share.waiting
-        share.waiting = 0
-        share.lanes.clear()
-        share.crowded.clear()
-        share.shared.clear()
+        self._ready = deque(d for d in self._ready if d.open_event.partition is not partition)
+        self._probed = deque(d for d in self._probed if d.open_event.partition is not partition)
+        own = partition.workflows[self.workflow]
+        self.waiting -= own.waiting
+        own.waiting = 0
+        own.clear_lanes()
 
-    def rebuild(self, shares: Sequence[WorkflowShare], lane_of: LaneRule, max_lane_events: int) -> None:
-        """Put what is pending in these shares into the lanes of another rule; what ended meanwhile is gone.
+    def rebuild(self, parts: Sequence[PartitionWorkflow], lane_of: LaneRule, max_lane_events: int) -> None:
+        """Put what is pending in these partitions into the lanes of another rule; what ended meanwhile is gone.
 
         What was ready, probed, in flight or in backoff stays so where its lane allows it. In flight and in backoff all
         keep their lanes: what follows them there waits until the last of them is done.
         """
         self._max_lane_events = max_lane_events
-        queued = {*self._ready, *self._probed}
-        for share in shares:
-            queued.update(*filter(None, share.lanes.values()))
         eligible: set[Delivery] = set()
-        for share in shares:
-            eligible |= self._relay(share, lane_of, queued)
+        for own in parts:
+            eligible |= self._relay(own, lane_of)
         self._probed = deque(delivery for delivery in self._probed if delivery in eligible)
         first = [delivery for delivery in self._ready if delivery in eligible]
         known = {*first, *self._probed}
         self._ready = deque([*first, *(d for d in _by_offset(eligible) if d not in known)])
-        self.waiting = sum(share.waiting for share in shares)
+        self.waiting = sum(own.waiting for own in parts)
 
-    def _relay(self, share: WorkflowShare, lane_of: LaneRule, queued: Set[Delivery]) -> set[Delivery]:
-        """Lay the lanes of one partition anew; those of `queued` that may start."""
-        share.lanes.clear()
-        share.crowded.clear()
-        share.shared.clear()
-        pending = sorted(share.pending.items())
-        share.waiting = sum(not (d.is_in_flight or d.is_ending) for _, d in pending)
-        for _, delivery in pending:
-            if delivery.is_ending and delivery.lane is None:  # given up: it holds nothing
+    def _relay(self, own: PartitionWorkflow, lane_of: LaneRule) -> set[Delivery]:
+        """Lay the lanes of one partition anew; those that may start."""
+        own.clear_lanes()
+        pending = [delivery for _, delivery in sorted(own.pending.items())]
+        own.waiting = sum(delivery.is_queued or delivery.state is State.BACKING_OFF for delivery in pending)
+        for delivery in pending:
+            if delivery.state is State.GIVING_UP:
                 continue
             delivery.lane = lane_of(delivery.open_event.event)
-            if delivery not in queued and delivery.lane is not None:
-                self._hold(share, delivery.lane)
-        waiting = [delivery for _, delivery in pending if delivery in queued and not delivery.is_ending]
-        return {delivery for delivery in waiting if self._may_start(share, delivery)}
+            if not delivery.is_queued and delivery.lane is not None:
+                self._hold(own, delivery.lane)
+        return {delivery for delivery in pending if delivery.is_queued and self._may_start(own, delivery)}
 
     @staticmethod
-    def _hold(share: WorkflowShare, lane: Hashable) -> None:
-        if lane in share.lanes:
-            share.shared[lane] = share.shared.get(lane, 0) + 1
-        share.lanes[lane] = None
+    def _hold(own: PartitionWorkflow, lane: Hashable) -> None:
+        if lane in own.lanes:
+            own.shared_lanes[lane] = own.shared_lanes.get(lane, 0) + 1
+        own.lanes[lane] = None
 
-    def _may_start(self, share: WorkflowShare, delivery: Delivery) -> bool:
+    def _may_start(self, own: PartitionWorkflow, delivery: Delivery) -> bool:
+        delivery.state = State.READY
         if delivery.lane is None:
             return True
-        if delivery.lane in share.lanes:
+        if delivery.lane in own.lanes:
             self._queue(delivery, delivery.lane)
             return False
-        share.lanes[delivery.lane] = None
+        own.lanes[delivery.lane] = None
         return True
 
     @staticmethod
     def _still_held(delivery: Delivery) -> bool:
-        """Others hold the lane of one that is done, too."""
-        shared = delivery.share.shared
+        """Whether others hold the lane of one that is done."""
+        shared = delivery.partition_workflow.shared_lanes
         left = shared.get(delivery.lane, 0)
         if left > 1:
             shared[delivery.lane] = left - 1
@@ -193,19 +191,21 @@ class Dispatcher:
         return left > 0
 
     def _queue(self, delivery: Delivery, lane: Hashable) -> None:
-        share = delivery.share
-        behind = share.lanes[lane]
+        own = delivery.partition_workflow
+        behind = own.lanes[lane]
         if behind is None:
-            behind = share.lanes[lane] = []
+            behind = own.lanes[lane] = []
         behind.append(delivery)
+        delivery.state = State.WAITING
         if len(behind) >= self._max_lane_events:
-            share.crowded.add(lane)
+            own.overfull_lanes.add(lane)
 
-    def _count_taken(self, taken: Sequence[Delivery]) -> None:
+    def _count_taken(self, taken: Sequence[Delivery], state: State) -> None:
         self.in_flight += len(taken)
         self.waiting -= len(taken)
         for delivery in taken:
-            delivery.share.waiting -= 1
+            delivery.state = state
+            delivery.partition_workflow.waiting -= 1
 
 
 def _by_offset(deliveries: Iterable[Delivery]) -> list[Delivery]:

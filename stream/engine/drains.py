@@ -1,108 +1,120 @@
-"""Giving partitions back: stop starting, wait for what is in flight, abort the rest, say what may be committed."""
+"""Partitions that go: stop starting, wait for what is in flight, abort the rest, say what may be committed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from stream.engine.commits import Commits
-from stream.engine.deliverer import Deliverer
 from stream.engine.ledger import Ledger
-from stream.engine.partition import Phase, Tenure
-from stream.model.ports import Cancel, OnDrained, Scheduler
+from stream.engine.partition import PartitionState
+from stream.engine.steps import Steps
+from stream.engine.workflow import WorkflowState
+from stream.model.ports import Cancel, OnDrained
 from stream.model.records import TopicPartition
+from stream.rules.listener import DeliveryListener
 
 LAST_COMMIT_WAIT_S = 5.0
 
 
 @dataclass(slots=True, eq=False)
 class _Drain:
-    tenures: list[Tenure]
+    partitions: list[PartitionState]
     on_drained: OnDrained
     timer: Cancel | None = None
-    is_over: bool = False
 
 
 class Drains:
-    """Each drain ends once: when its tenures are idle, or when its time is over."""
+    """Each drain ends once: when its partitions are idle, or when its time is over."""
 
     def __init__(
-        self, timeout_s: float, ledger: Ledger, deliverer: Deliverer, commits: Commits, clock: Scheduler
+        self,
+        timeout_s: float,
+        ledger: Ledger,
+        workflows: Sequence[WorkflowState],
+        commits: Commits,
+        steps: Steps,
+        listeners: Sequence[DeliveryListener],
     ) -> None:
-        self.on_ended: Callable[[Tenure], None] = lambda _tenure: None
-        """Told once of each drained tenure when its last commit is answered, or is waited for no longer."""
         self._timeout_s = timeout_s
         self._ledger = ledger
-        self._deliverer = deliverer
+        self._workflows = workflows
         self._commits = commits
-        self._clock = clock
+        self._steps = steps
+        self._listeners = listeners
         self._drains: list[_Drain] = []
-        self._closing: dict[tuple[TopicPartition, int], Tenure] = {}
-        """Closed tenures whose last commit was not answered yet, by partition and epoch."""
+        self._closing: dict[tuple[TopicPartition, int], PartitionState] = {}
+        """Closed partitions whose last commit was not answered yet, by partition and epoch."""
 
     def begin(self, tps: Sequence[TopicPartition], on_drained: OnDrained) -> None:
         """Drain these partitions; `on_drained` gets what is to be committed, at the latest after the timeout."""
-        tenures = self._ledger.owned(tps)
-        for tenure in tenures:
-            if tenure.phase is Phase.ACTIVE:
-                tenure.phase = Phase.DRAINING
-                self._deliverer.forget(tenure)
-        drain = _Drain(tenures, on_drained)
+        partitions = self._ledger.owned(tps)
+        for partition in partitions:
+            partition.start_draining()
+            self._forget(partition)
+        drain = _Drain(partitions, on_drained)
+        drain.timer = self._steps.call_at(self._steps.monotonic() + self._timeout_s, partial(self._end, drain))
         self._drains.append(drain)
-        drain.timer = self._clock.call_at(self._clock.monotonic() + self._timeout_s, partial(self._end, drain))
-        self._end_when_idle(drain)
 
-    def close(self, tenures: Sequence[Tenure]) -> None:
-        """End these tenures now; attempts still in flight are aborted.
+    def close(self, partitions: Sequence[PartitionState]) -> None:
+        """End these assignments now; attempts still in flight are aborted.
 
-        Nothing is started before the last of them is over: what their attempts leave room for may be another's of them.
+        All of them together: what the attempts of one leave room for may belong to another one.
         """
-        for tenure in tenures:
-            self._deliverer.forget(tenure)
-            self._ledger.close(tenure)
-        self._deliverer.abort(tenures)
+        for partition in partitions:
+            self._forget(partition)
+            self._ledger.close(partition)
+        for partition in partitions:
+            if partition.in_flight:
+                for workflow in self._workflows:
+                    workflow.abort(partition)
 
-    def on_idle(self, _tenure: Tenure) -> None:
-        """A draining tenure has nothing in flight any more."""
+    def end_step(self) -> None:
+        """End the drains that have nothing left to wait for."""
         for drain in self._drains.copy():
-            self._end_when_idle(drain)
+            if all(partition.is_idle or partition.is_closed for partition in drain.partitions):
+                self._end(drain)
 
-    def closing(self, tp: TopicPartition, epoch: int) -> Tenure | None:
-        """A tenure whose last commit is under way."""
+    def closing(self, tp: TopicPartition, epoch: int) -> PartitionState | None:
+        """A closed partition whose last commit is under way."""
         return self._closing.get((tp, epoch))
 
-    def end(self, tenure: Tenure) -> None:
-        """Its last commit was answered, or is not waited for any longer."""
-        if self._closing.pop((tenure.tp, tenure.epoch), None) is not None:
-            self.on_ended(tenure)
+    def end(self, partition: PartitionState) -> None:
+        """Its last commit was answered, or is no longer waited for."""
+        if self._closing.pop((partition.tp, partition.epoch), None) is not None:
+            self._notify_revoked(partition)
 
     def end_all(self) -> None:
-        """No commit will be answered any more."""
-        for tenure in list(self._closing.values()):
-            self.end(tenure)
+        """No commit will be answered."""
+        for partition in list(self._closing.values()):
+            self.end(partition)
 
-    def _end_when_idle(self, drain: _Drain) -> None:
-        if all(tenure.is_idle or tenure.phase is Phase.CLOSED for tenure in drain.tenures):
-            self._end(drain)
+    def _forget(self, partition: PartitionState) -> None:
+        for workflow in self._workflows:
+            workflow.forget(partition)
+            self._steps.touched.workflow(workflow)
 
     def _end(self, drain: _Drain) -> None:
-        if drain.is_over:
+        if drain not in self._drains:
             return
-        drain.is_over = True
         self._drains.remove(drain)
         if drain.timer is not None:
             drain.timer.cancel()
-        tenures = [tenure for tenure in drain.tenures if tenure.phase is not Phase.CLOSED]
-        offsets = {tenure.tp: due for tenure in tenures if (due := self._commits.take_due(tenure)) is not None}
-        self.close(tenures)
-        for tenure in tenures:
-            self._await_last_commit(tenure)
+        partitions = [partition for partition in drain.partitions if not partition.is_closed]
+        offsets = {p.tp: due for p in partitions if (due := self._commits.take_due(p)) is not None}
+        self.close(partitions)
+        for partition in partitions:
+            self._await_last_commit(partition)
         drain.on_drained(offsets)
 
-    def _await_last_commit(self, tenure: Tenure) -> None:
-        if not tenure.commits_under_way:
-            self.on_ended(tenure)
+    def _await_last_commit(self, partition: PartitionState) -> None:
+        if not partition.commit.under_way:
+            self._notify_revoked(partition)
         else:
-            self._closing[tenure.tp, tenure.epoch] = tenure
-            self._clock.call_at(self._clock.monotonic() + LAST_COMMIT_WAIT_S, partial(self.end, tenure))
+            self._closing[partition.tp, partition.epoch] = partition
+            self._steps.call_at(self._steps.monotonic() + LAST_COMMIT_WAIT_S, partial(self.end, partition))
+
+    def _notify_revoked(self, partition: PartitionState) -> None:
+        for listener in self._listeners:
+            listener.on_revoked(partition.tp)

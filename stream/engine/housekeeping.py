@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from stream.engine.endings import Endings
+from stream.engine.failure import Failures
 from stream.engine.intake import Intake
 from stream.engine.ledger import Ledger
-from stream.engine.workflow import Line
+from stream.engine.reload import Reload
+from stream.engine.workflow import WorkflowState
 from stream.model.ports import Cancel, Logger, Scheduler
 from stream.model.statistics import WorkflowStats
 from stream.model.timeparse import format_wall
@@ -16,79 +17,78 @@ EVERY_S = 1.0
 REMIND_EVERY_S = 60.0
 
 
-class Overview:
+class Housekeeping:
     """Looks over the whole engine on its own timer."""
 
     def __init__(
         self,
-        lines: Sequence[Line],
+        workflows: Sequence[WorkflowState],
         ledger: Ledger,
         intake: Intake,
-        endings: Endings,
+        failures: Failures,
+        reload: Reload,
         clock: Scheduler,
         logger: Logger,
     ) -> None:
-        self.tidy: Callable[[], None] = lambda: None
-        """Called each time, to forget what has been removed."""
-        self._lines = lines
+        self._workflows = workflows
         self._ledger = ledger
         self._intake = intake
-        self._endings = endings
+        self._failures = failures
+        self._reload = reload
         self._clock = clock
         self._logger = logger
         self._timer: Cancel | None = None
         self._remind_at = 0.0
 
     def start(self) -> None:
-        """Look again and again from now on."""
+        """Start the periodic look (every EVERY_S seconds)."""
         self._timer = self._clock.call_at(self._clock.monotonic() + EVERY_S, self._look)
 
     def stop(self) -> None:
-        """Look no more."""
+        """End it."""
         if self._timer is not None:
             self._timer.cancel()
 
     def _look(self) -> None:
         now, wall = self._clock.monotonic(), self._clock.wall()
         self._ledger.refresh_gauges()
-        for index, line in enumerate(self._lines):
-            line.refresh_gauges()
-            line.stats.oldest_open_at = self._oldest_open(index)
-            _show_gate(line, line.stats, wall - now)
-        self.tidy()
+        for index, workflow in enumerate(self._workflows):
+            workflow.refresh_gauges()
+            workflow.stats.oldest_open_at = self._oldest_open(index)
+            _show_gate(workflow, workflow.stats, wall - now)
+        self._reload.purge_removed()
         if now >= self._remind_at:
             self._remind_at = now + REMIND_EVERY_S
             self._remind()
         self.start()
 
     def _remind(self) -> None:
-        for tenure in self._ledger.tenures.values():
-            if tenure.is_held:
-                self._intake.tell_held(tenure)
-        for line in self._lines:
-            self._endings.remind(line)
-            self._remind_of_gate(line)
+        for partition in self._ledger.partitions.values():
+            self._intake.log_held(partition)
+        for workflow in self._workflows:
+            self._failures.remind(workflow)
+            self._remind_of_gate(workflow)
 
-    def _remind_of_gate(self, line: Line) -> None:
-        now, gate = self._clock.monotonic(), line.pace.gate
+    def _remind_of_gate(self, workflow: WorkflowState) -> None:
+        now, gate = self._clock.monotonic(), workflow.gate
         if gate.closed_since is None or now - gate.closed_since < REMIND_EVERY_S:
             return
         self._logger.warning(
             "The workflow is still failing; only probes are sent.",
-            workflow=line.policy.name,
+            workflow=workflow.policy.name,
             closed_since=format_wall(self._clock.wall() - (now - gate.closed_since)),
             next_probe_in_s=round(max(0.0, gate.closed_until - now), 1),
         )
 
-    def _oldest_open(self, workflow: int) -> float | None:
-        pending = (tenure.shares[workflow].pending for tenure in self._ledger.tenures.values())
-        oldest = [deliveries[min(deliveries)].open_event.event.record for deliveries in pending if deliveries]
+    def _oldest_open(self, index: int) -> float | None:
+        pending = (partition.workflows[index].pending for partition in self._ledger.partitions.values())
+        oldest = [deliveries[min(deliveries)].record for deliveries in pending if deliveries]
         known = [record.timestamp_ms for record in oldest if record.timestamp_ms >= 0]
         return min(known) / 1000 if known else None
 
 
-def _show_gate(line: Line, stats: WorkflowStats, wall_offset: float) -> None:
-    gate = line.pace.gate
+def _show_gate(workflow: WorkflowState, stats: WorkflowStats, wall_offset: float) -> None:
+    gate = workflow.gate
     if gate.closed_since is None:
         stats.gate_closed_since = stats.gate_closed_until = None
     else:

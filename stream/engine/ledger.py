@@ -1,15 +1,13 @@
-"""The books of one engine: which partitions it owns, and what is open in them."""
+"""Which partitions an engine owns, and what is open in them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from stream.engine.partition import Phase, Tenure
-from stream.engine.room import Room
+from stream.engine.partition import PartitionState
+from stream.engine.steps import Touched
 from stream.model.commit_map import Range
 from stream.model.events import Settlement
-from stream.model.policies import Limits
-from stream.model.ports import Source
 from stream.model.records import Record, TopicPartition, hold
 from stream.model.source import StartedPartition
 from stream.model.statistics import EngineStats
@@ -21,72 +19,70 @@ class Ledger:
     Invariant: events received = settled + open, per topic, after every call.
     """
 
-    def __init__(self, limits: Limits, stats: EngineStats, source: Source) -> None:
-        self.tenures: dict[TopicPartition, Tenure] = {}
-        self.room = Room(limits, self.tenures, stats, source)
+    def __init__(self, stats: EngineStats, touched: Touched) -> None:
+        self.partitions: dict[TopicPartition, PartitionState] = {}
+        self.open_events = 0
         self._stats = stats
+        self._touched = touched
 
-    def begin(self, started: StartedPartition, done_before: Sequence[list[Range]]) -> Tenure:
+    def begin(self, started: StartedPartition, done_before: Sequence[list[Range]]) -> PartitionState:
         """Own a partition from now on; `done_before` has what the commit's map says, per workflow."""
-        tenure = self.tenures[started.tp] = Tenure.begin(started, done_before)
-        if tenure.committed >= 0:
-            self._stats.committed[tenure.tp] = tenure.committed
-        self._stats.records_lost.setdefault(tenure.tp, 0)
-        self._stats.partitions_assigned = len(self.tenures)
-        return tenure
+        partition = self.partitions[started.tp] = PartitionState.begin(started, done_before)
+        if partition.commit.offset >= 0:
+            self._stats.committed[partition.tp] = partition.commit.offset
+        self._stats.records_lost.setdefault(partition.tp, 0)
+        self._stats.partitions_assigned = len(self.partitions)
+        self._touched.partition(partition)
+        return partition
 
     def refresh_gauges(self) -> None:
         """Show what would cost too much at every event to the metrics."""
-        self._stats.held_records = sum(tenure.is_held for tenure in self.tenures.values())
-        self._stats.partitions_halted = sum(tenure.is_halted for tenure in self.tenures.values())
+        partitions = self.partitions.values()
+        self._stats.held_records = sum(partition.held_by is not None for partition in partitions)
+        self._stats.partitions_halted = sum(partition.is_halted for partition in partitions)
 
     def count_removed(self) -> None:
-        """An event waited for a workflow that is configured no more."""
+        """An event waited for a workflow that was removed from the settings."""
         self._stats.removed += 1
 
-    def owned(self, tps: Iterable[TopicPartition]) -> list[Tenure]:
-        """The present tenures of those of these partitions that are owned."""
-        return [self.tenures[tp] for tp in tps if tp in self.tenures]
+    def owned(self, tps: Iterable[TopicPartition]) -> list[PartitionState]:
+        """Those of these partitions that are owned."""
+        return [self.partitions[tp] for tp in tps if tp in self.partitions]
 
-    def active(self, tp: TopicPartition, epoch: int) -> Tenure | None:
-        """The tenure that records of this epoch belong to; None when it is draining or over."""
-        tenure = self.tenures.get(tp)
-        if tenure is None or tenure.epoch != epoch or tenure.phase is not Phase.ACTIVE:
+    def active(self, tp: TopicPartition, epoch: int) -> PartitionState | None:
+        """The partition that records of this epoch belong to; None when it is draining or over."""
+        partition = self.partitions.get(tp)
+        if partition is None or partition.epoch != epoch or not partition.is_active:
             return None
-        return tenure
+        return partition
 
-    def admit(self, tenure: Tenure, records: Sequence[Record]) -> None:
+    def admit(self, partition: PartitionState, records: Sequence[Record]) -> None:
         """Open the offsets of these records, which are the partition's next."""
-        tenure.tracker.admit([record.offset for record in records])
-        self._count_open(tenure, len(records), hold(records))
+        size = hold(records)
+        partition.admit([record.offset for record in records], size)
+        self._count_open(partition, len(records), size)
 
-    def settle(self, tenure: Tenure, records: Sequence[Record], settlement: Settlement) -> None:
+    def settle(self, partition: PartitionState, records: Sequence[Record], settlement: Settlement) -> None:
         """Everything is done with these records of one partition."""
-        tenure.tracker.settle([record.offset for record in records])
-        self._count_open(tenure, -len(records), -sum([record.held_bytes for record in records]))
-        self._stats.settled[tenure.tp.topic, settlement] += len(records)
-        if tenure.is_stopped or not self.room.is_open:
-            self.room.after_settling(tenure)
+        size = sum([record.held_bytes for record in records])
+        partition.settle([record.offset for record in records], size)
+        self._count_open(partition, -len(records), -size)
+        self._stats.settled[partition.tp.topic, settlement] += len(records)
 
-    def close(self, tenure: Tenure) -> None:
-        """The tenure is over: what is still open is abandoned to the next owner."""
-        tenure.phase = Phase.CLOSED
-        topic, abandoned = tenure.tp.topic, tenure.tracker.open_count
+    def close(self, partition: PartitionState) -> None:
+        """The assignment is over: what is still open is abandoned to the next owner."""
+        partition.close()
+        topic, abandoned = partition.tp.topic, partition.tracker.open_count
         self._stats.settled[topic, Settlement.ABANDONED] += abandoned
-        self._stats.open_events[topic] -= abandoned
-        self._stats.open_bytes -= tenure.open_bytes
-        self.room.open_events -= abandoned
-        if self.tenures.get(tenure.tp) is tenure:
-            del self.tenures[tenure.tp]
-            self._stats.committed.pop(tenure.tp, None)
-            self._stats.ends.pop(tenure.tp, None)
-            self._stats.records_lost.pop(tenure.tp, None)
-            self._stats.partitions_assigned = len(self.tenures)
-            self._stats.partitions_halted -= tenure.is_halted
-        self.room.after_settling(tenure)
+        self._count_open(partition, -abandoned, -partition.open_bytes)
+        if self.partitions.get(partition.tp) is partition:
+            del self.partitions[partition.tp]
+            self._stats.forget_partition(partition.tp)
+            self._stats.partitions_assigned = len(self.partitions)
+            self._stats.partitions_halted -= partition.is_halted
 
-    def _count_open(self, tenure: Tenure, records: int, size: int) -> None:
-        tenure.open_bytes += size
+    def _count_open(self, partition: PartitionState, records: int, size: int) -> None:
         self._stats.open_bytes += size
-        self._stats.open_events[tenure.tp.topic] += records
-        self.room.open_events += records
+        self._stats.open_events[partition.tp.topic] += records
+        self.open_events += records
+        self._touched.partition(partition)

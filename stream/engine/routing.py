@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
-from stream.engine.deliverer import Deliverer
+from stream.engine.completion import DeliveryCompletion
+from stream.engine.delivery import OpenEvent
 from stream.engine.ledger import Ledger
-from stream.engine.partition import OpenEvent, Tenure
+from stream.engine.partition import PartitionState
+from stream.engine.workflow import WorkflowState
 from stream.model.events import NO_PAYLOAD, Event, Settlement, type_label
 from stream.model.policies import EnginePolicy
 from stream.model.records import Record
@@ -26,7 +28,8 @@ class Routing:
         self,
         policy: EnginePolicy,
         ledger: Ledger,
-        deliverer: Deliverer,
+        workflows: Sequence[WorkflowState],
+        completion: DeliveryCompletion,
         stats: EngineStats,
         listeners: Sequence[DeliveryListener],
     ) -> None:
@@ -34,7 +37,8 @@ class Routing:
         """Where an event goes by the filters; needs its payload."""
         self.reconfigure(policy, range(len(policy.workflows)))
         self._ledger = ledger
-        self._deliverer = deliverer
+        self._workflows = workflows
+        self._completion = completion
         self._stats = stats
         self._listeners = listeners
 
@@ -43,62 +47,70 @@ class Routing:
         self.route_of = EventFilter(policy.integration_name, policy.workflows, indexes).route
         self._all = frozenset(indexes)
 
-    def is_done_before(self, tenure: Tenure, offset: int) -> bool:
-        """Whether every workflow is done with the offset by the map that the tenure began with."""
-        return tenure.has_map and self._all <= tenure.done_before(offset)
+    def is_done_before(self, partition: PartitionState, offset: int) -> bool:
+        """Whether every workflow is done with the offset by the map that the partition began with."""
+        return partition.has_map and self._all <= partition.done_before(offset)
 
-    def take(self, tenure: Tenure, routed: Sequence[Routed]) -> None:
+    def take(self, partition: PartitionState, routed: Sequence[Routed]) -> None:
         """Admit these events, the partition's next, and offer each to the workflows that want it."""
         if not routed:
             return
-        tenure.invalid_in_a_row = 0
-        self._ledger.admit(tenure, [event.record for event, _ in routed])
+        partition.admit_event()
+        self._ledger.admit(partition, [event.record for event, _ in routed])
         for type_, count in Counter([event.type for event, _ in routed]).items():
-            self._stats.received[tenure.tp.topic, type_label(type_)] += count
-        self._send_on(tenure, routed)
+            self._stats.received[partition.tp.topic, type_label(type_)] += count
+        self._send_on(partition, routed)
 
-    def take_admitted(self, tenure: Tenure, event: Event) -> None:
+    def take_admitted(self, partition: PartitionState, event: Event) -> None:
         """Offer an event that was admitted before, when it passed for none."""
         route = self.route_of(event)
         event.payload = NO_PAYLOAD
-        self._send_on(tenure, [(event, route)])
+        self._send_on(partition, [(event, route)])
 
-    def _send_on(self, tenure: Tenure, routed: Sequence[Routed]) -> None:
+    def _send_on(self, partition: PartitionState, routed: Sequence[Routed]) -> None:
         wanting: dict[int, list[OpenEvent]] = defaultdict(list)
         ended: dict[Settlement, list[Record]] = defaultdict(list)
         for event, route in routed:
             if route.unwanted:
                 self._count_unwanted(event.record, route)
-            wanted = self._not_done(tenure, event.record.offset, route.wanted) if tenure.has_map else route.wanted
+            wanted = self._not_done(partition, event.record.offset, route.wanted) if partition.has_map else route.wanted
             if not wanted:
-                ended[self._end(tenure, event.record.offset, route)].append(event.record)
+                ended[self._end(partition, event.record.offset, route)].append(event.record)
                 continue
-            open_event = OpenEvent(event, tenure, len(wanted))
+            open_event = OpenEvent(event, partition, len(wanted))
             if len(wanted) < len(route.wanted):
                 open_event.settlement = Settlement.DELIVERED
             for workflow in wanted:
                 wanting[workflow].append(open_event)
-        for workflow, opened in wanting.items():
-            self._deliverer.offer(workflow, tenure, opened)
+        for index, opened in wanting.items():
+            self._offer(self._workflows[index], partition, opened)
         for settlement, records in ended.items():
-            self._ledger.settle(tenure, records, settlement)
+            self._ledger.settle(partition, records, settlement)
+
+    def _offer(self, workflow: WorkflowState, partition: PartitionState, opened: Sequence[OpenEvent]) -> None:
+        deliveries, give_up = workflow.take_on(partition, opened), workflow.policy.give_up
+        if give_up:
+            for delivery in [delivery for delivery in deliveries if delivery.record.place in give_up]:
+                self._completion.give_up(workflow, delivery)
+                deliveries.remove(delivery)
+        workflow.offer(deliveries)
 
     def _count_unwanted(self, record: Record, route: Route) -> None:
         for workflow, reason in route.unwanted:
-            line = self._deliverer.lines[workflow]
-            line.stats.filtered[reason] += 1
+            state = self._workflows[workflow]
+            state.stats.filtered[reason] += 1
             for listener in self._listeners:
-                listener.on_filtered(record, line.policy.name, reason)
+                listener.on_filtered(record, state.policy.name, reason)
 
-    def _not_done(self, tenure: Tenure, offset: int, wanted: tuple[int, ...]) -> tuple[int, ...]:
-        """Those of the workflows that have not got it by the map that the tenure began with."""
-        done = tenure.done_before(offset)
+    def _not_done(self, partition: PartitionState, offset: int, wanted: tuple[int, ...]) -> tuple[int, ...]:
+        """Those of the workflows that have not got it by the map that the partition began with."""
+        done = partition.done_before(offset)
         for workflow in done.intersection(wanted):
-            self._deliverer.lines[workflow].stats.deliveries["avoided"] += 1
+            self._workflows[workflow].stats.deliveries["avoided"] += 1
         return tuple([workflow for workflow in wanted if workflow not in done])
 
-    def _end(self, tenure: Tenure, offset: int, route: Route) -> Settlement:
+    def _end(self, partition: PartitionState, offset: int, route: Route) -> Settlement:
         """The end of an event that no workflow is to get now."""
-        if self.is_done_before(tenure, offset):
+        if self.is_done_before(partition, offset):
             return Settlement.AVOIDED
         return Settlement.DELIVERED if route.wanted else Settlement.FILTERED

@@ -1,104 +1,196 @@
-"""Everything that belongs to one workflow of one engine."""
+"""One workflow of one engine: what waits for it, how fast it may be sent to, and the way there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 
+from stream.engine.delivery import Delivery, OpenEvent, State
 from stream.engine.dispatcher import Dispatcher, lane_of
-from stream.engine.pacing import Pace
-from stream.engine.partition import Delivery, Tenure
+from stream.engine.gate import Gate
+from stream.engine.pacing import Pace, Turn
+from stream.engine.partition import PartitionState
+from stream.engine.steps import Steps
 from stream.model.events import Event
 from stream.model.held import Hold
 from stream.model.policies import EnginePolicy, WorkflowPolicy
-from stream.model.ports import Build, Cancel, Clock, Sender
+from stream.model.ports import AttemptResult, Build, Cancel, Clock, Sender
 from stream.model.statistics import WorkflowStats
 from stream.rules.listener import Spans
 from stream.rules.request import RequestBuilder
 
 
-@dataclass(slots=True, eq=False)
-class Line:
-    """A workflow's queue, its pace, the way to it, and its numbers."""
+@dataclass(frozen=True)
+class WorkflowEdges:
+    """What every workflow of one engine stands on."""
 
-    policy: WorkflowPolicy
-    dispatcher: Dispatcher
-    pace: Pace
-    lane_of: Callable[[Event], Hashable | None]
-    build: Build
-    sender: Sender
-    origin: Sender
-    """The sender as it was given, without spans around it."""
-    stats: WorkflowStats
-    is_removed: bool = False
-    """Its workflow is configured no more; what is in flight is still answered."""
-    former: list[Sender] = field(default_factory=list)
-    """Senders of earlier settings; requests of theirs may be in flight."""
-    held: dict[Delivery, Hold] = field(default_factory=dict)
-    """Deliveries that ended badly and may not be given up, those held longest first."""
-    letters_in_a_row: int = 0
-    """Dead letters without a delivery between them."""
-    wake: Cancel | None = None
-    """Timer for when the gate or the rate lets something through again."""
+    steps: Steps
+    on_results: Callable[[WorkflowState, Sequence[AttemptResult]], None]
+    """Called as a step with the results of attempts."""
+    spans: Spans | None
 
-    @classmethod
-    def build_for(
-        cls,
+
+class WorkflowState:
+    """Starts its deliveries; what becomes of them is decided elsewhere."""
+
+    def __init__(
+        self,
         index: int,
         workflow: WorkflowPolicy,
         engine: EnginePolicy,
         sender: Sender,
         stats: WorkflowStats,
-        clock: Clock,
-        spans: Spans | None = None,
-    ) -> Line:
-        """The line of the engine's workflow number `index`."""
-        return cls(
-            policy=workflow,
-            dispatcher=Dispatcher(index, engine.limits.max_lane_events),
-            pace=Pace(workflow, engine.gate, clock.monotonic()),
-            lane_of=lane_of(workflow.ordering),
-            build=request_builder(workflow, engine.user_agent, clock, spans),
-            sender=sender if spans is None else spans.around_sender(sender),
-            origin=sender,
-            stats=stats,
-        )
-
-    def reconfigure(
-        self, workflow: WorkflowPolicy, engine: EnginePolicy, sender: Sender, clock: Clock, spans: Spans | None
+        edges: WorkflowEdges,
     ) -> None:
-        """Other settings from the next request on. Its queue, its gate and what is in flight stay."""
-        old, now = self.policy, clock.monotonic()
-        if sender is not self.origin or _credentials(old) != _credentials(workflow):
-            self.pace.gate.probe_soon(now)
-        if sender is not self.origin:
-            self.former.append(self.sender)
-            self.origin, self.sender = sender, sender if spans is None else spans.around_sender(sender)
-        self.policy, self.is_removed = workflow, False
-        self.lane_of = lane_of(workflow.ordering)
-        self.build = request_builder(workflow, engine.user_agent, clock, spans)
-        self.pace.reconfigure(old, workflow, engine.gate, now)
-
-    def stop_waiting(self) -> None:
-        """Its timer is of no use any more."""
-        if self.wake is not None:
-            self.wake.cancel()
-            self.wake = None
-
-    def cancel(self, delivery: Delivery) -> None:
-        """Give its attempt up, whichever sender has it."""
-        for sender in (self.sender, *self.former):
-            sender.cancel(delivery)
+        self.policy = workflow
+        self.stats = stats
+        self.dispatcher = Dispatcher(index, engine.limits.max_lane_events)
+        self.pace = Pace(workflow, engine.gate, edges.steps.monotonic())
+        self.held: dict[Delivery, Hold] = {}
+        """Deliveries that ended badly and may not be given up, those held longest first."""
+        self.letters_in_a_row = 0
+        """Dead letters without a delivery between them."""
+        self.is_removed = False
+        """It is no longer in the settings; what is in flight is still answered."""
+        self._index = index
+        self._edges = edges
+        self._steps = edges.steps
+        self._on_results = edges.steps.entry(edges.on_results, self)
+        self._origin = sender
+        """The sender without spans around it."""
+        self._former: list[Sender] = []
+        """Senders of earlier settings; requests of theirs may be in flight."""
+        self._wake: Cancel | None = None
+        """Timer for when the gate or the rate lets something through again."""
+        self._set_sender(sender)
+        self._set_policy(workflow, engine)
 
     @property
-    def is_calm(self) -> bool:
-        """Nothing has failed lately: a delivery is nothing but a delivery."""
-        return self.pace.gate.is_calm and not self.letters_in_a_row
+    def gate(self) -> Gate:
+        """Its circuit breaker."""
+        return self.pace.gate
 
     @property
     def ready(self) -> int:
         """How many deliveries could start if they may."""
         return self.dispatcher.ready
+
+    @property
+    def is_healthy(self) -> bool:
+        """Nothing has failed lately: a delivery is nothing but a delivery."""
+        return self.gate.is_calm and not self.letters_in_a_row
+
+    # Starting.
+
+    def take_on(self, partition: PartitionState, events: Sequence[OpenEvent]) -> list[Delivery]:
+        """The deliveries of admitted events that this workflow wants; they are offered to the dispatcher next."""
+        own, lane_of, index = partition.workflows[self._index], self._lane_of, self._index
+        pending, queued_at, deliveries = own.pending, self.gate.open_time(self._steps.monotonic()), []
+        for open_event in events:
+            event = open_event.event
+            delivery = pending[event.record.offset] = Delivery(open_event, index, own, lane_of(event), queued_at)
+            deliveries.append(delivery)
+        return deliveries
+
+    def offer(self, deliveries: Sequence[Delivery]) -> None:
+        """Start these when it is their turn, at the end of the step at the earliest."""
+        self.dispatcher.offer(deliveries)
+        self._steps.touched.workflow(self)
+
+    def start_ready(self) -> None:
+        """Start every delivery that may start now; at the end of a step alone."""
+        dispatcher, pace = self.dispatcher, self.pace
+        if dispatcher.ready:
+            now = self._steps.monotonic()
+            while dispatcher.ready:
+                turn = pace.turn(dispatcher.in_flight, now)
+                if turn is Turn.SEND:
+                    self._send(dispatcher.take(pace.burst(dispatcher.in_flight)), now)
+                elif turn is Turn.PROBE:
+                    self.gate.probe_sent()
+                    self._send([dispatcher.take_probe()], now, charge=0)  # charged to the event if it succeeds
+                else:
+                    self._wake_later()
+                    break
+        self.refresh_gauges()
+
+    def _send(self, deliveries: Sequence[Delivery], now: float, charge: int = 1) -> None:
+        open_time, generation = self.gate.open_time(now), self.gate.generation
+        build, send, on_results = self._build, self._sender.send, self._on_results
+        for delivery in deliveries:
+            delivery.attempts += charge
+            delivery.gate_generation = generation
+            if delivery.clock_start < 0:
+                delivery.clock_start = open_time
+            open_event = delivery.open_event
+            open_event.partition.in_flight += 1
+            send(build(open_event.event), delivery, on_results)
+
+    def _wake_later(self) -> None:
+        self.stop_waiting()
+        if self.pace.wake_at is not None:
+            self._wake = self._steps.call_at(self.pace.wake_at, self._woken)
+
+    def _woken(self) -> None:
+        self._wake = None
+        self._steps.touched.workflow(self)
+
+    def stop_waiting(self) -> None:
+        """Its timer is of no use."""
+        if self._wake is not None:
+            self._wake.cancel()
+            self._wake = None
+
+    # Partitions that go.
+
+    def forget(self, partition: PartitionState) -> None:
+        """Drop what waits of a partition that stops."""
+        self.dispatcher.forget(partition)
+        if self.held:
+            self.held = {one: hold for one, hold in self.held.items() if one.partition is not partition}
+
+    def abort(self, partition: PartitionState) -> None:
+        """Give up its attempts in flight; their connections are closed, and no result of them counts."""
+        for delivery in partition.workflows[self._index].pending.values():
+            if not delivery.is_in_flight:
+                continue
+            for sender in (self._sender, *self._former):
+                sender.cancel(delivery)
+            if delivery.state is State.PROBING:
+                self.gate.probe_over()
+            delivery.state = State.ABANDONED
+            partition.in_flight -= 1
+            self.dispatcher.land()
+            self.stats.deliveries["stale"] += 1
+        self._steps.touched.workflow(self)
+
+    # Settings and gauges.
+
+    def reconfigure(self, workflow: WorkflowPolicy, engine: EnginePolicy, sender: Sender) -> None:
+        """Other settings from the next request on. Its queue, its gate and what is in flight stay."""
+        old, now = self.policy, self._steps.monotonic()
+        if sender is not self._origin or _credentials(old) != _credentials(workflow):
+            self.gate.probe_soon(now)
+        if sender is not self._origin:
+            self._former.append(self._sender)
+            self._set_sender(sender)
+        self.is_removed = False
+        self._set_policy(workflow, engine)
+        self.pace.reconfigure(old, workflow, engine.gate, now)
+
+    def rebuild(self, parts: Sequence[PartitionState], max_lane_events: int) -> None:
+        """Lay the lanes of these partitions by the present order."""
+        self.dispatcher.rebuild([part.workflows[self._index] for part in parts], self._lane_of, max_lane_events)
+        self._steps.touched.workflow(self)
+
+    def release_held(self, deliveries: Sequence[Delivery]) -> None:
+        """These have ended."""
+        for delivery in deliveries:
+            self.held.pop(delivery, None)
+
+    def end_hold(self) -> None:
+        """What is held is tried like any other event, and may be given up."""
+        self.held.clear()
 
     def refresh_gauges(self) -> None:
         """Show the present counts to the metrics."""
@@ -107,12 +199,14 @@ class Line:
         self.stats.concurrency_limit = self.pace.concurrency.limit
         self.stats.held = len(self.held)
 
-    def forget(self, tenure: Tenure) -> None:
-        """Drop what waits of a partition that stops."""
-        self.dispatcher.forget(tenure)
-        if self.held:
-            self.held = {one: hold for one, hold in self.held.items() if one.open_event.tenure is not tenure}
-        self.refresh_gauges()
+    def _set_policy(self, workflow: WorkflowPolicy, engine: EnginePolicy) -> None:
+        self.policy = workflow
+        self._lane_of: Callable[[Event], Hashable | None] = lane_of(workflow.ordering)
+        self._build = request_builder(workflow, engine.user_agent, self._steps, self._edges.spans)
+
+    def _set_sender(self, sender: Sender) -> None:
+        spans = self._edges.spans
+        self._origin, self._sender = sender, sender if spans is None else spans.around_sender(sender)
 
 
 def request_builder(workflow: WorkflowPolicy, user_agent: str, clock: Clock, spans: Spans | None = None) -> Build:

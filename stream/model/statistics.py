@@ -135,6 +135,11 @@ class EngineStats:
         self.contact = Contact.silent(0.0)
         self.workflows = {name: WorkflowStats() for name in workflows}
 
+    def forget_partition(self, tp: TopicPartition) -> None:
+        """A partition is no longer owned: it has no numbers."""
+        for by_partition in (self.committed, self.ends, self.records_lost):
+            by_partition.pop(tp, None)
+
     def note_contact(self, contact: Contact) -> None:
         """Kafka answered, or has not for a while."""
         self.contact = contact.joined(self.contact)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
 
-from stream.engine.engine import Edges, Engine
+from stream.engine.engine import Engine, EngineDependencies
 from stream.http.sender import WebhookSender
 from stream.kafka.client_config import KafkaPolicy, producer_config, range_reader_config
 from stream.kafka.dead_letters import DeadLetterTopic
@@ -107,7 +107,7 @@ def sending_world(parts: ReplayParts, kept: CommittedProgress | None, dead_lette
         name, post = settings.dead_letter_topic, poster(loop)
         topic = DeadLetterTopic(config, name, kafka.group, dead_letter_partitions, post, look, parts.logger)
     group_of = partial(live_group_of, settings)
-    edges = Edges(
+    edges = EngineDependencies(
         source=owner,
         senders=senders,
         dead_letters=ReplayLetters(topic, dead_letter_partitions, parts.request.name, group_of)

@@ -9,7 +9,7 @@ from functools import partial
 from random import Random
 from typing import Any
 
-from stream.engine.engine import Edges, Engine
+from stream.engine.engine import Engine, EngineDependencies
 from stream.http.sender import WebhookSender
 from stream.kafka.client_config import KafkaPolicy, consumer_config, producer_config
 from stream.kafka.consumer_thread import ConsumerThread
@@ -114,7 +114,7 @@ def build_world(
     senders = [endpoint.open(logger) for endpoint in endpoints]
     watched = consumer_config(kafka) | ContactWatch(stats.note_contact, post, logger).options
     owner = ConsumerThread(kafka, watched, post, logger, beat)
-    edges = Edges(
+    edges = EngineDependencies(
         source=owner,
         senders=senders,
         dead_letters=letters or NoDeadLetters(),

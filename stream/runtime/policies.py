@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from stream import __version__
-from stream.engine.deliverer import DeliveryRules
+from stream.engine.delivery_rules import DeliveryRules
 from stream.kafka.client_config import KafkaPolicy
 from stream.kafka.topics import DeadLetterPlan
 from stream.model.policies import DeadLetterPolicy, EnginePolicy, GatePolicy, Limits, WorkflowPolicy

@@ -10,7 +10,8 @@ import statistics
 import time
 from random import Random
 
-from stream.engine.partition import Delivery, OpenEvent, Tenure
+from stream.engine.delivery import Delivery, OpenEvent
+from stream.engine.partition import PartitionState
 from stream.model.commit_map import encode, name_hash
 from stream.model.events import Event
 from stream.model.records import Record, TopicPartition
@@ -23,25 +24,25 @@ ROUNDS = 7
 TP = TopicPartition("t", 0)
 
 
-def scattered(waiting: int, *, every: int) -> Tenure:
+def scattered(waiting: int, *, every: int) -> PartitionState:
     """A partition in which so many deliveries wait; each workflow that is down wants one event in about `every`."""
     chooser = Random(7)
-    tenure = Tenure.begin(StartedPartition(TP, 1, 0, None), [[] for _ in range(WORKFLOWS)])
+    partition = PartitionState.begin(StartedPartition(TP, 1, 0, None), [[] for _ in range(WORKFLOWS)])
     offset = 0
     while waiting > 0:
         event = Event(Record("t", 0, offset, 0, None, b"{}"), b"{}", "track", f"u{offset}", None, {})
         wanting = [index for index in range(1, WORKFLOWS) if not chooser.randrange(every)]
-        tenure.tracker.admit([offset])
+        partition.tracker.admit([offset])
         if wanting:
-            open_event = OpenEvent(event, tenure, len(wanting))
+            open_event = OpenEvent(event, partition, len(wanting))
             for index in wanting:
-                share = tenure.shares[index]
-                share.pending[offset] = Delivery(open_event, index, share, event.user, 0.0)
+                own = partition.workflows[index]
+                own.pending[offset] = Delivery(open_event, index, own, event.user, 0.0)
         else:
-            tenure.tracker.settle([offset])
+            partition.tracker.settle([offset])
         waiting -= len(wanting)
         offset += 1
-    return tenure
+    return partition
 
 
 def main() -> None:
@@ -49,10 +50,10 @@ def main() -> None:
     hashes = [name_hash(f"w{n}") for n in range(WORKFLOWS)]
     for every in (3, 30):
         for waiting in WAITING:
-            tenure, costs, text = scattered(waiting, every=every), [], ""
+            partition, costs, text = scattered(waiting, every=every), [], ""
             for _ in range(ROUNDS):
                 began = time.perf_counter()
-                text = encode(tenure.done_map(hashes), MAX_BYTES)
+                text = encode(partition.done_map(hashes), MAX_BYTES)
                 costs.append((time.perf_counter() - began) * 1e3)
             kept = f"{len(text):,} of {MAX_BYTES:,} characters"
             print(f"{waiting:>6,} waiting, one in {every:>2} wanted: {statistics.median(costs):8.2f} ms a tick, {kept}")

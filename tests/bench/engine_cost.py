@@ -16,8 +16,8 @@ from typing import Literal
 import orjson
 from support.scripted_workflow import SilentLogger
 
-from stream.engine.deliverer import DeliveryRules
-from stream.engine.engine import Edges, Engine
+from stream.engine.delivery_rules import DeliveryRules
+from stream.engine.engine import Engine, EngineDependencies
 from stream.model.attempts import Answer, HttpRequest
 from stream.model.events import DeadLetter
 from stream.model.policies import EnginePolicy, WorkflowPolicy
@@ -140,7 +140,7 @@ def cost_us(variant: Variant, topic: list[Record]) -> float:
     ]
     nobody, senders = Nobody(), [Answering() for _ in policies]
     stats = EngineStats("bench", [TP.topic], [policy.name for policy in policies])
-    edges = Edges(nobody, senders, nobody, SchemaValidator(), nobody, SilentLogger(), Random(1))
+    edges = EngineDependencies(nobody, senders, nobody, SchemaValidator(), nobody, SilentLogger(), Random(1))
     policy = EnginePolicy("bench", workflows=tuple(policies), validation=variant.validation)
     engine = Engine(policy, DeliveryRules(OutcomeTable(), RetryPolicy()), edges, stats)
     engine.on_assigned([StartedPartition(TP, 1, 0, 0)])

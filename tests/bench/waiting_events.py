@@ -9,8 +9,9 @@ from __future__ import annotations
 import statistics
 import time
 
+from stream.engine.delivery import Delivery, OpenEvent
 from stream.engine.dispatcher import Dispatcher
-from stream.engine.partition import Delivery, OpenEvent, Tenure
+from stream.engine.partition import PartitionState
 from stream.model.events import Event
 from stream.model.records import Record, TopicPartition
 from stream.model.source import StartedPartition
@@ -20,32 +21,32 @@ MEASURED = 20_000
 ROUNDS = 7
 
 
-def offer(dispatcher: Dispatcher, tenure: Tenure, offset: int, user: str) -> Delivery:
+def offer(dispatcher: Dispatcher, partition: PartitionState, offset: int, user: str) -> Delivery:
     """Admit an event and put it in its lane."""
     event = Event(Record("t", 0, offset, 0, None, b"{}"), b"{}", "track", user, None, {})
-    delivery = Delivery(OpenEvent(event, tenure, 1), 0, tenure.shares[0], user, 0.0)
-    tenure.tracker.admit([offset])
-    tenure.shares[0].pending[offset] = delivery
+    delivery = Delivery(OpenEvent(event, partition, 1), 0, partition.workflows[0], user, 0.0)
+    partition.tracker.admit([offset])
+    partition.workflows[0].pending[offset] = delivery
     dispatcher.offer([delivery])
     return delivery
 
 
 def cost_us(waiting: int) -> float:
     """Microseconds for one event from admission to settlement, with `waiting` events in lanes of held users."""
-    tenure = Tenure.begin(StartedPartition(TopicPartition("t", 0), 1, 0, None), [[]])
+    partition = PartitionState.begin(StartedPartition(TopicPartition("t", 0), 1, 0, None), [[]])
     dispatcher = Dispatcher(0, 10**9)
-    holders = [offer(dispatcher, tenure, offset, f"held-{offset}") for offset in range(min(waiting, 100))]
+    holders = [offer(dispatcher, partition, offset, f"held-{offset}") for offset in range(min(waiting, 100))]
     dispatcher.take(len(holders))
     for offset in range(len(holders), waiting):
-        offer(dispatcher, tenure, offset, f"held-{offset % len(holders)}")
+        offer(dispatcher, partition, offset, f"held-{offset % len(holders)}")
     began = time.perf_counter()
     for offset in range(waiting, waiting + MEASURED):
-        delivery = offer(dispatcher, tenure, offset, f"free-{offset}")
+        delivery = offer(dispatcher, partition, offset, f"free-{offset}")
         dispatcher.take(1)
         dispatcher.land()
-        del tenure.shares[0].pending[offset]
+        del partition.workflows[0].pending[offset]
         dispatcher.release([delivery])
-        tenure.tracker.settle([offset])
+        partition.tracker.settle([offset])
     return (time.perf_counter() - began) / MEASURED * 1e6
 
 

@@ -7,23 +7,24 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream.engine.delivery import Delivery, OpenEvent
 from stream.engine.dispatcher import Dispatcher, lane_of
-from stream.engine.partition import Delivery, OpenEvent, Tenure
+from stream.engine.partition import PartitionState
 from stream.model.events import Event
 from stream.model.records import Record, TopicPartition
 from stream.model.source import StartedPartition
 
 
-def make_tenure(partition: int = 0) -> Tenure:
-    """A fresh tenure with one workflow."""
-    return Tenure.begin(StartedPartition(TopicPartition("t", partition), 1, 0, None), [[]])
+def make_partition(partition: int = 0) -> PartitionState:
+    """A fresh partition with one workflow."""
+    return PartitionState.begin(StartedPartition(TopicPartition("t", partition), 1, 0, None), [[]])
 
 
-def make_delivery(tenure: Tenure, offset: int, lane: str | None, queued_at: float = 0.0) -> Delivery:
+def make_delivery(partition: PartitionState, offset: int, lane: str | None, queued_at: float = 0.0) -> Delivery:
     """A delivery of the event at `offset`."""
-    record = Record("t", tenure.tp.partition, offset, -1, lane.encode() if lane else None, b"{}")
+    record = Record("t", partition.tp.partition, offset, -1, lane.encode() if lane else None, b"{}")
     event = Event(record, b"{}", "track", lane, None, {})
-    return Delivery(OpenEvent(event, tenure, 1), 0, tenure.shares[0], lane, queued_at)
+    return Delivery(OpenEvent(event, partition, 1), 0, partition.workflows[0], lane, queued_at)
 
 
 def taken(dispatcher: Dispatcher, limit: int = 100) -> list[int]:
@@ -33,8 +34,8 @@ def taken(dispatcher: Dispatcher, limit: int = 100) -> list[int]:
 
 def test_a_lane_sends_one_at_a_time() -> None:
     """Events of one lane start one after the other; other lanes pass."""
-    dispatcher, tenure = Dispatcher(0, 1000), make_tenure()
-    deliveries = [make_delivery(tenure, offset, lane) for offset, lane in enumerate(["a", "a", "b", "a"])]
+    dispatcher, partition = Dispatcher(0, 1000), make_partition()
+    deliveries = [make_delivery(partition, offset, lane) for offset, lane in enumerate(["a", "a", "b", "a"])]
     for delivery in deliveries:
         dispatcher.offer([delivery])
     assert taken(dispatcher) == [0, 2]
@@ -46,8 +47,8 @@ def test_a_lane_sends_one_at_a_time() -> None:
 
 def test_a_retry_keeps_its_lane() -> None:
     """While an event backs off nothing of its lane starts; it goes first when it resumes."""
-    dispatcher, tenure = Dispatcher(0, 1000), make_tenure()
-    first, second = make_delivery(tenure, 0, "a"), make_delivery(tenure, 1, "a")
+    dispatcher, partition = Dispatcher(0, 1000), make_partition()
+    first, second = make_delivery(partition, 0, "a"), make_delivery(partition, 1, "a")
     dispatcher.offer([first])
     dispatcher.offer([second])
     assert taken(dispatcher) == [0]
@@ -59,9 +60,9 @@ def test_a_retry_keeps_its_lane() -> None:
 
 def test_no_lane_waits_for_nobody() -> None:
     """Without a lane everything may start at once, in the order of the topic."""
-    dispatcher, tenure = Dispatcher(0, 1000), make_tenure()
+    dispatcher, partition = Dispatcher(0, 1000), make_partition()
     for offset in range(5):
-        dispatcher.offer([make_delivery(tenure, offset, None)])
+        dispatcher.offer([make_delivery(partition, offset, None)])
     assert taken(dispatcher, limit=3) == [0, 1, 2]
     dispatcher.land()
     assert taken(dispatcher, limit=3) == [3]
@@ -70,16 +71,16 @@ def test_no_lane_waits_for_nobody() -> None:
 def test_the_same_user_in_two_partitions_has_two_lanes() -> None:
     """Order is kept within a partition."""
     dispatcher = Dispatcher(0, 1000)
-    for tenure in (make_tenure(0), make_tenure(1)):
-        dispatcher.offer([make_delivery(tenure, 7, "a")])
+    for partition in (make_partition(0), make_partition(1)):
+        dispatcher.offer([make_delivery(partition, 7, "a")])
     assert taken(dispatcher) == [7, 7]
 
 
 def test_followers_inherit_the_retry_clock_but_not_from_before_they_came() -> None:
     """An event's clock starts at the first attempt of what it waits behind, or when it was queued, if later."""
-    dispatcher, tenure = Dispatcher(0, 1000), make_tenure()
-    head = make_delivery(tenure, 0, "a", queued_at=0)
-    early, late = make_delivery(tenure, 1, "a", queued_at=2), make_delivery(tenure, 2, "a", queued_at=9)
+    dispatcher, partition = Dispatcher(0, 1000), make_partition()
+    head = make_delivery(partition, 0, "a", queued_at=0)
+    early, late = make_delivery(partition, 1, "a", queued_at=2), make_delivery(partition, 2, "a", queued_at=9)
     for delivery in (head, early, late):
         dispatcher.offer([delivery])
     head.clock_start = 5.0
@@ -91,7 +92,7 @@ def test_followers_inherit_the_retry_clock_but_not_from_before_they_came() -> No
 
 def test_forgetting_a_partition_leaves_the_others() -> None:
     """What waits for a revoked partition is dropped, ready or in its lane; the rest stays."""
-    dispatcher, gone, kept = Dispatcher(0, 1000), make_tenure(0), make_tenure(1)
+    dispatcher, gone, kept = Dispatcher(0, 1000), make_partition(0), make_partition(1)
     for offset, lane in enumerate(["a", "a", "b"]):
         dispatcher.offer([make_delivery(gone, offset, lane)])
     dispatcher.offer([make_delivery(kept, 40, "a")])
@@ -119,9 +120,9 @@ def test_lane_rules() -> None:
 )
 def test_every_schedule_keeps_order_and_loses_nothing(lanes: list[str | None], limit: int, data: st.DataObject) -> None:
     """Whatever is retried or finished when, each lane goes in offset order, one at a time, and all of it ends."""
-    dispatcher, tenure = Dispatcher(0, 1000), make_tenure()
+    dispatcher, partition = Dispatcher(0, 1000), make_partition()
     for offset, lane in enumerate(lanes):
-        dispatcher.offer([make_delivery(tenure, offset, lane)])
+        dispatcher.offer([make_delivery(partition, offset, lane)])
     flying: list[Delivery] = []
     resting: list[Delivery] = []
     done: list[int] = []
@@ -147,14 +148,14 @@ def test_every_schedule_keeps_order_and_loses_nothing(lanes: list[str | None], l
         by_lane[lanes[offset]].append(offset)
     by_lane.pop(None, None)
     assert by_lane == {lane: sorted(offsets) for lane, offsets in by_lane.items()}
-    assert not tenure.shares[0].lanes
+    assert not partition.workflows[0].lanes
 
 
 def test_a_failed_probe_goes_behind_every_other_lane() -> None:
     """Probes go round the lanes; once the gate is open the probed ones, which are the oldest, go first."""
-    dispatcher, tenure = Dispatcher(0, 1000), make_tenure()
+    dispatcher, partition = Dispatcher(0, 1000), make_partition()
     for offset, lane in enumerate(["a", "b", "c"]):
-        dispatcher.offer([make_delivery(tenure, offset, lane)])
+        dispatcher.offer([make_delivery(partition, offset, lane)])
     probed = []
     for _ in range(4):
         delivery = dispatcher.take_probe()
@@ -162,22 +163,22 @@ def test_a_failed_probe_goes_behind_every_other_lane() -> None:
         dispatcher.back_off(delivery)
         dispatcher.requeue_probed(delivery)
     assert probed == ["a", "b", "c", "a"]
-    dispatcher.offer([make_delivery(tenure, 3, "d")])
+    dispatcher.offer([make_delivery(partition, 3, "d")])
     assert taken(dispatcher) == [1, 2, 0, 3]
 
 
 def test_a_lane_that_is_too_long_is_told_until_half_of_it_is_gone() -> None:
     """A crowded lane is known as such, so that its partition is not read, and no longer at half the limit."""
-    dispatcher, tenure = Dispatcher(0, 4), make_tenure()
-    deliveries = [make_delivery(tenure, offset, "a") for offset in range(6)]
+    dispatcher, partition = Dispatcher(0, 4), make_partition()
+    deliveries = [make_delivery(partition, offset, "a") for offset in range(6)]
     crowded = []
     for delivery in deliveries:
         dispatcher.offer([delivery])
-        crowded.append(bool(tenure.shares[0].crowded))
+        crowded.append(bool(partition.workflows[0].overfull_lanes))
     assert crowded == [False, False, False, False, True, True]
     for delivery in deliveries[:3]:
         dispatcher.take(1)
         dispatcher.land()
         dispatcher.release([delivery])
-        crowded.append(bool(tenure.shares[0].crowded))
+        crowded.append(bool(partition.workflows[0].overfull_lanes))
     assert crowded[6:] == [True, True, False]

@@ -8,7 +8,7 @@ import pytest
 from support.engine_world import EngineWorld
 from support.scripted_workflow import statuses
 
-from stream.engine.appetite import LEAST, LONGEST_S
+from stream.engine.backpressure import LEAST, LONGEST_S
 from stream.model.attempts import Answer
 from stream.model.policies import WorkflowPolicy
 

@@ -65,7 +65,7 @@ def test_only_partitions_that_stay_get_the_room_of_those_that_go() -> None:
 
 
 def test_partitions_granted_anew_without_a_word_begin_together() -> None:
-    """A grant of what is owned already ends the old tenures first; nothing of theirs is started between."""
+    """A grant of what is owned already ends the old assignments first; nothing of theirs is started between."""
     world = busy_world()
     before = arrivals(world)
     world.assign_all()

@@ -38,7 +38,7 @@ def assert_books_balance(world: EngineWorld) -> None:
     received, accounted_for = world.stats.identity()
     assert received == accounted_for
     assert world.stats.open_events.total() == 0
-    for line in filled(world.engine._deliverer.lines):
+    for line in filled(world.engine._workflows):
         assert (line.dispatcher.in_flight, line.dispatcher.waiting) == (0, 0)
 
 
@@ -200,7 +200,7 @@ def test_indexes_are_used_again() -> None:
     world.put("last")
     world.run()
     world.clock.jump(2)
-    assert len(world.engine._deliverer.lines) <= 3
+    assert len(world.engine._workflows) <= 3
     assert list(world.stats.workflows) == ["kept", "w20"]
     assert len(world.workflows["kept"].delivered()) == 21
     assert [len(world.workflows[f"w{n}"].delivered()) for n in range(1, 21)] == [1] * 20
@@ -437,5 +437,5 @@ def test_no_change_of_settings_loses_or_leaks_anything(steps: list[list[Workflow
         world.clock.jump(0.1 + (seed % 7) / 10)
     world.run(limit_s=3600)
     assert_books_balance(world)
-    for tenure in filled(world.engine._ledger.tenures.values()):
-        assert every(not share.pending and not share.lanes and not share.shared for share in tenure.shares)
+    for partition in filled(world.engine._ledger.partitions.values()):
+        assert every(not own.pending and not own.lanes and not own.shared_lanes for own in partition.workflows)

@@ -13,15 +13,16 @@ from support.starting_member import start_answer
 from stream.engine import engine as engine_module
 from stream.engine import reload as reload_module
 from stream.engine.commits import Commits
-from stream.engine.dead_letters import LetterDesk
-from stream.engine.deliverer import Deliverer
+from stream.engine.dead_letters import DeadLetterWriter
+from stream.engine.delivery import Delivery
 from stream.engine.dispatcher import Dispatcher
 from stream.engine.drains import Drains
+from stream.engine.failure import Failures
 from stream.engine.gate import Gate
 from stream.engine.ledger import Ledger
-from stream.engine.partition import Delivery, Tenure
-from stream.engine.reload import Reconfiguration
-from stream.engine.workflow import Line
+from stream.engine.partition import PartitionState
+from stream.engine.reload import Reload
+from stream.engine.workflow import WorkflowState
 from stream.kafka.start_offsets import FirstLook, Grants, Resolved, StartAnswer, StartOffsets
 from stream.model.commit_map import START_MARK, CommitMap, Range, decode
 from stream.model.events import DeadLetter, Settlement
@@ -45,11 +46,11 @@ def commit_one_ahead() -> Iterator[None]:
     """The commit is one further than the lowest open offset."""
     original = Commits.take_due
 
-    def take_due(self: Commits, tenure: Tenure) -> CommitOffset | None:
-        due = original(self, tenure)
-        if due is None or not tenure.tracker.open_count:
+    def take_due(self: Commits, partition: PartitionState) -> CommitOffset | None:
+        due = original(self, partition)
+        if due is None or not partition.tracker.open_count:
             return due
-        tenure.committing = due.offset + 1
+        partition.commit.sent_offset = due.offset + 1
         return CommitOffset(due.epoch, due.offset + 1)
 
     with planted(Commits, "take_due", take_due):
@@ -59,25 +60,27 @@ def commit_one_ahead() -> Iterator[None]:
 @contextmanager
 def settle_before_the_letter_is_acknowledged() -> Iterator[None]:
     """A dead letter counts as written once it is handed over."""
-    original = LetterDesk.write
+    original = DeadLetterWriter.write
 
-    def write(self: LetterDesk, letter: DeadLetter, tenure: Tenure, on_safe: Callable[[], None]) -> None:
-        original(self, letter, tenure, lambda: None)
+    def write(
+        self: DeadLetterWriter, letter: DeadLetter, partition: PartitionState, on_safe: Callable[[], None]
+    ) -> None:
+        original(self, letter, partition, lambda: None)
         on_safe()
 
-    with planted(LetterDesk, "write", write):
+    with planted(DeadLetterWriter, "write", write):
         yield
 
 
 @contextmanager
 def old_epochs_settle() -> Iterator[None]:
-    """Attempts outlive their tenure, and their results settle whatever the partition's present tenure has open."""
+    """Attempts outlive their assignment, and their results settle whatever the present one has open."""
     original = Ledger.settle
 
-    def settle(self: Ledger, tenure: Tenure, records: Sequence[Record], settlement: Settlement) -> None:
-        original(self, self.tenures.get(tenure.tp, tenure), records, settlement)
+    def settle(self: Ledger, partition: PartitionState, records: Sequence[Record], settlement: Settlement) -> None:
+        original(self, self.partitions.get(partition.tp, partition), records, settlement)
 
-    with planted(Deliverer, "abort", lambda _self, _tenures: None), planted(Ledger, "settle", settle):
+    with planted(WorkflowState, "abort", lambda _self, _partition: None), planted(Ledger, "settle", settle):
         yield
 
 
@@ -88,7 +91,7 @@ def lane_released_before_the_retry() -> Iterator[None]:
 
     def back_off(self: Dispatcher, delivery: Delivery) -> None:
         original(self, delivery)
-        if delivery.lane is not None and delivery.lane in delivery.open_event.tenure.shares[self.workflow].lanes:
+        if delivery.lane is not None and delivery.lane in delivery.partition.workflows[self.workflow].lanes:
             self.release([delivery])
             delivery.lane = None
 
@@ -112,13 +115,14 @@ def map_read_by_position() -> Iterator[None]:
 @contextmanager
 def probe_burns_an_attempt() -> Iterator[None]:
     """A failed probe is charged to its event."""
-    original = Deliverer._probe
+    original = Dispatcher.take_probe
 
-    def probe(self: Deliverer, line: Line, delivery: Delivery, now: float) -> None:
+    def take_probe(self: Dispatcher) -> Delivery:
+        delivery = original(self)
         delivery.attempts += 1
-        original(self, line, delivery, now)
+        return delivery
 
-    with planted(Deliverer, "_probe", probe):
+    with planted(Dispatcher, "take_probe", take_probe):
         yield
 
 
@@ -132,26 +136,26 @@ def retry_clock_runs_at_a_closed_gate() -> Iterator[None]:
 @contextmanager
 def retry_after_ignored() -> Iterator[None]:
     """The workflow is sent to although it asked for a pause."""
-    with planted(Deliverer, "_pause_asked", lambda _self, _answer: 0.0):
+    with planted(Failures, "_pause_asked", lambda _self, _answer: 0.0):
         yield
 
 
 @contextmanager
 def map_claims_what_is_open() -> Iterator[None]:
     """The map has everything that was admitted as done."""
-    with planted(Tenure, "done_map", _everything):
+    with planted(PartitionState, "done_map", _everything):
         yield
 
 
-def _everything(tenure: Tenure, hashes: list[int | None]) -> CommitMap:
-    base, end = tenure.tracker.watermark, tenure.tracker.next_expected
+def _everything(partition: PartitionState, hashes: list[int | None]) -> CommitMap:
+    base, end = partition.tracker.watermark, partition.tracker.next_expected
     return CommitMap(base, {workflow: [(base, end)] for workflow in filter(None, hashes)} if end > base else {})
 
 
 @contextmanager
 def reload_hands_an_index_on_too_soon() -> Iterator[None]:
     """A new workflow takes over the index of a removed one while requests to that one are in flight."""
-    with planted(Reconfiguration, "_is_spent", lambda _self, _index: True):
+    with planted(Reload, "_is_spent", lambda _self, _index: True):
         yield
 
 
@@ -167,9 +171,10 @@ def partitions_close_one_by_one() -> Iterator[None]:
     """What the attempts of one lost partition leave room for is started before the next one is closed."""
     original = Drains.close
 
-    def close(self: Drains, tenures: Sequence[Tenure]) -> None:
-        for tenure in tenures:
-            original(self, [tenure])
+    def close(self: Drains, partitions: Sequence[PartitionState]) -> None:
+        for partition in partitions:
+            original(self, [partition])
+            self._steps._end_step()
 
     with planted(Drains, "close", close):
         yield

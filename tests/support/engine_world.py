@@ -9,8 +9,8 @@ from typing import Any
 
 import orjson
 
-from stream.engine.deliverer import DeliveryRules
-from stream.engine.engine import Edges, Engine
+from stream.engine.delivery_rules import DeliveryRules
+from stream.engine.engine import Engine, EngineDependencies
 from stream.model.policies import EnginePolicy, WorkflowPolicy
 from stream.model.records import TopicPartition
 from stream.model.statistics import EngineStats
@@ -61,7 +61,7 @@ class EngineWorld:
         self.member = MemoryMember(self.broker, GROUP, self.clock)
         names = [workflow.name for workflow in self.policy.workflows]
         self.stats = EngineStats(GROUP, [TOPIC], names)
-        edges = Edges(
+        edges = EngineDependencies(
             source=self.member,
             senders=[self.workflows[name] for name in names],
             dead_letters=self.dead_letters,

@@ -14,8 +14,8 @@ from random import Random
 
 import orjson
 
-from stream.engine.deliverer import DeliveryRules
-from stream.engine.engine import Edges, Engine
+from stream.engine.delivery_rules import DeliveryRules
+from stream.engine.engine import Engine, EngineDependencies
 from stream.kafka.start_offsets import FirstLook
 from stream.model.commit_map import START_MARK
 from stream.model.policies import DeadLetterPolicy, EnginePolicy, GatePolicy, Limits, WorkflowPolicy
@@ -272,7 +272,7 @@ class Simulation:
         stats, trace = EngineStats(GROUP, [TOPIC], names), RecordingTrace()
         process = Process.__new__(Process)
         senders = {name: SimSender(self, process, self.workflows[name]) for name in names}
-        edges = Edges(
+        edges = EngineDependencies(
             source=member,
             senders=list(senders.values()),
             dead_letters=self.letters,
