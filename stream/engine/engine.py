@@ -37,6 +37,9 @@ from stream.model.source import CommitOffset, CommitResult, Contact, DataLoss, S
 from stream.model.statistics import EngineStats
 from stream.rules.listener import DeliveryListener, Spans
 
+LISTED = 100
+"""Partitions that a log line names one by one."""
+
 
 @dataclass(frozen=True)
 class EngineDependencies:
@@ -274,4 +277,5 @@ class Engine:
 
 
 def _listed(tps: Sequence[TopicPartition]) -> str:
-    return " ".join(f"{tp.topic}:{tp.partition}" for tp in sorted(tps)) or "none"
+    more = f" and {len(tps) - LISTED} more" if len(tps) > LISTED else ""
+    return " ".join(f"{tp.topic}:{tp.partition}" for tp in sorted(tps)[:LISTED]) + more or "none"

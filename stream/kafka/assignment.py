@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import ChainMap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
@@ -16,6 +16,9 @@ from stream.model.records import TopicPartition
 ANYWHERE = 0
 """Where a parked partition stands. It must be an offset: asked for the end of a partition, librdkafka takes an answer
 that comes after the partition was assigned anew for a reason to ask again, and then reads on from there."""
+A_CALL = 500
+"""Most partitions of one call. The client keeps the interpreter's lock in it: with 10,000 all threads would stand
+still for seconds, the one that answers probes too."""
 
 
 class Assignment:
@@ -30,6 +33,8 @@ class Assignment:
         """Of the topics that the partitions are read as; empty: not known yet."""
         self.at_end: set[TopicPartition] = set()
         """Partitions that are read to their end, for now; what is paused may have more."""
+        self.came_to_end: set[TopicPartition] = set()
+        """Those of `at_end` that came to it since whoever confirms their ids last looked; may name others as well."""
         self.starts: dict[TopicPartition, int] = {}
         """Where each partition was begun, or moved to, last."""
         self.grants = 0
@@ -45,7 +50,7 @@ class Assignment:
 
     def park(self, consumer: Consumer, tps: Sequence[TopicPartition]) -> Grants:
         """Take a grant without reading, since the starts are not known yet; the epochs that begin with it."""
-        consumer.incremental_assign([KafkaPartition(*tp, ANYWHERE) for tp in tps])
+        _in_parts(consumer.incremental_assign, [KafkaPartition(*tp, ANYWHERE) for tp in tps])
         granted = {tp: self._next_epoch() for tp in tps}
         self._parked |= granted
         _set_paused(consumer, tps, True)
@@ -80,12 +85,12 @@ class Assignment:
         """Read from these offsets. A seek would do for none: it is refused once a partition has come to a halt."""
         held = [tp for tp in positions if tp in self.epochs or tp in self._parked]
         if held:
-            consumer.incremental_unassign([KafkaPartition(*tp) for tp in held])
+            _in_parts(consumer.incremental_unassign, [KafkaPartition(*tp) for tp in held])
         for tp in held:
             self._parked.pop(tp, None)
         self.at_end -= positions.keys()
         self.starts |= positions
-        consumer.incremental_assign([KafkaPartition(*tp, offset) for tp, offset in positions.items()])
+        _in_parts(consumer.incremental_assign, [KafkaPartition(*tp, offset) for tp, offset in positions.items()])
 
     def drop(self, tps: Iterable[TopicPartition]) -> None:
         """These partitions are not ours any more."""
@@ -110,7 +115,9 @@ class Assignment:
         """Which partitions what was polled brings to their end, or finds a record in after it."""
         last = {batch.tp: batch.records[-1].offset for batch in polled.batches if batch.records}
         self.at_end -= last.keys()
-        self.at_end |= {tp for tp, _, position in polled.ends if position > last.get(tp, -1)}
+        ended = {tp for tp, _, position in polled.ends if position > last.get(tp, -1)}
+        self.at_end |= ended
+        self.came_to_end |= ended
 
     def pause(self, consumer: Consumer) -> None:
         """Take nothing from any partition until `resume`."""
@@ -129,4 +136,9 @@ def _set_paused(consumer: Consumer, tps: Sequence[TopicPartition], paused: bool)
         return
     # A partition that just went away is refused; its revoke is on the way and the others were set.
     with contextlib.suppress(KafkaException):
-        (consumer.pause if paused else consumer.resume)([KafkaPartition(*tp) for tp in tps])
+        _in_parts(consumer.pause if paused else consumer.resume, [KafkaPartition(*tp) for tp in tps])
+
+
+def _in_parts(call: Callable[[list[KafkaPartition]], object], partitions: Sequence[KafkaPartition]) -> None:
+    for begin in range(0, len(partitions), A_CALL):
+        call(list(partitions[begin : begin + A_CALL]))

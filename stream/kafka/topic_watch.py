@@ -58,6 +58,7 @@ class TopicWatch:
         if self._is_due(now):
             self._asked_at, self._ask_at = now, now + EVERY_S
             self._at_end_when_asked = frozenset(self._assignment.at_end)
+            self._assignment.came_to_end.clear()
             self.ids.ask({tp.topic for tp in self._assignment.epochs})
         return found, replaced
 
@@ -65,7 +66,10 @@ class TopicWatch:
         """Also where a partition has come to its end: that is worth nothing before the id is confirmed."""
         if self.ids.is_waiting or now < self._asked_at + SOON_S:
             return False
-        return now >= self._ask_at or not self._assignment.at_end <= self._read_to_end.keys()
+        is_confirmed = self._assignment.came_to_end <= self._read_to_end.keys()
+        if is_confirmed:
+            self._assignment.came_to_end.clear()
+        return now >= self._ask_at or not is_confirmed
 
     def compare(self) -> tuple[dict[TopicPartition, str], list[Replaced]]:
         """The same by what is known already."""

@@ -17,6 +17,9 @@ TIMEOUT_S = 10.0
 SOON_S = 1.0
 """When it is looked for a refusal for the first time."""
 HEADER_ROOM_BYTES = 64 * 1024
+MOST_DEAD_LETTER_PARTITIONS = 1000
+"""Of a dead-letter topic that is created here, however many its source has: Kafka does not create 10,000 at once, and
+letters are few. One of a partition that the dead-letter topic does not have goes to a partition by its key."""
 LEAST_RETENTION_MS = 7 * 24 * 3600 * 1000
 
 
@@ -120,7 +123,8 @@ class Topics:
         config = {"cleanup.policy": "delete", "retention.ms": str(int(plan.retention_s * 1000))}
         if room := self._letter_bytes(existing):
             config["max.message.bytes"] = str(room)
-        return NewTopic(plan.topic, counts[existing[0]] if existing else 1, config=config)
+        partitions = min(counts[existing[0]], MOST_DEAD_LETTER_PARTITIONS) if existing else 1
+        return NewTopic(plan.topic, partitions, config=config)
 
     def _create(self, plan: DeadLetterPlan, topic: NewTopic, only_try: bool = False) -> None:
         if not plan.create:

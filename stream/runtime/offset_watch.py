@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Collection
 from functools import partial
 from typing import TypeVar
@@ -18,6 +19,8 @@ from stream.runtime.until_end import unfinished
 from stream.telemetry.clock import SystemClock
 
 LAG_EVERY_S = 2.0
+SHARE_OF_TIME = 0.1
+"""Of the time that goes into asking for the ends, at most: with thousands of partitions an answer takes seconds."""
 END_EVERY_S = 0.25
 ASK_TIMEOUT_S = 3.0
 """How long one question may take; a stop waits for it."""
@@ -42,12 +45,13 @@ class OffsetWatch:
     async def follow_ends(self) -> None:
         """Keep the end offset of each owned partition current; without any, ask whether Kafka is there at all."""
         while True:
+            began = time.monotonic()
             if asked := sorted(self._engine.owned()):
                 ends = await self._ask(partial(_ends, asked))
                 self._engine.stats.ends |= {tp: ends[tp] for tp in ends.keys() & self._engine.owned()}
             else:
                 await self._ask(partial(_is_there, self._kafka.topics[0]))
-            await asyncio.sleep(LAG_EVERY_S)
+            await asyncio.sleep(max(LAG_EVERY_S, (time.monotonic() - began) / SHARE_OF_TIME))
 
     async def until_end(self, ranges: Ranges) -> None:
         """Return once every partition is done up to its end in `ranges`, by whichever member of the group."""

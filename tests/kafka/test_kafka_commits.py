@@ -161,8 +161,22 @@ def test_a_commit_of_nothing_is_answered(mock_cluster: MockCluster) -> None:
     assert not committer.is_waiting
 
 
-def committing(cluster: MockCluster, **callbacks: Any) -> Consumer:
-    config = {"bootstrap.servers": cluster.bootstrap, "group.id": "g", "enable.auto.commit": False, **QUIET}
+def test_commits_of_very_many_partitions_are_all_stored(apache_kafka: Broker, topic_name: str) -> None:
+    """With long maps they are more than Kafka stores of one request."""
+    partitions, metadata = 300, "x" * 4000
+    apache_kafka.create_topic(topic_name, partitions)
+    due = {TopicPartition(topic_name, number): CommitOffset(1, 7, metadata) for number in range(partitions)}
+    told: list[CommitResult] = []
+    committer = Committer(dict.fromkeys(due, 1), told.extend)
+    with committing(apache_kafka, topic_name, on_commit=committer.on_commit) as consumer:
+        committer.commit(consumer, due)
+        until(lambda: consumer.poll(0.1) or len(told) == partitions)
+    assert {result.outcome for result in told} == {OK}
+    assert committed(apache_kafka, topic_name) == dict.fromkeys(range(partitions), 7)
+
+
+def committing(broker: Broker, group: str = "g", **callbacks: Any) -> Consumer:
+    config = {"bootstrap.servers": broker.bootstrap, "group.id": group, "enable.auto.commit": False, **QUIET}
     return Consumer({**config, **callbacks})
 
 

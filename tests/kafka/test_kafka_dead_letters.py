@@ -20,7 +20,7 @@ from stream.demo.topics import Broker
 from stream.kafka.client_config import common_config, producer_config, reader_config
 from stream.kafka.dead_letters import DeadLetterTopic, Written
 from stream.kafka.reader import OffsetReader
-from stream.kafka.topics import HEADER_ROOM_BYTES, DeadLetterPlan, Topics
+from stream.kafka.topics import HEADER_ROOM_BYTES, MOST_DEAD_LETTER_PARTITIONS, DeadLetterPlan, Topics
 from stream.model.errors import MissingTopicError
 from stream.model.events import DeadLetter, Reason
 from stream.model.records import Headers, Record, TopicPartition
@@ -284,6 +284,16 @@ def test_the_dead_letter_topic_is_created_like_its_sources(apache_kafka: Broker,
     assert config["max.message.bytes"] == str(300_000 + HEADER_ROOM_BYTES)
     assert client.ensure_dead_letters(plan, sources) == 3
     assert client.dead_letter_findings(plan.topic) == []
+
+
+def test_the_dead_letter_topic_of_very_many_partitions_is_smaller(apache_kafka: Broker, topic_name: str) -> None:
+    """It has a thousand at most, and takes the letters of the partitions beyond."""
+    apache_kafka.create_topic(topic_name, MOST_DEAD_LETTER_PARTITIONS + 1)
+    client = Topics(common_config(policy_for(apache_kafka, topic_name)))
+    plan = DeadLetterPlan(f"{topic_name}.dl", create=True, retention_s=MONTH_S)
+    assert client.ensure_dead_letters(plan, [topic_name]) == MOST_DEAD_LETTER_PARTITIONS
+    with desk_of(apache_kafka, plan.topic, MOST_DEAD_LETTER_PARTITIONS) as desk:
+        assert desk.write(letter(partition=MOST_DEAD_LETTER_PARTITIONS)) == [""]
 
 
 def test_a_letter_of_the_largest_record_fits_the_created_topic(apache_kafka: Broker, topic_name: str) -> None:
