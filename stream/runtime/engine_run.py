@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
 from stream.kafka.client_config import KafkaPolicy
 from stream.model.errors import StreamError
-from stream.model.events import Settlement
 from stream.model.ports import Logger
 from stream.runtime.engine_runtime import EngineRuntime
 from stream.runtime.offset_watch import OffsetWatch, Ranges
 from stream.runtime.remaining import Remaining
+from stream.runtime.totals import settled_fields, waiting_fields
 from stream.runtime.until_end import unfinished
+from stream.telemetry.clock import SystemClock
+
+REMIND_EVERY_S = 60.0
 
 
 class EngineRun:
@@ -55,6 +57,8 @@ class EngineRun:
         engine.start(on_joined)
         owner.begin(engine, self._end)
         self._tasks = [asyncio.create_task(self._watch.follow_ends()), asyncio.create_task(self._supervise())]
+        if self._ranges is not None:
+            self._tasks.append(asyncio.create_task(self._tell_waiting()))
         for task in self._tasks:
             task.add_done_callback(_raise_fault)
 
@@ -88,22 +92,23 @@ class EngineRun:
         stats = self.world.engine.stats
         if self._ranges is not None:
             await self._watch.until_end(self._ranges)
-            ends: Counter[str] = Counter()
-            for (_, settlement), count in stats.settled.items():
-                ends[settlement] += count
-            self._logger.info(
-                "The end of the topics is reached.",
-                group=stats.group,
-                delivered=ends[Settlement.DELIVERED],
-                filtered=ends[Settlement.FILTERED],
-                dead_letters=stats.dead_letter_writes["ok"],
-            )
+            self._logger.info("The end of the topics is reached.", group=stats.group, **settled_fields(stats))
         elif self._stays_when_halted:
             return
         else:
             await self._watch.until_all_halted()
         self.has_lost = bool(self.world.engine.halted())
         self.stop()
+
+    async def _tell_waiting(self) -> None:
+        """Say every minute what keeps the run from its end."""
+        stats, clock = self.world.engine.stats, SystemClock()
+        while True:
+            await asyncio.sleep(REMIND_EVERY_S)
+            if self.ended.done():
+                return
+            for fields in waiting_fields(stats, clock.wall()):
+                self._logger.info("The end of the topics is not reached: events wait.", group=stats.group, **fields)
 
 
 def _raise_fault(task: asyncio.Task[None]) -> None:

@@ -27,6 +27,7 @@ from stream.runtime.reload import EnginePlan, ReloadPlan, changed_files, changed
 from stream.runtime.remaining import Remaining
 from stream.runtime.start import Asker, StartFacts, ask_kafka, unless_stopped
 from stream.runtime.steady_stats import MonotonicStats
+from stream.runtime.totals import total_fields
 from stream.runtime.tracing import CLOSE_LIMIT_S, open_tracing
 from stream.settings.hidden import hidden_texts
 from stream.settings.load import Loaded
@@ -92,6 +93,7 @@ class Processor:
         self._stop_asked = asyncio.Event()
         self._fault: StreamError | None = None
         self._tracing = open_tracing(self.settings)
+        self._began_at = SystemClock().monotonic()
         self.remaining = Remaining.SOME
         """What is left of the partitions that it owns; a second old at most."""
 
@@ -249,7 +251,10 @@ class Processor:
             raise error
         if self._engines.has_lost:
             raise DataLossError("Records that were not read are gone from the topic; see the error lines above.")
-        self.logger.info("Stopped.")
+        for stats in self.all_stats:
+            self.logger.info("Totals since the start.", group=stats.group, **total_fields(stats))
+        ran_for_s = round(SystemClock().monotonic() - self._began_at, 1)
+        self.logger.info("Stopped.", ran_for_s=ran_for_s)
 
     async def _close_tracing(self) -> None:
         if self._tracing is not None and not await self._tracing.close(CLOSE_LIMIT_S):

@@ -127,7 +127,8 @@ def test_a_stop_gives_up_a_request_that_hangs(
     with scene.start() as run:
         assert receiver.wait_for_count(PATH, 1)
         assert run.stop(timeout=11) == 0
-        assert "Stopped." in run.log
+        assert "received=1 delivered=0 filtered=0 dead_letters=0 avoided=0 open=0 abandoned=1" in run.line("Totals")
+        assert "ran_for_s=" in run.line("Stopped.")
     assert scene.committed() == {0: 0}
 
 
