@@ -6,7 +6,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.audience.diff import MemberChange, Tally, find_changes
@@ -43,7 +43,6 @@ def applied(known: dict[str, bytes], found: list[MemberChange]) -> dict[str, byt
     return after
 
 
-@settings(deadline=None)  # writes files, and disks are slow at times
 @given(st.lists(st.binary(max_size=8).map(lambda raw: raw.hex().encode() + b"\n")), st.integers(1, 200))
 def test_lines_come_back_sorted_from_however_many_runs(lines: list[bytes], run_bytes: int) -> None:
     """Every line once, also when runs are merged into runs, and again at a second reading."""
@@ -54,7 +53,6 @@ def test_lines_come_back_sorted_from_however_many_runs(lines: list[bytes], run_b
         assert list(found) == sorted(lines)
 
 
-@settings(deadline=None)  # writes files, and disks are slow at times
 @given(st.lists(st.tuples(USERS, VALUES)))
 def test_of_each_user_the_last_line_counts(rows: list[tuple[str, bytes]]) -> None:
     """As a dict would keep it, whatever characters an id is made of."""

@@ -57,7 +57,7 @@ def test_a_map_comes_back_as_it_was(commit_map: CommitMap) -> None:
     assert found.done == {workflow: ranges for workflow, ranges in commit_map.done.items() if ranges}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(maps(most_ranges=60), st.integers(0, 600))
 def test_a_map_that_does_not_fit_is_cut_short(commit_map: CommitMap, limit: int) -> None:
     """What is kept fits, and claims nothing that the whole map does not."""

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from assertions import filled
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.model.events import Event, Invalid, Reason, type_label
@@ -267,7 +267,6 @@ def test_deep_event_with_a_long_number_as_id() -> None:
     assert event(nested(1_000)[:-1] + b',"messageId":' + digits + b"}").message_id == digits.decode()
 
 
-@settings(deadline=None)
 @given(st.binary())
 def test_any_bytes_decode(value: bytes) -> None:
     """Decoding never raises, whatever the bytes."""
@@ -280,7 +279,6 @@ VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(s
 FIELDS = ["type", "userId", "anonymousId", "groupId", "userID", "messageId", "event", "integrations"]
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(FIELDS), VALUES | st.just("track") | st.just("delete")))
 def test_any_object_decodes(payload: dict[str, object]) -> None:
     """With validation off every object is an event, unless it holds what is not JSON; strict never raises."""

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.rules.deletion import delete_notification, top_level_members
@@ -217,7 +217,6 @@ def objects(draw: st.DrawFn) -> tuple[bytes, list[tuple[str, Any]]]:
     return text.encode(), members
 
 
-@settings(deadline=None)
 @given(objects())
 def test_members_of_any_object(drawn: tuple[bytes, list[tuple[str, Any]]]) -> None:
     """The scanner finds the members that a parser finds, each with its whole value."""
@@ -226,7 +225,6 @@ def test_members_of_any_object(drawn: tuple[bytes, list[tuple[str, Any]]]) -> No
     assert found == members
 
 
-@settings(deadline=None)
 @given(objects())
 def test_only_what_is_missing_is_added(drawn: tuple[bytes, list[tuple[str, Any]]]) -> None:
     """A parsed notification is the parsed event plus what was missing or null, and nothing else."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.model.events import SEGMENT_TYPES, Event, FilterReason
@@ -244,7 +244,6 @@ PAYLOADS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(POLICIES, max_size=10), st.lists(st.tuples(TYPES, PAYLOADS), max_size=5))
 def test_routes_agree_with_each_filter(
     policies: list[WorkflowPolicy], events: list[tuple[str, dict[str, Any]]]

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from assertions import every
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.model.events import Event
@@ -101,7 +101,6 @@ def test_known_signature() -> None:
     assert signature == signature.lower()
 
 
-@settings(deadline=None)
 @given(st.binary(min_size=1), st.binary(), st.sampled_from(["track", "delete"]), st.booleans())
 def test_signature_is_of_the_bytes_sent(secret: bytes, text: bytes, type_: str, is_compact: bool) -> None:
     """Whatever the body is turned into, its signature is over exactly the bytes sent."""
@@ -219,7 +218,6 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False,
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=10)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text(), VALUES))
 def test_compact_says_the_same(payload: dict[str, object]) -> None:
     """A compact body parses to the same value."""

@@ -9,7 +9,7 @@ import time
 
 import pytest
 from assertions import every
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
@@ -37,7 +37,6 @@ def signed(
     return dict(request.headers), request.body
 
 
-@settings(deadline=None)
 @given(
     st.binary(min_size=1, max_size=64),
     st.one_of(st.none(), st.text(max_size=250)),

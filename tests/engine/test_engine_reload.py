@@ -420,7 +420,7 @@ POLICIES = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(POLICIES, min_size=2, max_size=8), st.integers(0, 2**16))
 def test_no_change_of_settings_loses_or_leaks_anything(steps: list[list[WorkflowPolicy]], seed: int) -> None:
     """Whatever is changed into whatever, amid failures: every event has its one end, and all is committed."""

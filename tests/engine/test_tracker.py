@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 from stream.engine.tracker import PartitionTracker
 from stream.model.errors import EngineInvariantError
 
-HISTORIES = settings(max_examples=1000, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck))
+HISTORIES = settings(max_examples=1000, stateful_step_count=40, suppress_health_check=list(HealthCheck))
 
 
 class PartitionHistory(RuleBasedStateMachine):

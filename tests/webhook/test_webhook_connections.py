@@ -15,7 +15,7 @@ import httpx
 import pytest
 from assertions import HANG_S
 from conformance_server import OK, ScriptedServer, Step
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from proxy_server import ProxyUnderTest
 from webhook_support import Run, answering, ask, closed_port, deaf_port, send, server_tls, timed
@@ -351,7 +351,6 @@ VALUES = st.text(st.characters(codec="latin-1", exclude_categories=["Cc"]), max_
 HEADERS = st.lists(st.tuples(TOKENS, VALUES), max_size=4)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(HEADERS, HEADERS), min_size=1, max_size=4), HEADERS, st.binary(max_size=20))
 def test_what_is_written_once_is_what_would_be_written_each_time(
     pairs: list[tuple[list[tuple[str, str]], list[tuple[str, str]]]], constant: list[tuple[str, str]], body: bytes

@@ -111,7 +111,6 @@ CUTS = st.lists(st.integers(0, 2000), max_size=12)
 
 
 @pytest.mark.fuzz
-@settings(deadline=None)
 @given(answers(), CUTS)
 def test_a_valid_answer_is_understood_however_it_is_cut(valid: tuple[bytes, int, str, bool], cuts: list[int]) -> None:
     """The pieces in which it comes make no difference."""
@@ -152,7 +151,6 @@ NOISE = st.lists(PIECES | st.binary(max_size=8), max_size=8).map(b"".join)
 
 
 @pytest.mark.fuzz
-@settings(deadline=None)
 @given(NOISE, CUTS, st.sampled_from([None, ConnectionResetError()]))
 def test_anything_at_all_has_exactly_one_result(noise: bytes, cuts: list[int], error: Exception | None) -> None:
     """Whatever comes before the end of the connection; after it is closed nothing is told any more."""
@@ -169,7 +167,6 @@ def test_anything_at_all_has_exactly_one_result(noise: bytes, cuts: list[int], e
 
 
 @pytest.mark.fuzz
-@settings(deadline=None)
 @given(NOISE, st.booleans())
 @example(OK, False)
 @example(OK + b"H", False)
@@ -191,7 +188,7 @@ def test_a_glance_never_says_more_than_a_reader_would(noise: bytes, follows_anot
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-@settings(max_examples=50, deadline=None)  # it opens sockets, which takes what it takes
+@settings(max_examples=50)  # it opens sockets, which takes what it takes
 @given(noise=st.lists(NOISE, min_size=1, max_size=4))
 def test_a_server_that_says_anything_gives_one_answer_per_request(loop: str, noise: list[bytes]) -> None:
     """Over real sockets: the server says something, and closes."""

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import h11
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stream.http.head import HeadWriter
@@ -69,7 +69,6 @@ def head_of(event: Event, policy: WorkflowPolicy) -> h11.Request:
     return head
 
 
-@settings(deadline=None)
 @given(st.dictionaries(FIELDS, JSON, max_size=6), RECORD_HEADERS, st.binary(max_size=10), st.booleans())
 @example({"type": "track", "messageId": "a\r\nX-Evil: 1"}, [("traceparent", TRACE + b"\r\nX-Evil: 1")], b"", False)
 def test_no_event_adds_a_header_or_chooses_a_host(
