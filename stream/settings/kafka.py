@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal
 
@@ -112,6 +114,19 @@ class Kafka(Section):
 def is_topic(name: str) -> bool:
     """Whether Kafka takes `name` as the name of a topic."""
     return _TOPIC.fullmatch(name) is not None
+
+
+def broker_pattern_for(topic: str, kafka: Kafka) -> str:
+    """The first pattern by which the broker assigns `topic`; empty where none does, or the client compares names.
+
+    The broker knows no way to leave a topic out: RE2 has no lookahead. What Python does not read is taken as it is.
+    """
+    patterns = [name for name in kafka.topics if name.startswith("^")] if kafka.group_protocol == "consumer" else []
+    for pattern in patterns:
+        with contextlib.suppress(re.error), warnings.catch_warnings(action="ignore"):
+            if re.match(pattern, topic):
+                return pattern
+    return ""
 
 
 def _topic_faults(topics: tuple[str, ...]) -> Iterator[Fault]:

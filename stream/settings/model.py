@@ -14,7 +14,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from stream.settings.egress import Egress
 from stream.settings.faults import Fault, refusal
 from stream.settings.http_client import HttpClient
-from stream.settings.kafka import Kafka, is_topic
+from stream.settings.kafka import Kafka, broker_pattern_for, is_topic
 from stream.settings.places import Places
 from stream.settings.secret import Secret, SharedSecrets, one_spelling
 from stream.settings.section import Section, with_unit
@@ -304,6 +304,8 @@ class Settings(Section):
             raise refusal(Fault(what, 'Set it: dead_letter.topic = "…".', "topic"))
         if kafka and topic in kafka.topics:
             raise refusal(Fault("is one of kafka.topics, too.", "Give dead letters another topic.", "topic"))
+        if kafka and dead_letter.enabled and (pattern := broker_pattern_for(topic, kafka)):
+            raise refusal(_dead_letters_assigned(topic, pattern))
         return dead_letter.model_copy(update={"topic": topic}) if kafka else dead_letter
 
 
@@ -313,6 +315,17 @@ def _holds_initial(max_s: float, info: ValidationInfo, section: str) -> float:
         what = f"is shorter than {section}.initial ({format_duration(initial_s)})."
         raise refusal(Fault(what, f"Lengthen it, or shorten {section}.initial."))
     return max_s
+
+
+def _dead_letters_assigned(topic: str, pattern: str) -> Fault:
+    what = (
+        f'{topic} is matched by {pattern} in kafka.topics. With kafka.group_protocol = "consumer" the broker assigns '
+        "what a pattern matches, and members would wait for partitions that are never read."
+    )
+    fix = (
+        'Narrow the pattern, give dead letters a topic that it does not match, or use kafka.group_protocol = "classic".'
+    )
+    return Fault(what, fix, "topic")
 
 
 def _dead_letter_topic(dead_letter: DeadLetterSection, kafka: Kafka) -> str:

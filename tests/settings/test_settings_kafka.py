@@ -271,3 +271,32 @@ def test_a_broker_without_a_port_is_a_warning(tmp_path: Path, servers: str, with
     assert list(load(tmp_path, toml).warnings) == [
         f"kafka.bootstrap_servers: {server} has no port, so 9092 is used. Write {server}:9092." for server in without
     ]
+
+
+@pytest.mark.parametrize(
+    ("topics", "letters", "is_refused"),
+    [
+        ('"^tray"', "", True),
+        ('"^.*"', "", True),
+        ('"events", "^tray[.].*"', "", True),
+        ('"^tray.(events|dead)"', "", True),
+        ('"^events"', "[dead_letter]\ntopic = 'events.failed'", True),
+        ('"^tray[.]events"', "", False),
+        ('"^tray"', "[dead_letter]\ntopic = 'letters'", False),
+        ('"tray"', "", False),
+        ('"^[[:digit:]]+(?P<n>tray"', "", False),
+    ],
+)
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_a_pattern_that_the_broker_would_assign_dead_letters_by(
+    tmp_path: Path, topics: str, letters: str, is_refused: bool, protocol: str
+) -> None:
+    """With KIP-848 the broker compares patterns, and knows nothing of the topics that we leave out."""
+    lines = f'[kafka]\ntopics = [{topics}]\ngroup_protocol = "{protocol}"\n[[workflow]]\nurl = "{URL}"\n{letters}\n'
+    if not is_refused or protocol == "classic":
+        load(tmp_path, lines)
+        return
+    (found,) = problems(tmp_path, lines)
+    assert found.startswith("dead_letter.topic: ")
+    assert "is matched by ^" in found
+    assert found.endswith('or use kafka.group_protocol = "classic".')
