@@ -44,7 +44,7 @@ def _message(node: ast.AST) -> Message | None:
         return None
     text = _text(node.args[0]) if node.args else ""
     fields = tuple(word.arg for word in node.keywords if word.arg and word.arg not in NOT_A_FIELD)
-    return Message(node.func.attr, text, fields) if " " in text else None
+    return Message(node.func.attr, text, fields) if text.rstrip(".:") != text or " " in text else None
 
 
 def _text(node: ast.expr) -> str:

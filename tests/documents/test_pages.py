@@ -75,9 +75,11 @@ def test_settings_can_be_loaded(block: Block, tmp_path: Path) -> None:
         text += '\n[[workflow]]\nurl = "https://hooks.example.com/first"\n'
     if "topics" not in shown.get("kafka", {}):
         environ["TRAY_KAFKA__TOPICS"] = "segment-events"
-    for at, _ in enumerate(shown.get("workflow", ())):
-        if "url" not in shown["workflow"][at]:
-            text = text.replace("[[workflow]]\n", f'[[workflow]]\nurl = "https://hooks.example.com/{at}"\n', 1)
+    head, *tables = text.split("[[workflow]]\n")
+    urls = [
+        f'url = "https://hooks.example.com/{at}"\n' * ("\nurl =" not in f"\n{each}") for at, each in enumerate(tables)
+    ]
+    text = head + "".join(f"[[workflow]]\n{url}{each}" for url, each in zip(urls, tables, strict=True))
     path = tmp_path / "stream.toml"
     path.write_text(text)
     assert load_settings(path, environ, {}).settings.workflows
