@@ -202,8 +202,27 @@ def test_json_outputs_have_the_documented_keys(scene: Scene, tmp_path: Path) -> 
     assert undocumented == {}
 
 
+@pytest.mark.kafka
+def test_outputs_of_a_running_processor_have_the_documented_keys(scene: Scene, tmp_path: Path) -> None:
+    """`top`, and what is held where nothing is given up."""
+    scene.configure(scene.workflow("orders", types=["track"], on_failure="hold"), validation={"mode": "off"})
+    scene.produce([make_event(number) for number in range(4, 8)])
+    with scene.start() as program:
+        program.line("held")
+        for heading, way in RUNNING.items():
+            done = call(tmp_path, *way, "--url", f"127.0.0.1:{program.port}", "--json")
+            known = documented(heading)
+            printed = sorted(set(keys(json.loads(done.stdout))))
+            assert printed, done.stderr
+            assert [key for key in printed if not any(pattern.fullmatch(key) for pattern in known)] == []
+        assert program.stop() == 0
+
+
+RUNNING = {"held list --json": ["held", "list"], "top --once --json": ["top", "--once"]}
+
+
 def test_every_output_is_tried() -> None:
-    """But for `top`, whose keys the test of its own tree holds."""
+    """Each section of the reference, and each section says something."""
     sections = set(re.findall(r"^## (.+--json)$", OUTPUTS, re.MULTILINE))
-    assert sections - set(commands("t")) == {"top --once --json"}
+    assert sections == set(commands("t")) | set(RUNNING)
     assert every(documented(heading) for heading in sections)
