@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def play_all(turns: Sequence[Turn], folder: Path) -> list[Result]:
     """Rows of the shared broker beside those that need one of their own; the pair last, and alone."""
-    lanes: list[tuple[list[Stage], int]] = [([Stage.SHARED], AT_ONCE), ([Stage.OWN, Stage.SECURED], 1)]
+    lanes: list[tuple[list[Stage], int]] = [([Stage.SHARED], AT_ONCE), ([Stage.OWN, Stage.SECURED, Stage.SLOWED], 1)]
     with ThreadPoolExecutor(len(lanes)) as pool:
         found = pool.map(lambda lane: _play_lane(lane[0], lane[1], turns, folder), lanes)
         results = [result for lane in found for result in lane]

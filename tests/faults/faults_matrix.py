@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import rows_broker as broker
+import rows_groups as groups
 import rows_inside as inside
 import rows_members as members
 import rows_process as process
@@ -159,8 +160,9 @@ ROWS: tuple[Row, ...] = (
     Row(
         29,
         "topic deleted and made anew",
-        "administration while it is read",
-        "I3",
+        "administration while it is read, by either group protocol",
+        "I1 I3",
+        groups.topic_is_created_again,
         elsewhere=(
             "kafka/test_kafka_data_loss.py::test_a_topic_deleted_and_made_anew_while_it_is_read",
             "kafka/test_kafka_data_loss.py::test_a_topic_that_was_made_anew_is_noticed",
@@ -283,5 +285,59 @@ ROWS: tuple[Row, ...] = (
         inside.secrets_change,
         is_fast=True,
         elsewhere=("acceptance/test_acceptance_engine.py::test_a_hold_ends_by_a_reload",),
+    ),
+    Row(
+        51,
+        "a member hears from the broker late",
+        "each kind of request slow by 1 s for one of two members, while a topic appears",
+        "I1 I3",
+        groups.member_hears_late,
+        Stage.SLOWED,
+        elsewhere=(
+            "acceptance/test_acceptance_starts.py::"
+            "test_a_member_that_hears_from_the_broker_late_loses_and_repeats_nothing",
+        ),
+    ),
+    Row(
+        52,
+        "static member killed",
+        "SIGKILL of a KIP-848 member with a group_instance_id, twice, started again at once",
+        "I1 I11",
+        groups.static_member_is_killed,
+    ),
+    Row(
+        53,
+        "one worker's partition lost",
+        "records beyond the commit deleted; the other worker killed",
+        "I1 I9 I11",
+        groups.worker_loses_a_partition,
+    ),
+    Row(
+        54,
+        "dead-letter topic made anew",
+        "deleted between letters, created with fewer partitions",
+        "I1",
+        groups.letters_lose_their_topic,
+    ),
+    Row(
+        55,
+        "attempt aborted while the receiver does not read",
+        "a full window, then a drain's timeout",
+        "I5",
+        elsewhere=("webhook/test_webhook_sender.py::test_what_the_kernel_had_not_sent_yet_is_not_sent",),
+    ),
+    Row(
+        56,
+        "name server silent",
+        "lookups of some hosts are never answered",
+        "I6",
+        elsewhere=("webhook/test_webhook_names.py::test_a_silent_name_server_delays_nobody_else",),
+    ),
+    Row(
+        57,
+        "address of a busy host changes",
+        "connections in use all the time",
+        "I6",
+        elsewhere=("webhook/test_webhook_connections.py::test_a_busy_connection_is_closed_when_it_is_old",),
     ),
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from support.kafka_proxy import SlowedKafka
 from support.secured_kafka import SecuredKafka
 from support.tcp_proxy import TcpProxy
 
@@ -30,6 +31,7 @@ class Stage(Enum):
     SHARED = "a broker that others use, too"
     OWN = "a broker that the row may kill, and a proxy before it"
     SECURED = "a broker that wants to know who its clients are"
+    SLOWED = "a broker whose answers can be late for those that come through its proxy"
     PAIR = "two brokers with a copy of each partition on both"
 
 
@@ -101,6 +103,7 @@ def set_up(stage: Stage, directory: Path) -> Staged:
         Stage.SHARED: ApacheKafka,
         Stage.OWN: ProxiedKafka,
         Stage.SECURED: SecuredKafka,
+        Stage.SLOWED: SlowedKafka,
         Stage.PAIR: KafkaPair,
     }
     return makers[stage](directory).__enter__()
