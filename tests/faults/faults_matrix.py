@@ -236,7 +236,7 @@ ROWS: tuple[Row, ...] = (
         elsewhere=(
             "webhook/test_webhook_sender.py::test_an_unknown_host_is_a_dns_failure",
             "webhook/test_webhook_egress.py::test_a_name_that_changes_its_address_gains_nothing",
-            "webhook/test_webhook_fast.py::test_a_name_is_resolved_again_after_a_failure",
+            "webhook/test_webhook_connections.py::test_a_name_is_resolved_again_after_a_failure",
         ),
     ),
     Row(42, "one of ten workflows dead", "503 for one of ten", "I6 I7", workflows.one_of_ten_is_dead),
