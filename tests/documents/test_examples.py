@@ -114,6 +114,12 @@ def test_files_of_other_programs_can_be_read(block: Block) -> None:
         assert {"Unit", "Service"} <= set(parser.sections())
 
 
+@pytest.mark.parametrize("block", [block for block in ALL_BLOCKS if block.language == "python"], ids=str)
+def test_python_on_the_pages_compiles(block: Block) -> None:
+    """What it does is tested where it stands in a file, or with the library that it shows."""
+    assert compile(block.text, str(block), "exec")
+
+
 def logged() -> list[str]:
     """The sentences of the lines that the pages show."""
     lines = [line for block in ALL_BLOCKS if block.mark == "log" for line in block.text.splitlines()]
