@@ -52,14 +52,16 @@ class _Bar(Progress):
 
     def start_showing(self, title: str, unit: str, total: int) -> Show:
         """A function that takes the state to be shown."""
-        meter = Meter(total)
+        meter = Meter()
         task = self.add_task(title, total=total, count="", rate="", left="")
 
         def show(state: ReplayState) -> None:
-            meter.note(time.monotonic(), state.offsets, state.events)
+            work = state.work(total)
+            meter.note(time.monotonic(), work, state.events)
             self._troubles = state.troubles
-            count, rate, left = f"{state.events:,} {unit}", _rate(meter), _left(meter)
-            self.update(task, completed=state.offsets, count=count, rate=rate, left=left)
+            done, of = (sum(numbers) for numbers in zip(*work.values(), strict=True))
+            count, rate, left = _count(state, unit), _rate(meter), _left(meter)
+            self.update(task, completed=done, total=of, count=count, rate=rate, left=left)
 
         return show
 
@@ -69,19 +71,27 @@ class _Lines:
         self._every_s = every_s
         self._title = title
         self._unit = unit
-        self._meter = Meter(total)
+        self._total = total
+        self._meter = Meter()
         self._due_at = time.monotonic() + every_s
 
     def show(self, state: ReplayState) -> None:
         """Print a line when it is time for one."""
         now, meter = time.monotonic(), self._meter
-        meter.note(now, state.offsets, state.events)
+        meter.note(now, state.work(self._total), state.events)
         if now < self._due_at:
             return
         self._due_at = now + self._every_s
-        done = f"{state.offsets:,} of {meter.total:,} offsets"
-        parts = [done, f"{state.events:,} {self._unit}", _rate(meter), _left(meter), *state.troubles]
+        done = f"{state.offsets:,} of {self._total:,} offsets"
+        parts = [done, _count(state, self._unit), _rate(meter), _left(meter), *state.troubles]
         print(f"{self._title}: {', '.join(part for part in parts if part)}", file=sys.stderr, flush=True)
+
+
+def _count(state: ReplayState, unit: str) -> str:
+    """How many are sent, and of how many: an estimate until the whole range is read."""
+    expected = sum(state.expected.values())
+    of = f" of {'' if state.is_read else 'about '}{expected:,}" if expected else ""
+    return f"{state.events:,}{of} {unit}"
 
 
 def _rate(meter: Meter) -> str:

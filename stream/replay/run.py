@@ -11,6 +11,7 @@ from stream.model.events import Settlement
 from stream.model.ports import Logger
 from stream.model.statistics import WorkflowStats
 from stream.model.timeparse import format_time
+from stream.replay.meter import Work
 from stream.replay.plan import ReplayPlan
 from stream.replay.world import ReplayWorld
 from stream.runtime.loop_faults import fail_on_loop_faults
@@ -33,6 +34,17 @@ class ReplayState:
     """Dead letters by workflow and reason."""
     troubles: tuple[str, ...] = ()
     """What keeps workflows back at present."""
+    expected: dict[str, int] = field(default_factory=dict)
+    """Deliveries that the whole range comes to, by workflow: estimated from what was read, until all is."""
+    is_read: bool = False
+    """Every offset of the range is read."""
+
+    def work(self, offsets: int) -> Work:
+        """Deliveries done and expected, by workflow; offsets of so many as long as no delivery is expected."""
+        if not any(self.expected.values()):
+            return {"offsets": (self.offsets, offsets)}
+        ended = {name: self.sent[name] + sum(self.dead_letters[name].values()) for name in self.expected}
+        return {name: (min(ended[name], of), of) for name, of in self.expected.items()}
 
 
 class ReplayRun:
@@ -67,7 +79,19 @@ class ReplayRun:
             sent={name: of_one.deliveries["delivered"] for name, of_one in of_each.items()},
             dead_letters={name: {r: n for r, n in s.dead_letters.items() if n} for name, s in of_each.items()},
             troubles=tuple(_troubles(of_each)),
+            expected=self._expected(),
+            is_read=self._read == plan.left,
         )
+
+    @property
+    def _read(self) -> int:
+        """Offsets that this run has read."""
+        return sum(self._world.events.positions[tp] - stretch.at for tp, stretch in self._plan.stretches.items())
+
+    def _expected(self) -> dict[str, int]:
+        """What is wanted of the rest is taken to be like what was read."""
+        read, wanted = self._read, self._world.sieve.census.wanted
+        return {name: round(types.total() * self._plan.left / max(1, read)) for name, types in wanted.items()}
 
     async def run(self, show: Callable[[ReplayState], None]) -> ReplayState:
         """Go on to the end, or until stopped; how far it came. `show` is called several times a second.

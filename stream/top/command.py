@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from stream.settings.load import load_http
 from stream.settings.units import format_duration
 from stream.top.fetch import NoAnswerError, endpoint
 from stream.top.history import History
+from stream.top.keys import pressed_keys
 from stream.top.reading import Reading
 from stream.top.scrape import Scraper
 from stream.top.screen import Screen
@@ -101,12 +103,29 @@ class _Watch:
             time.sleep(self._interval_s)
 
     def show(self) -> None:
-        """Draw on the terminal until interrupted."""
-        with Live(self._screen, console=standard_output(), screen=True, refresh_per_second=REDRAWN_PER_S) as live:
-            while True:
-                self._look()
+        """Draw on the terminal until interrupted, or `q` is pressed."""
+        with (
+            Live(self._screen, console=standard_output(), screen=True, refresh_per_second=REDRAWN_PER_S) as live,
+            pressed_keys() as wait_for_key,
+        ):
+            is_over = False
+            while not is_over:
+                if not self._screen.is_paused:
+                    self._look()
                 live.refresh()
-                time.sleep(self._interval_s)
+                is_over = self._follow_keys(wait_for_key, live)
+
+    def _follow_keys(self, wait_for_key: Callable[[float], str], live: Live) -> bool:
+        """Until the next look is due; whether it is to end."""
+        due = time.monotonic() + self._interval_s
+        while (left := due - time.monotonic()) > 0:
+            key = wait_for_key(left)
+            if key == "q":
+                return True
+            if key:
+                self._screen.press(key)
+                live.refresh()
+        return False
 
     def _look(self) -> None:
         try:

@@ -11,6 +11,8 @@ from rich.text import Text
 from stream.model.printable import printable
 from stream.model.timeparse import format_wall
 from stream.top.columns import COLUMNS, FURTHER, Column, chosen, name_width
+from stream.top.detail import ORDERS, detail
+from stream.top.keys import ESCAPE
 from stream.top.outages import outages
 from stream.top.reading import GroupReading, PartitionReading, Reading, WorkflowReading
 from stream.top.trend import BARS, PLAIN_BARS, sparkline
@@ -35,6 +37,11 @@ class Screen:
     """Why the last look brought nothing; empty when it did."""
     total_trend: Collection[float] = ()
     trends: Mapping[tuple[str, str], Collection[float]] = field(default_factory=dict)
+    order: int = 0
+    """Which of `ORDERS` the workflows are in."""
+    chosen: int | None = None
+    """The workflow, by its row, that is shown alone; None: all of them."""
+    is_paused: bool = False
     is_live: bool = True
     """Fit into the terminal's height, and say how to end."""
 
@@ -53,6 +60,11 @@ class Screen:
             yield from head
             return
         head += [*self._totals(reading, width, bars), *_alarms(reading)]
+        if self.chosen is not None and self.chosen < len(reading.workflows):
+            one = self._ordered(reading)[self.chosen]
+            trend = self.trends.get((one.group, one.workflow), ())
+            yield from (*head, Text(), *detail(one, self.wall(), trend, width, bars), self._footer())
+            return
         workflows = list(self._workflows(reading, width, bars))
         footer = [self._footer()] if self.is_live else []
         room = height - len(head) - len(workflows) - len(footer) - 2
@@ -64,6 +76,22 @@ class Screen:
             yield Text()
             yield from partitions
         yield from footer
+
+    def press(self, key: str) -> None:
+        """Change what is shown: `s` sorts, `p` pauses, a digit shows the workflow of that row, Escape all again."""
+        if key == "s":
+            self.order = (self.order + 1) % len(ORDERS)
+        elif key == "p":
+            self.is_paused = not self.is_paused
+        elif key.isascii() and key.isdecimal():
+            row = (int(key) - 1) % 10
+            self.chosen = None if self.chosen == row else row
+        elif key == ESCAPE:
+            self.chosen = None
+
+    def _ordered(self, reading: Reading) -> Sequence[WorkflowReading]:
+        by = ORDERS[self.order][1]
+        return reading.workflows if by is None else sorted(reading.workflows, key=by)
 
     def _title(self) -> Text:
         version = f" {printable(self.reading.version)}" if self.reading else ""
@@ -96,7 +124,7 @@ class Screen:
         for column in columns:
             header.append(" " + column.title.rjust(column.width))
         yield header.append(f"  delivered, last {self._trend_span(trend)}" if trend else "")
-        for one in reading.workflows:
+        for one in self._ordered(reading):
             yield self._workflow(one, columns, names, trend, bars)
 
     def _workflow(self, one: WorkflowReading, columns: Sequence[Column], names: int, trend: int, bars: str) -> Text:
@@ -113,7 +141,9 @@ class Screen:
         return f"{points} x {self.interval}"
 
     def _footer(self) -> Text:
-        return Text("gate shut a>b: closed for a, next probe in b. Ctrl-C ends.", "dim")
+        order = f" ({ORDERS[self.order][0]})" if self.order else ""
+        paused = Text("paused  ", "bold yellow") if self.is_paused else Text()
+        return paused.append(f"q quit  s sort{order}  p pause  1-9 one, Esc all  shut a>b: for a, probe in b", "dim")
 
 
 def _cut(workflows: Sequence[Text], room: int) -> Iterator[Text]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -117,6 +118,18 @@ def test_the_bar() -> None:
     assert re.search(r"Replaying fix ━+.* +60% 450 sent", text)
     assert "orders fails" in text
     assert "a line of the log\n" in text
+
+
+def test_the_bar_counts_deliveries() -> None:
+    """77 of 1,157 are 7 %, however many offsets were read; an estimate says so."""
+    letters: dict[str, dict[str, int]] = {"orders": {}, "audit": {}}
+    state = ReplayState(9_200, 77, {"orders": 77, "audit": 0}, letters, (), {"orders": 1_157, "audit": 0}, is_read=True)
+    for is_read, of in ((True, "1,157"), (False, "about 1,157")):
+        console = Console(file=io.StringIO(), force_terminal=True, width=120, color_system=None)
+        with shown_progress("Replaying fix", "sent", 10_000, console) as (show, _):
+            show(replace(state, is_read=is_read))
+        assert isinstance(console.file, io.StringIO)
+        assert re.search(rf"Replaying fix .* +7% 77 of {of} sent", console.file.getvalue())
 
 
 def test_lines_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:

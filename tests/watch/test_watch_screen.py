@@ -55,19 +55,64 @@ def test_it_fits(width: int, height: int) -> None:
 
 
 def test_eighty_columns_show_what_matters() -> None:
-    """Rate, latency, gate and until when, retries, dead letters, oldest, lag and the trend."""
+    """Rate, latency, gate and until when, retries, dead letters, oldest, why it fails, lag and the trend."""
     lines = drawn(screen_of(), 80, 24)
     text = "\n".join(lines)
     header = next(line for line in lines if line.startswith("workflow"))
-    wanted = ["workflow", "done/s", "p50", "p99", "flight", "gate", "retry/s", "dead", "oldest"]
+    wanted = ["workflow", "done/s", "p99", "flight", "gate", "retry/s", "dead", "oldest", "failing"]
     assert header.split()[: len(wanted)] == wanted
     privacy = next(line for line in lines if line.startswith("privacy"))
     assert "shut 3m04s>5s" in privacy
+    assert "503 x7" in privacy
     assert "1h01m" in privacy
     orders = next(line for line in lines if line.startswith("orders"))
     assert orders.split()[:2] == ["orders", "40"]
     assert "█" in text
     assert "seg:2                  20" in text
+
+
+def rows(screen: Screen) -> list[str]:
+    """The names of the workflows as they are listed."""
+    return [line.split()[0] for line in drawn(screen, 80, 24) if line.startswith(("orders", "privacy"))]
+
+
+def test_keys_sort_the_workflows() -> None:
+    """By what matters, and back; the order is told."""
+    screen = screen_of()
+    assert rows(screen) == ["orders", "privacy"]
+    orders = []
+    for _ in range(5):
+        screen.press("s")
+        orders.append(rows(screen)[0])
+    assert orders == ["orders", "privacy", "privacy", "privacy", "orders"]
+    screen.press("s")
+    assert "fastest first" in drawn(screen, 80, 24)[-1]
+
+
+def test_a_digit_shows_one_workflow() -> None:
+    """Everything of it, its failures by answer included; Escape, or the digit again, shows all."""
+    screen = screen_of()
+    screen.press("2")
+    text = "\n".join(drawn(screen, 80, 24))
+    assert "workflow privacy  group tray" in text
+    for wanted in ("shut 3m04s>5s", "1h01m", "503           7", "waiting       1234", "held          3"):
+        assert wanted in text
+    assert rows(screen) == []
+    screen.press("\x1b")
+    assert rows(screen) == ["orders", "privacy"]
+    screen.press("9")
+    assert rows(screen) == ["orders", "privacy"]  # there is none in that row
+    screen.press("x")
+    assert rows(screen) == ["orders", "privacy"]
+
+
+def test_a_pause_is_told() -> None:
+    """Until the key is pressed again."""
+    screen = screen_of()
+    screen.press("p")
+    assert drawn(screen, 80, 24)[-1].startswith("paused  q quit")
+    screen.press("p")
+    assert drawn(screen, 80, 24)[-1].startswith("q quit")
 
 
 def test_a_wide_terminal_shows_more() -> None:
