@@ -6,7 +6,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 BIN := .venv/bin
 STAMP := .venv/.synced
 
-.PHONY: help demo observe test check format faults simulate fuzz audit soak load bench bench-engine profile docs \
+.PHONY: help demo observe test check format faults simulate fuzz audit soak load bench bench-engine mutants profile docs \
   docs-site docs-serve dashboards pictures schemas clean
 
 help:  ## list the targets
@@ -63,6 +63,10 @@ bench-engine: $(STAMP)  ## what the engine alone costs an event, with many other
 	PYTHONPATH=tests $(BIN)/python tests/bench/commit_cost.py
 	PYTHONPATH=tests $(BIN)/python tests/bench/scrape_cost.py
 	PYTHONPATH=tests $(BIN)/python tests/bench/worst_event.py
+
+mutants: $(STAMP)  ## does a test notice each change of the engine's pure parts? survivors are listed; ONLY=gate, JOBS=n
+	$(BIN)/mutmut run $(if $(JOBS),--max-children $(JOBS)) $(if $(ONLY),"stream.*.$(ONLY).*")
+	$(BIN)/mutmut results
 
 profile: $(STAMP)  ## where the time goes on a bench run: top lists and a flame graph (py-spy)
 	@PYTHONPATH=tests $(BIN)/python tests/bench/bench_profile.py $(if $(EVENTS),--events $(EVENTS)) $(SETTINGS)

@@ -168,6 +168,61 @@ def test_failures_before_a_closing_do_not_count_after_it() -> None:
     assert gate.is_open
 
 
+def test_answers_against_the_workflow_count_in_a_row() -> None:
+    """Another failure between them starts their count anew."""
+    gate = Gate(GatePolicy())
+    for at_fault in (True, False, True, True):
+        fail(gate, "a", at_fault=at_fault)
+    assert gate.is_open
+    fail(gate, "a", at_fault=True)
+    assert not gate.is_open
+
+
+def test_open_time_leaves_out_every_closing() -> None:
+    """Not the last one alone."""
+    gate = Gate(GatePolicy())
+    for at in (10.0, 100.0):
+        fail(gate, "a", at=at, retry_after_s=20)
+        gate.on_good(gate.generation, at + 20, delivered=True)
+    assert gate.open_time(200.0) == 160.0
+
+
+def test_every_change_of_the_gate_is_another_generation() -> None:
+    """However often it closes, is extended and opens: an answer is never taken for one of an earlier time."""
+    gate, seen = Gate(GatePolicy()), []
+    for at in (0.0, 100.0, 200.0):
+        seen.append(gate.generation)
+        fail(gate, "a", at=at, retry_after_s=10)
+        seen.append(gate.generation)
+        gate.pause(30.0, at + 1)
+        seen.append(gate.generation)
+        gate.on_good(gate.generation, at + 40, delivered=True)
+    assert len(set(seen)) == len(seen) == 9
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1.0, 30.0])
+def test_the_shortest_request_to_wait_counts(seconds: float) -> None:
+    """Of an attempt and of a probe."""
+    gate = Gate(GatePolicy())
+    fail(gate, "a", retry_after_s=seconds)
+    assert gate.closed_until == seconds
+    gate.probe_sent()
+    gate.on_probe_failed(gate.generation, seconds, 50.0, 0.0)
+    assert (gate.closed_until, gate.is_probing) == (50.0 + seconds, False)
+
+
+def test_a_probe_from_before_a_request_to_wait_does_not_lengthen_it() -> None:
+    """It failed, but the workflow has said since when it is to be asked again."""
+    gate = Gate(GatePolicy())
+    fail(gate, "abcabcabca")
+    for _ in range(5):
+        gate.on_probe_failed(gate.generation, 0.0, gate.closed_until, 0.0)
+    probe_in, now = gate.generation, gate.closed_until
+    gate.pause(2.0, now)
+    gate.on_probe_failed(probe_in, 0.0, now + 1, 0.0)
+    assert gate.closed_until == now + 2
+
+
 def test_one_probe_at_a_time() -> None:
     """A closed gate lets one through after its time, and the next only once that one is answered or gone."""
     pace = Pace(WorkflowPolicy("orders", concurrency=8), GatePolicy(), 0.0)
