@@ -9,12 +9,14 @@ from stream.engine.intake import Intake
 from stream.engine.ledger import Ledger
 from stream.engine.reload import Reload
 from stream.engine.workflow import WorkflowState
+from stream.model.events import FilterReason
 from stream.model.ports import Cancel, Logger, Scheduler
 from stream.model.statistics import WorkflowStats
 from stream.model.timeparse import format_wall
 
 EVERY_S = 1.0
 REMIND_EVERY_S = 60.0
+FILTER_ERRORS_EVERY_S = 10.0
 
 
 class Housekeeping:
@@ -39,6 +41,7 @@ class Housekeeping:
         self._logger = logger
         self._timer: Cancel | None = None
         self._remind_at = 0.0
+        self._filter_errors_at = 0.0
 
     def start(self) -> None:
         """Start the periodic look (every EVERY_S seconds)."""
@@ -57,10 +60,25 @@ class Housekeeping:
             workflow.stats.oldest_open_at = self._oldest_open(index)
             _show_gate(workflow, workflow.stats, wall - now)
         self._reload.purge_removed()
+        if now >= self._filter_errors_at:
+            self._filter_errors_at = now + FILTER_ERRORS_EVERY_S
+            self._log_filter_errors()
         if now >= self._remind_at:
             self._remind_at = now + REMIND_EVERY_S
             self._remind()
         self.start()
+
+    def _log_filter_errors(self) -> None:
+        for workflow in self._workflows:
+            if workflow.filter_error is not None:
+                self._logger.warning(
+                    "A statement of the workflow's filters cannot judge an event; it is not sent. tray-stream explain "
+                    "shows which statement.",
+                    workflow=workflow.policy.name,
+                    place=str(workflow.filter_error),
+                    events=workflow.stats.filtered[FilterReason.FILTER_ERROR],
+                )
+                workflow.filter_error = None
 
     def _remind(self) -> None:
         for partition in self._ledger.partitions.values():

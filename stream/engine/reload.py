@@ -171,5 +171,5 @@ def _reason(filter_: WorkflowFilter, event: object) -> FilterReason | None:
 
 def _rules_of_the_queue(workflow: WorkflowPolicy, engine: EnginePolicy) -> tuple[object, ...]:
     """What decides on events that wait already, and on the order in which they do."""
-    wanted = workflow.types, workflow.exclude_types, workflow.events, engine.integration_name
+    wanted = workflow.types, workflow.exclude_types, workflow.events, workflow.filters, engine.integration_name
     return *wanted, workflow.ordering, workflow.give_up, engine.limits.max_lane_events

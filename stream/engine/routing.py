@@ -10,7 +10,7 @@ from stream.engine.delivery import OpenEvent
 from stream.engine.ledger import Ledger
 from stream.engine.partition import PartitionState
 from stream.engine.workflow import WorkflowState
-from stream.model.events import NO_PAYLOAD, Event, Settlement, type_label
+from stream.model.events import NO_PAYLOAD, Event, FilterReason, Settlement, type_label
 from stream.model.policies import EnginePolicy
 from stream.model.records import Record
 from stream.model.statistics import EngineStats
@@ -99,6 +99,8 @@ class Routing:
         for workflow, reason in route.unwanted:
             state = self._workflows[workflow]
             state.stats.filtered[reason] += 1
+            if reason is FilterReason.FILTER_ERROR:
+                state.filter_error = record.place
             for listener in self._listeners:
                 listener.on_filtered(record, state.policy.name, reason)
 

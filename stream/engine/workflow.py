@@ -15,6 +15,7 @@ from stream.model.events import Event
 from stream.model.held import Hold
 from stream.model.policies import EnginePolicy, WorkflowPolicy
 from stream.model.ports import AttemptResult, Build, Cancel, Clock, Sender
+from stream.model.records import RecordId
 from stream.model.statistics import WorkflowStats
 from stream.rules.listener import Spans
 from stream.rules.request import RequestBuilder
@@ -50,6 +51,8 @@ class WorkflowState:
         """Deliveries that ended badly and may not be given up, those held longest first."""
         self.letters_in_a_row = 0
         """Dead letters without a delivery between them."""
+        self.filter_error: RecordId | None = None
+        """Where the last event lies that a statement of its filters had no value for; None once it was logged."""
         self.is_removed = False
         """It is no longer in the settings; what is in flight is still answered."""
         self._index = index

@@ -36,6 +36,11 @@ def always_true(condition: Condition, types: Iterable[str], wants: WantsType) ->
     return bool(candidates) and all(_truth(condition, type_) is True for type_ in candidates)
 
 
+def top_fields(condition: Condition) -> set[str]:
+    """The fields at the top of the event that the statement reads."""
+    return {path.names[0] for path in _paths(condition)}
+
+
 def remarks(condition: Condition) -> Iterator[tuple[str, int]]:
     """What parts of the statement hardly are what was meant, each with its place."""
     for part in _parts(condition):

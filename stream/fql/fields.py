@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-_ODD = re.compile(r"[\[\]\\$*'\"\s]")
+_ODD = re.compile(r"[\[\]\\]|\A[*$]\Z|\A\s|\s\Z")
+"""What hardly belongs to a name: brackets and the like of other languages' paths."""
 _TEXTS = frozenset(("type", "event", "messageId", "userId", "userID", "anonymousId", "groupId", "previousId"))
 _TIMES = frozenset(("timestamp", "sentAt", "receivedAt", "originalTimestamp"))
 
@@ -28,24 +29,22 @@ def fault_of(field: str) -> FieldFault | None:
     names = field.split(".")
     if "" in names:
         return FieldFault("has an empty name between its dots.", "Write it as properties.email.")
-    odd = _ODD.search(field)
-    if odd is not None:
-        return FieldFault(f"has {odd[0]!r} in it, which no path can have.", _fix(field, odd[0]))
+    for name in names:
+        if odd := _ODD.search(name):
+            return FieldFault(f"has {odd[0]!r} in it, which no path can have.", _fix(field, odd[0][0]))
     if names[0] in _TEXTS | _TIMES and len(names) > 1:
         return FieldFault(f"looks into {names[0]}, which holds no fields.", f"Write {names[0]}, or another path.")
     return None
 
 
 def _fix(field: str, odd: str) -> str:
-    if odd == "[":
-        return "Leave the brackets out: properties.products.price is the price of each product."
-    if odd == "*":
-        return "Leave the star out: every element of a list is gone through."
-    if odd == "$":
-        return f"Write {field.lstrip('$.')}."
-    if odd == "\\":
-        return "A name with a dot in it cannot be reached; name what holds it."
-    return "Remove it."
+    fixes = {
+        "[": "Leave the brackets out: properties.products.price is the price of each product.",
+        "*": "Leave the star out: every element of a list is gone through.",
+        "$": f"Write {field.removeprefix('$.')}.",
+        "\\": "A name with a dot in it cannot be reached; name what holds it.",
+    }
+    return fixes.get(odd, "Remove it.")
 
 
 def by_parent(fields: Iterable[str]) -> Mapping[tuple[str, ...], tuple[str, ...]]:

@@ -5,47 +5,32 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import orjson
 
 from stream.fql.compile import Holds, compiled
 from stream.fql.errors import EvaluationError
 from stream.fql.fields import by_parent, split
+from stream.fql.rules import ORDER, Filter, FilterSet
 from stream.fql.transform import Groups, allow, drop, hash_fields, share_of
 from stream.fql.values import field as field_of
 from stream.fql.values import to_json
 
-Action = Literal["sample", "drop", "drop_properties", "allow_properties", "hash_properties"]
 Refusal = Literal["where", "sampled", "filter", "filter_error"]
 
-ORDER: tuple[Action, ...] = ("sample", "drop", "drop_properties", "allow_properties", "hash_properties")
-"""Segment's: whatever order the settings name them in."""
 _SAMPLED_BY = ("userId", "anonymousId", "messageId")
 _USER_IDS = ("userId", "userID")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """One filter of the settings. `condition` is FQL; empty: every event."""
+class Placed(Protocol):
+    """A record that knows where it lies on its topic."""
 
-    action: Action
-    condition: str = ""
-    percent: float = 100.0
-    path: str = ""
-    fields: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class FilterSet:
-    """What a workflow asks for: a statement, and filters in the order of the settings, the destination's first."""
-
-    where: str = ""
-    filters: tuple[Filter, ...] = ()
-    hash_salt: str = field(default="", repr=False)
+    @property
+    def place(self) -> object:
+        """Its place; the text of it is the same each time the record is read."""
 
 
 class Step(NamedTuple):
@@ -76,24 +61,24 @@ class Pipeline:
         self.changes = any(step.groups for step in self._steps)
         """Whether a filter may change an event's body."""
 
-    def judge(self, event: dict[str, Any], type_: str, place: str) -> tuple[Refusal | None, dict[str, Any]]:
+    def judge(self, event: dict[str, Any], type_: str, record: Placed) -> tuple[Refusal | None, dict[str, Any]]:
         """Why the event is not sent, and what is sent of it: the same object where nothing changed.
 
-        `type_` is its normal type, `place` where it lies on its topic.
+        `type_` is its normal type, `record` what it was read from.
         """
         try:
             if self._where is not None and not self._where(event):
                 return "where", event
             for step in self._steps:
                 if step.holds is None or step.holds(event):
-                    refusal, event = self._apply(step, event, type_, place)
+                    refusal, event = self._apply(step, event, type_, record)
                     if refusal is not None:
                         return refusal, event
         except (EvaluationError, RecursionError):
             return "filter_error", event
         return None, event
 
-    def steps(self, event: dict[str, Any], type_: str, place: str) -> Iterable[Step]:
+    def steps(self, event: dict[str, Any], type_: str, record: Placed) -> Iterable[Step]:
         """The same, step by step, up to the one that refuses."""
         for step in ([None] if self._where is not None else []) + [*self._steps]:
             refusal: Refusal | None = None
@@ -104,7 +89,7 @@ class Pipeline:
                 if step is None:
                     refusal = None if applies else "where"
                 elif applies:
-                    refusal, event = self._apply(step, event, type_, place)
+                    refusal, event = self._apply(step, event, type_, record)
             except (EvaluationError, RecursionError):
                 refusal = "filter_error"
             yield Step(None if step is None else step.filter, applies, refusal, event)
@@ -112,13 +97,13 @@ class Pipeline:
                 return
 
     def _apply(
-        self, step: _Compiled, event: dict[str, Any], type_: str, place: str
+        self, step: _Compiled, event: dict[str, Any], type_: str, record: Placed
     ) -> tuple[Refusal | None, dict[str, Any]]:
         match step.filter.action:
             case "drop":
                 return "filter", event
             case "sample":
-                return None if _stays(step, event, place) else "sampled", event
+                return None if _stays(step, event, record) else "sampled", event
             case "drop_properties":
                 return None, drop(event, _of_type(step.groups, type_))
             case "allow_properties":
@@ -138,16 +123,16 @@ def _compile(each: Filter) -> _Compiled:
     return _Compiled(each, holds, by_parent(each.fields), split(each.path) if each.path else ())
 
 
-def _stays(step: _Compiled, event: dict[str, Any], place: str) -> bool:
+def _stays(step: _Compiled, event: dict[str, Any], record: Placed) -> bool:
     share = step.filter.percent / 100
     if share <= 0 or share >= 1:
         return share >= 1
-    value = field_of(event, step.names) if step.names else _sampled_by(event, place)
+    value = field_of(event, step.names) if step.names else _sampled_by(event, record)
     return share_of(value) < share
 
 
-def _sampled_by(event: dict[str, Any], place: str) -> Any:
-    return next((event[name] for name in _SAMPLED_BY if event.get(name) not in (None, "")), place)
+def _sampled_by(event: dict[str, Any], record: Placed) -> Any:
+    return next((event[name] for name in _SAMPLED_BY if event.get(name) not in (None, "")), str(record.place))
 
 
 def _of_type(groups: Groups, type_: str) -> Groups:

@@ -34,6 +34,8 @@ class Event:
     """The last request that was made of it; those to the next workflows are often the same, but for `constant`."""
     notification: bytes | None = None
     """What is sent of a delete event, once it was made."""
+    filtered: dict[object, bytes] | None = None
+    """Bodies that workflows' filters left of it, by the filters; the event's own bytes where nothing changed."""
 
 
 NO_PAYLOAD: dict[str, Any] = {}
@@ -64,6 +66,13 @@ class FilterReason(StrEnum):
     EVENT = "event"
     REMOVED = "removed"
     """It waited for a workflow that is configured no more."""
+    WHERE = "where"
+    """The workflow's statement is not true of it."""
+    SAMPLED = "sampled"
+    FILTER = "filter"
+    """A filter drops it."""
+    FILTER_ERROR = "filter_error"
+    """A statement has no value for it; it is never sent unfiltered."""
     GIVEN_UP = "given_up"
     """The settings name it, and there is no dead-letter topic."""
 

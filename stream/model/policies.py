@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from stream.fql.rules import FilterSet
 from stream.model.records import RecordId
 
 
@@ -18,6 +19,8 @@ class WorkflowPolicy:
     exclude_types: frozenset[str] = frozenset()
     events: tuple[str, ...] = ()
     """Shell-style patterns of track events' names; empty: any name."""
+    filters: FilterSet = field(default_factory=FilterSet)
+    """What else decides whether it receives an event, and what of it."""
     ordering: str = "user"
     max_in_flight: int = 64
     concurrency: int | None = None

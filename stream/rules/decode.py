@@ -68,7 +68,7 @@ class Decoder:
         except orjson.JSONDecodeError:
             body = _unframed(body)
             try:
-                payload = _parse_again(body)
+                payload = parse_json(body)
             except (ValueError, RecursionError) as error:
                 detail = f"The value is not JSON: {error}."
                 return self._invalid(Reason.INVALID_JSON, detail, record, appearance.of_bytes(record.value or b""))
@@ -125,8 +125,8 @@ def normal_type(raw: object) -> str:
     return raw.strip(ASCII_WHITESPACE).lower() if isinstance(raw, str) else ""
 
 
-def _parse_again(body: bytes) -> Any:
-    """Parse what was framed, and what JSON's grammar allows and orjson refuses: lone surrogates, huge numbers.
+def parse_json(body: bytes) -> Any:
+    """Parse JSON without framing, and what its grammar allows and orjson refuses: lone surrogates, huge numbers.
 
     Raises: ValueError, with what orjson says, when it is not JSON; RecursionError when it is nested too deeply.
     """

@@ -8,12 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from stream.fql.pipeline import pipeline
 from stream.model.events import SEGMENT_TYPES, Event, FilterReason
 from stream.model.policies import WorkflowPolicy
+from stream.rules.filtered import judge
 
 ALL_TYPES = "all"
 """Word in `types` that stands for every message type, custom ones and `delete` included."""
 _ALL_SPELLING = "All"
+_MAX_NARROWED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,9 @@ class WorkflowFilter:
         self._matches_name = _any_pattern(policy.events) if policy.events else None
         self.checks_names = self._matches_name is not None
         """Whether this workflow looks at the name of a track event."""
+        self._pipeline = pipeline(policy.filters)
+        self.looks_inside = self._pipeline is not None
+        """Whether statements or filters look at the event's fields."""
         self.named_types = (self._types or frozenset()) | self._excluded
         """Types that the policy names: every other type is treated alike."""
 
@@ -55,7 +61,11 @@ class WorkflowFilter:
             return FilterReason.TYPE
         if event.type == "track" and not self.wants_name(event_name(event.payload)):
             return FilterReason.EVENT
-        return None
+        return self.reason_inside(event)
+
+    def reason_inside(self, event: Event) -> FilterReason | None:
+        """Why its statement or one of its filters keeps `event` back; None when they let it through."""
+        return None if self._pipeline is None else judge(event, self._pipeline)
 
 
 class EventFilter:
@@ -78,6 +88,9 @@ class EventFilter:
         self._choosy = [i for i in self._by_type["track"].wanted if self._filters[i].checks_names]
         self._by_misses: dict[tuple[int, ...], Route] = {}
         """Routes of track events by the workflows whose patterns they miss: at most 2 ** len(_choosy)."""
+        self._inside = {i: filter_.reason_inside for i, filter_ in self._filters.items() if filter_.looks_inside}
+        self._narrowed: dict[tuple[tuple[int, FilterReason], ...], Route] = {}
+        """Routes by every refusal there is, `_MAX_NARROWED` of them at most."""
 
     def route(self, event: Event) -> Route:
         """The workflows that want `event`, and the reason of each that does not."""
@@ -85,8 +98,29 @@ class EventFilter:
         if reason is not None:
             return self._refused[reason]
         if self._choosy and event.type == "track":
-            return self._route_of_name(event_name(event.payload))
-        return self._by_type.get(event.type, self._any_other_type)
+            route = self._route_of_name(event_name(event.payload))
+        else:
+            route = self._by_type.get(event.type, self._any_other_type)
+        return self._look_inside(event, route) if self._inside else route
+
+    def _look_inside(self, event: Event, route: Route) -> Route:
+        inside, refusals = self._inside, []
+        for index in route.wanted:
+            look = inside.get(index)
+            reason = None if look is None else look(event)
+            if reason is not None:
+                refusals.append((index, reason))
+        return self._narrow(route, refusals) if refusals else route
+
+    def _narrow(self, route: Route, refusals: list[tuple[int, FilterReason]]) -> Route:
+        unwanted = (*route.unwanted, *refusals)
+        narrowed = self._narrowed.get(unwanted)
+        if narrowed is None:
+            reasons = dict(unwanted)
+            narrowed = _route({index: reasons.get(index) for index in self._filters})
+            if len(self._narrowed) < _MAX_NARROWED:
+                self._narrowed[unwanted] = narrowed
+        return narrowed
 
     def _route_of_type(self, type_: str) -> Route:
         reasons = {i: None if f.wants_type(type_) else FilterReason.TYPE for i, f in self._filters.items()}

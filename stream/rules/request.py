@@ -9,11 +9,13 @@ import re
 
 import orjson
 
+from stream.fql.pipeline import pipeline
 from stream.model.attempts import HttpRequest
 from stream.model.events import Event
 from stream.model.policies import WorkflowPolicy
 from stream.model.records import Headers
 from stream.rules.deletion import delete_notification
+from stream.rules.filtered import filtered_body
 from stream.rules.signing import WebhookSigner
 
 _SAFE_KEY = re.compile(r"[A-Za-z0-9_:-]{1,200}")
@@ -43,7 +45,9 @@ class RequestBuilder:
         """Whether requests say when they were sent, so that `build` has to be told."""
         self._is_compact = policy.body == "compact"
         self._key_suffix = policy.key_suffix
-        self._kind = (policy.shared_secret, policy.key_suffix, policy.body, self.is_timed)
+        made_by = pipeline(policy.filters)
+        self._filters = made_by if made_by is not None and made_by.changes else None
+        self._kind = (policy.shared_secret, policy.key_suffix, policy.body, self.is_timed, self._filters)
 
     def build(self, event: Event, wall: float = 0.0) -> HttpRequest:
         """The request for `event`, sent at `wall` (Unix time in seconds). Needs no payload.
@@ -53,11 +57,8 @@ class RequestBuilder:
         made = event.made
         if made is not None and made.kind == self._kind:
             return HttpRequest(made.own, made.body, self._constant, made.kind, made.lines)
-        body = event.body
-        if event.type == "delete":
-            if event.notification is None:
-                event.notification = delete_notification(body, event.record.timestamp_ms)
-            body = event.notification
+        filtered = event.body if self._filters is None else filtered_body(event, self._filters)
+        body = _notification(event, filtered) if event.type == "delete" else filtered
         if self._is_compact:
             body = compact(body)
         key = idempotency_key(event) + self._key_suffix
@@ -71,7 +72,7 @@ class RequestBuilder:
             if trace_parent is not None:
                 headers.append(("traceparent", trace_parent))
         request = HttpRequest(headers, body, self._constant, self._kind)
-        is_kept = body is event.body or body is event.notification
+        is_kept = body is filtered or body is event.notification
         if is_kept and not self.is_timed:  # another body would take memory that no limit counts
             event.made = request
         return request
@@ -82,6 +83,15 @@ class RequestBuilder:
         signature = keyed.copy()
         signature.update(body)
         return signature.hexdigest()
+
+
+def _notification(event: Event, body: bytes) -> bytes:
+    """A delete event's body with what a deletion always has; made once where filters left it as it was."""
+    if body is not event.body:
+        return delete_notification(body, event.record.timestamp_ms)
+    if event.notification is None:
+        event.notification = delete_notification(body, event.record.timestamp_ms)
+    return event.notification
 
 
 def idempotency_key(event: Event) -> str:

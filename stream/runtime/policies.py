@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from stream import __version__
 from stream.engine.delivery_rules import DeliveryRules
+from stream.fql.rules import Filter, FilterSet
 from stream.kafka.client_config import KafkaPolicy
 from stream.kafka.topics import DeadLetterPlan
 from stream.model.policies import DeadLetterPolicy, EnginePolicy, GatePolicy, Limits, WorkflowPolicy
 from stream.model.records import RecordId
 from stream.rules.outcome import OutcomeTable
 from stream.rules.retry import RetryPolicy
+from stream.settings.filters import FilterSection
 from stream.settings.hidden import workflow_secrets
 from stream.settings.model import Settings
 from stream.settings.places import parse_place
@@ -99,6 +101,7 @@ def workflow_policy(settings: Settings, workflow: Workflow) -> WorkflowPolicy:
         exclude_types=frozenset(workflow.exclude_types),
         ordering=workflow.ordering,
         events=workflow.events or (),
+        filters=filter_set(settings, workflow),
         max_in_flight=workflow.max_in_flight,
         concurrency=workflow.fixed_concurrency,
         rate_per_s=workflow.rate_limit,
@@ -110,6 +113,18 @@ def workflow_policy(settings: Settings, workflow: Workflow) -> WorkflowPolicy:
         webhook_keys=webhook_keys(settings, workflow),
         body=settings.destination.body,
     )
+
+
+def filter_set(settings: Settings, workflow: Workflow) -> FilterSet:
+    """What a workflow's filters are: the destination's, then its own."""
+    filters = (*settings.destination.filters, *workflow.filters)
+    salt = settings.destination.hash_salt.reveal()
+    return FilterSet(workflow.where or "", tuple(_filter(each) for each in filters), salt)
+
+
+def _filter(each: FilterSection) -> Filter:
+    percent = 100.0 if each.percent is None else each.percent
+    return Filter(each.action, each.if_ or "", percent, each.path or "", each.fields or ())
 
 
 def workflow_policies(settings: Settings) -> list[WorkflowPolicy]:

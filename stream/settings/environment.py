@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from stream.settings.draft import Draft
-from stream.settings.keys import fields_by_key, sections_by_key
+from stream.settings.keys import fields_by_key, section_of, sections_by_key
 from stream.settings.references import is_quoted, is_utf8, referenced_variables, without_newline
 from stream.settings.text import read_text, split_list
 from stream.settings.variables import (
@@ -84,6 +84,9 @@ def _read_setting(name: str, text: str, draft: Draft) -> None:
     field = fields_by_key(section).get(key.lower()) if section and name.startswith(PREFIX) else None
     if not separator or section is None or field is None:
         _report_unknown(name, section_name, key, draft)
+    elif section_of(field) is not None:
+        at = f"{section_name}.{key}".lower()
+        draft.report((name,), "is a list of tables.", f"Write [[{at}]] in the settings file.")
     elif key.endswith("OPTIONS"):
         fix = f"Write one variable for each option: TRAY_{section_name}_{key[:-1]}_CLIENT_ID."
         draft.report((name,), "is a table.", fix)

@@ -12,6 +12,7 @@ from stream.model.errors import ConfigError
 from stream.settings.draft import Draft, Location
 from stream.settings.environment import read_environment
 from stream.settings.file import DEFAULT_PATH, find_file, read_file
+from stream.settings.filter_warnings import filter_warnings
 from stream.settings.keys import fields_by_key, sections_by_key
 from stream.settings.model import Http, Settings
 from stream.settings.needs import Needs
@@ -65,8 +66,8 @@ def load_settings(
         report_signing(settings, draft)
     if settings is None or draft.problems:
         raise ConfigError(draft.problems)
-    warnings = (*draft.warnings, *find_warnings(settings), *signing_warnings(settings))
-    return Loaded(settings, file, warnings, draft.references)
+    found = (*find_warnings(settings), *signing_warnings(settings), *filter_warnings(settings))
+    return Loaded(settings, file, (*draft.warnings, *found), draft.references)
 
 
 def load_http(path: Path | None, environ: Mapping[str, str], *, default_path: Path = DEFAULT_PATH) -> Http:

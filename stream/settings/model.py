@@ -13,6 +13,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from stream.settings.egress import Egress
 from stream.settings.faults import Fault, refusal
+from stream.settings.filters import FilterSection
 from stream.settings.http_client import HttpClient
 from stream.settings.kafka import Kafka, broker_pattern_for, is_topic
 from stream.settings.places import Places
@@ -50,6 +51,15 @@ class Destination(Section):
     body: Literal["original", "compact"] = Field(
         default="original",
         description="Body of a request: the event's bytes as they are on the topic, or serialised anew without spaces.",
+    )
+
+    filters: tuple[FilterSection, ...] = Field(
+        default=(),
+        description="Filters of every workflow's events, as Segment's destination filters: they drop events, sample "
+        "them, or drop and hash fields.",
+    )
+    hash_salt: Secret = Field(
+        default=Secret(""), description="Secret that is put before each value that a filter hashes. Empty: nothing is."
     )
 
     _one_spelling = field_validator("shared_secrets")(one_spelling)

@@ -10,7 +10,7 @@ from stream.settings.draft import Location
 
 _HOST = "unresolved.invalid"
 """A host that never resolves (RFC 6761), so nothing can be sent to a URL that was not needed."""
-_SECRET_KEYS = ("url", "proxy", "headers", "shared_secret", "shared_secrets")
+_SECRET_KEYS = ("url", "proxy", "headers", "shared_secret", "shared_secrets", "hash_salt")
 
 
 class Needs(Enum):

@@ -23,7 +23,7 @@ _REFERENCE = re.compile(r"\$\{(?:(env|file):([^}]+)\}|([A-Za-z_][A-Za-z0-9_]*)\}
 _QUOTED = (
     "begins and ends with a quotation mark, which is part of the value. Remove both if an env-file put them there."
 )
-_SECRET_KEYS = ("headers", "proxy", "shared_secret", "shared_secrets", "url")
+_SECRET_KEYS = ("hash_salt", "headers", "proxy", "shared_secret", "shared_secrets", "url")
 """Keys of secrets whose names do not say so, besides those of options."""
 _PATHS = ("ca_file", "client_cert", "client_key")
 """Keys of a workflow that name files."""

@@ -9,7 +9,9 @@ import re
 from difflib import get_close_matches
 from functools import lru_cache
 
-from stream.settings.keys import fields_by_key, sections_by_key
+from pydantic.fields import FieldInfo
+
+from stream.settings.keys import fields_by_key, section_of, sections_by_key
 
 PREFIX = "TRAY_"
 WORKFLOW_URLS = "TRAY_WORKFLOW_URLS"
@@ -36,8 +38,14 @@ def known_variables() -> dict[str, str]:
     """The variables of single settings and the shortcuts, by their spelling with single underscores."""
     names = [WORKFLOW_URLS, SHARED_SECRET, ISOLATION]
     for section, kind in sections_by_key().items():
-        names += [f"{PREFIX}{section}__{key}".upper() for key in fields_by_key(kind) if not key.endswith("options")]
+        keys = [key for key, field in fields_by_key(kind).items() if _is_single(key, field)]
+        names += [f"{PREFIX}{section}__{key}".upper() for key in keys]
     return {_single(name): name for name in names}
+
+
+def _is_single(key: str, field: FieldInfo) -> bool:
+    """Whether one variable holds the setting: it is no table, and no list of tables."""
+    return not key.endswith("options") and section_of(field) is None
 
 
 def is_ours(name: str) -> bool:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
 
 from stream.settings.faults import Fault, refusal
+from stream.settings.filters import FilterSection, Statement
 from stream.settings.headers import read_headers
 from stream.settings.places import Places
 from stream.settings.proxy import ProxyUrl
@@ -56,6 +57,13 @@ class Workflow(Section):
         description="Names of track events it receives, as shell patterns (Order *, [[] for a bracket); case "
         "counts. "
         "Left out: every name. Other types are not looked at.",
+    )
+    where: Statement | None = Field(
+        default=None,
+        description="Statement in FQL, Segment's filter query language: it receives only events for which it is true.",
+    )
+    filters: tuple[FilterSection, ...] = Field(
+        default=(), description="Filters of its events, beside those of the destination: see there."
     )
     ordering: Literal["user", "key", "partition", "none"] = Field(
         default="user",

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream.fql.rules import Filter, FilterSet
 from stream.model.events import SEGMENT_TYPES, Event, FilterReason
 from stream.model.policies import WorkflowPolicy
 from stream.model.records import Record
@@ -233,6 +234,7 @@ POLICIES = st.builds(
     types=st.none() | st.frozensets(TYPES | st.just("all"), max_size=3),
     exclude_types=st.frozensets(TYPES, max_size=2),
     events=st.lists(st.sampled_from(["Order *", "* Up", "Exact", "*"]), max_size=2).map(tuple),
+    filters=st.sampled_from([FilterSet(), FilterSet("event = 'Exact'"), FilterSet("", (Filter("drop", "event = 5"),))]),
 )
 PAYLOADS = st.fixed_dictionaries(
     {},

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from stream.runtime.reload import AT_START_ONLY, DEAD_LETTERS_AT_START_ONLY
+from stream.settings.filters import FilterSection
 from stream.settings.keys import fields_by_key, section_of
 from stream.settings.model import Settings
 from stream.settings.section import Section
@@ -44,6 +45,8 @@ def examples() -> Mapping[str, Any]:
     for name, value in tree.items():
         is_table = isinstance(value, dict)
         found |= {f"{name}.{key}": inner for key, inner in value.items()} if is_table else {name: value}
+    for each in tree["destination"]["filters"]:
+        found |= {f"filters.{key}": inner for key, inner in each.items()}
     return found
 
 
@@ -55,6 +58,7 @@ def paths() -> Iterator[tuple[str, FieldInfo]]:
             yield key, field
         else:
             yield from ((f"{key}.{name}", inner) for name, inner in fields_by_key(section).items())
+    yield from ((f"filters.{name}", inner) for name, inner in fields_by_key(FilterSection).items())
 
 
 def _lines() -> Iterator[str]:
@@ -73,6 +77,14 @@ def _lines() -> Iterator[str]:
             yield f"{_capital(_sentence(section))}."
             for name, inner in fields_by_key(section).items():
                 yield from _entry(f"{key}.{name}", inner, shown)
+    yield from (
+        "",
+        "## `[[destination.filters]]`, `[[workflow.filters]]`",
+        "",
+        f"{_capital(_sentence(FilterSection))}.",
+    )
+    for name, inner in fields_by_key(FilterSection).items():
+        yield from _entry(f"filters.{name}", inner, shown)
 
 
 def _entry(path: str, field: FieldInfo, shown: Mapping[str, Any]) -> Iterator[str]:
@@ -134,6 +146,8 @@ def _toml(value: object) -> str:
     if isinstance(value, dict):
         inner = ", ".join(f"{json.dumps(key)} = {_toml(each)}" for key, each in value.items())
         return f"{{ {inner} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
     return json.dumps(value, ensure_ascii=False)
 
 

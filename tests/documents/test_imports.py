@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "stream"
 EDGES = {"kafka", "http", "telemetry", "validation"}
 BELOW_COMMANDS = {"model", "rules", "fql", "engine", "settings", "runtime", "console", *EDGES}
 MAY_IMPORT: dict[str, set[str]] = {
-    "model": set(),
+    "model": {"fql"},
     "fql": set(),
     "rules": {"model", "fql"},
     "engine": {"model", "rules"},
@@ -20,7 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "validation": {"model"},
     "telemetry": {"model", "rules"},
     "settings": {"model", "rules", "fql"},
-    "runtime": {"model", "rules", "engine", "settings", *EDGES},
+    "runtime": {"model", "fql", "rules", "engine", "settings", *EDGES},
     "console": {"model", "settings", "telemetry", "runtime", "kafka"},
     "run": {*BELOW_COMMANDS, "start_signals"},
     "check": BELOW_COMMANDS,

@@ -6,7 +6,7 @@ import json
 import random
 from typing import Any
 
-from stream.fql.pipeline import ORDER, Action, Filter
+from stream.fql.rules import ORDER, Action, Filter
 
 _PATHS = (
     *("type", "event", "userId", "anonymousId", "messageId", "missing", "properties", "traits", "context.ip"),

@@ -22,13 +22,15 @@ from stream.fql.ir import to_ir
 from stream.fql.lexer import Token, lex
 from stream.fql.nodes import Call, Compare, Condition, In, Junction, Not, Path, Value
 from stream.fql.parser import parse
-from stream.fql.pipeline import Filter, FilterSet, Pipeline, body_of
+from stream.fql.pipeline import Pipeline, body_of
+from stream.fql.rules import Filter, FilterSet
 from stream.fql.values import field, to_json
 from stream.model.events import Event
 from stream.model.records import Record
 from stream.rules.decode import Decoder
 from stream.validation.schemas import SchemaValidator
 
+_RECORD = Record("t", 0, 0, 0, None, None)
 _OFF = Decoder("off", SchemaValidator())
 _ROUNDS = max(1, int(os.environ.get("FUZZ") or 0) // 10_000)
 """`make fuzz` runs ten times as many as `make test`, by other seeds."""
@@ -153,7 +155,7 @@ def test_transformed_events_are_segments(segment: Segment) -> None:
         for (text, filters), expected in filled(zip(cases, theirs, strict=True)):
             payload = _payload(text)
             before = orjson.dumps(payload) if _is_plain(payload) else b""
-            refusal, after = Pipeline(FilterSet("", filters)).judge(payload, str(payload.get("type")), "t:0:0")
+            refusal, after = Pipeline(FilterSet("", filters)).judge(payload, str(payload.get("type")), _RECORD)
             ours = [{"sampled": "dropped", "filter": "dropped", "filter_error": "threw"}.get(refusal or "", "sent")]
             if ours == ["sent"]:
                 ours.append(segment_json(segment, body_of(after).decode()))

@@ -260,6 +260,8 @@ def test_defaults_are_those_of_the_contract(tmp_path: Path) -> None:
         "producer_options": {},
     }
     assert printed["destination"] == {
+        "filters": [],
+        "hash_salt": "",
         "integration_name": "tray.io",
         "shared_secret": "",
         "shared_secrets": [],
