@@ -20,7 +20,7 @@ from stream.demo.apache_kafka import ApacheKafka
 from stream.demo.child import ChildError
 from stream.demo.grafana import Grafana, grafana_program
 from stream.demo.observation import SHIPPED, Observation, ObservationPlan
-from stream.demo.outage import KafkaOutage
+from stream.demo.outage import PlayedOutage
 from stream.demo.samples import poison_values
 from stream.demo.topics import produce_events
 from stream.demo.workflows import WORKFLOWS, script_workflows
@@ -54,7 +54,7 @@ def observe(seconds: float | None, rate: float, outage_s: float | None, out: Con
             produce_events(kafka.bootstrap, TOPIC, [(None, value, None, None) for _, value in poison_values()])
             with _grafana(directory / "grafana", run) as grafana:
                 _tell(run, manners, kafka.bootstrap, grafana, out)
-                outage = None if outage_s is None else KafkaOutage(kafka, run.prometheus, outage_s, out)
+                outage = None if outage_s is None else PlayedOutage(kafka, run.prometheus, outage_s, out)
                 _wait(stop, seconds, run, outage)
                 _end(run, out)
 
@@ -92,7 +92,7 @@ def _tell(run: Observation, manners: Mapping[str, str], bootstrap: str, grafana:
     out.print("\n".join(lines), soft_wrap=True, markup=False)
 
 
-def _wait(stop: threading.Event, seconds: float | None, run: Observation, outage: KafkaOutage | None) -> None:
+def _wait(stop: threading.Event, seconds: float | None, run: Observation, outage: PlayedOutage | None) -> None:
     """Until asked to stop, or the time is over.
 
     Raises:

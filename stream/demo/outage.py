@@ -13,7 +13,7 @@ FIRING = 'ALERTS{alertname=~"Tray.*", alertstate="firing"}'
 BEGINS_AFTER_S = 30.0
 
 
-class KafkaOutage:
+class PlayedOutage:
     """Kills the broker after half a minute, brings it back `lasts_s` later, and says which alerts come and go."""
 
     def __init__(self, kafka: ApacheKafka, prometheus: Prometheus, lasts_s: float, out: Console) -> None:

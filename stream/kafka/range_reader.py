@@ -33,7 +33,8 @@ class RangeReader(ConsumerThread):
     """A `Source` that reads each partition from its start to its end in `until`, and then no more of it.
 
     The group of `policy` has no members; commits to it go through as long as it has none. Without `kept` nothing is
-    committed, and the engine is told all the same that it was.
+    committed, and the engine is told all the same that it was. `has_room` is asked on the event loop before each batch
+    is handed to the engine; a batch without room waits, and nothing more is read.
     """
 
     _may_restart = False
@@ -48,10 +49,10 @@ class RangeReader(ConsumerThread):
         post: Post,
         later: Later,
         logger: Logger,
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
         super().__init__(policy, config, post, logger, beat=lambda: None)
-        self.has_room: Callable[[], bool] = lambda: True
-        """Asked on the event loop before each batch is told; what has no room waits, and nothing more is read."""
+        self._has_room = has_room
         self._starts = starts
         self._until = until
         self._kept = kept
@@ -74,7 +75,7 @@ class RangeReader(ConsumerThread):
     def _hand_on(self) -> None:
         """Unlike the engine's own limits this pauses no partition, which would drop what was fetched ahead of it."""
         while self._waiting and not self._stop_asked:
-            if not self.has_room():
+            if not self._has_room():
                 self._later(LOOK_AGAIN_S, self._hand_on)
                 return
             super()._deliver(self._waiting.popleft())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
@@ -94,13 +95,15 @@ def replay_policy(settings: Settings, name: str, logger: logging.Logger) -> Kafk
 def counting_world(parts: ReplayParts) -> ReplayWorld:
     """A dry run, on the running event loop."""
     sieve = _sieve(parts)
-    return ReplayWorld(_owner(parts, None), SiftedEvents(sieve, NobodyDelivers(), _starts(parts)), sieve)
+    return ReplayWorld(_owner(parts, None, lambda: True), SiftedEvents(sieve, NobodyDelivers(), _starts(parts)), sieve)
 
 
 def sending_world(parts: ReplayParts, kept: CommittedProgress | None, dead_letter_partitions: int) -> ReplayWorld:
     """A run that sends, on the running event loop; nothing is started yet. `kept`: its progress is committed."""
     settings, kafka, loop = parts.settings, parts.kafka, asyncio.get_running_loop()
-    owner, senders, topic = _owner(parts, kept), open_senders(settings, settings.workflows, parts.logger), None
+    stats = EngineStats(kafka.group, parts.request.topics, parts.request.workflows)
+    owner = _owner(parts, kept, lambda: stats.open_events.total() < MAX_OPEN_EVENTS)
+    senders, topic = open_senders(settings, settings.workflows, parts.logger), None
     if settings.dead_letter.enabled:
         config = producer_config(kafka)
         look = partial(count_dead_letters, kafka, dead_letter_plan(settings))
@@ -119,19 +122,17 @@ def sending_world(parts: ReplayParts, kept: CommittedProgress | None, dead_lette
         rng=Random(),
     )
     policy = _engine_policy(parts, kept)
-    stats = EngineStats(kafka.group, parts.request.topics, parts.request.workflows)
     engine, sieve = Engine(policy, delivery_rules(settings), edges, stats), _sieve(parts)
     events = SiftedEvents(sieve, engine, _starts(parts))
-    owner.has_room = lambda: stats.open_events.total() < MAX_OPEN_EVENTS
     return ReplayWorld(owner, events, sieve, engine, topic, tuple(senders))
 
 
-def _owner(parts: ReplayParts, kept: CommittedProgress | None) -> RangeReader:
+def _owner(parts: ReplayParts, kept: CommittedProgress | None, has_room: Callable[[], bool]) -> RangeReader:
     left = {tp: stretch for tp, stretch in parts.plan.stretches.items() if stretch.left}
     starts = [ResolvedStart(tp, stretch.at, stretch.done_map) for tp, stretch in left.items()]
     until = {tp: stretch.until for tp, stretch in left.items()}
     loop, config = asyncio.get_running_loop(), range_reader_config(parts.kafka)
-    return RangeReader(parts.kafka, config, starts, until, kept, poster(loop), loop.call_later, parts.logger)
+    return RangeReader(parts.kafka, config, starts, until, kept, poster(loop), loop.call_later, parts.logger, has_room)
 
 
 def _starts(parts: ReplayParts) -> dict[TopicPartition, int]:

@@ -12,6 +12,7 @@ from typing import cast
 
 from stream.console.stop_signals import stop_on_signals
 from stream.model.errors import ConfigError, StreamError
+from stream.model.ports import Logger
 from stream.run.command import end_logged, loop_factory, prepare_log, reload_on_signal, say_stopping
 from stream.runtime.engine_runtime import poster
 from stream.runtime.processor import Processor, RunOptions
@@ -22,6 +23,7 @@ from stream.runtime.supervisor.messages import Order, Reload, WorkerReport, Work
 from stream.runtime.supervisor.supervised_run import SupervisedRun, stop_limit_s
 from stream.runtime.worker_limits import own_part
 from stream.settings.load import Loaded
+from stream.telemetry.exposed import Exposed
 from stream.telemetry.logs import StructlogLogger, configure_logs, logger
 
 
@@ -80,17 +82,20 @@ async def _work(task: WorkerTask, connection: Connection[WorkerReport, Order]) -
     log = logger()
     workers = task.options.workers
     settings = own_part(task.loaded.settings, task.number, workers)
-    processor = Processor(settings, log, task.options, start=task.start)
     post = poster(loop)
-    controls = Controls(
-        stop=partial(post, processor.request_stop),
-        reload=lambda order: post(processor.reload, partial(_own_loaded, order, task)),
-        orphaned=partial(post, _on_orphaned, processor),
-        logger=log,
-        remaining=lambda: processor.remaining,
-        end_within_s=stop_limit_s(settings),
-    )
-    processor.open_endpoint = lambda _listen, exposed, _logger: SupervisorLink(connection, exposed, controls)
+
+    def open_link(_listen: str, exposed: Exposed, _logger: Logger) -> SupervisorLink:
+        controls = Controls(
+            stop=partial(post, processor.request_stop),
+            reload=lambda order: post(processor.reload, partial(_own_loaded, order, task)),
+            orphaned=partial(post, _on_orphaned, processor),
+            logger=log,
+            remaining=lambda: processor.remaining,
+            end_within_s=stop_limit_s(settings),
+        )
+        return SupervisorLink(connection, exposed, controls)
+
+    processor = Processor(settings, log, task.options, start=task.start, open_endpoint=open_link)
     alone: list[str] = []
 
     def say(name: str) -> None:

@@ -22,17 +22,19 @@ class Engines:
     """Runs until every engine has ended; the first that ends with an error stops the others.
 
     `all_stats` has the numbers of each engine; the list is kept current. `open_run` opens an engine, not begun yet.
+    `on_closed` is called with each group whose engine has ended.
     """
 
-    def __init__(self, all_stats: list[EngineStats], topics: Sequence[str], open_run: OpenRun) -> None:
+    def __init__(
+        self, all_stats: list[EngineStats], topics: Sequence[str], open_run: OpenRun, on_closed: Callable[[str], None]
+    ) -> None:
         self.runs: list[EngineRun] = []
         self.has_lost = False
         """One ended by itself with partitions that could not be consumed."""
-        self.on_closed: Callable[[str], None] = lambda _group: None
-        """Told of each group whose engine has ended."""
         self._all_stats = all_stats
         self._topics = topics
         self._open_run = open_run
+        self._on_closed = on_closed
         self._error: StreamError | None = None
         self._is_stopping = False
         self._leaving: set[EngineRun] = set()
@@ -90,7 +92,7 @@ class Engines:
                     await self._end(run)
         finally:
             for run in self.runs:
-                self.on_closed(run.group)
+                self._on_closed(run.group)
                 await run.close()
         return self._error
 
@@ -102,7 +104,7 @@ class Engines:
         self._changed.clear()
 
     async def _end(self, run: EngineRun) -> None:
-        self.on_closed(run.group)
+        self._on_closed(run.group)
         await run.close()
         self.runs.remove(run)
         self.has_lost = self.has_lost or (run.has_lost and run not in self._leaving)

@@ -81,8 +81,9 @@ class Processor:
         topics = [topic for topic in self.settings.kafka.topics if not topic.startswith("^")]
         self.all_stats: list[EngineStats] = []
         self.health = Health(SystemClock())
-        self._engines = Engines(self.all_stats, topics, self._open)
-        self._engines.on_closed = lambda group: self.health.forget(_owner_name(group))
+        self._engines = Engines(
+            self.all_stats, topics, self._open, lambda group: self.health.forget(_owner_name(group))
+        )
         self._engines.match_stats(self._planned)
         self._contact = ProcessContact(self.all_stats, self.logger)
         self._logger = librdkafka_logger(self.logger, self._contact.outage)

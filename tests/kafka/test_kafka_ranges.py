@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from kafka_support import Member, committed, delete_records, fill, policy_for
 
@@ -31,14 +32,20 @@ class RangeMember(Member):
     owner: RangeReader
 
     def __init__(
-        self, policy: KafkaPolicy, ranges: Mapping[int, tuple[int, int]], kept: CommittedProgress | None = None
+        self,
+        policy: KafkaPolicy,
+        ranges: Mapping[int, tuple[int, int]],
+        kept: CommittedProgress | None = None,
+        has_room: Callable[[RangeMember], bool] = lambda _self: True,
     ) -> None:
         super().__init__(policy, range_reader_config(policy))
         tps = {number: TopicPartition(policy.topics[0], number) for number in ranges}
         starts = [ResolvedStart(tps[number], first) for number, (first, _) in ranges.items()]
         until = {tps[number]: end for number, (_, end) in ranges.items()}
         config, post = range_reader_config(policy), self.loop.post
-        self.owner = RangeReader(policy, config, starts, until, kept, post, self._later, self.logger)
+        self.owner = RangeReader(
+            policy, config, starts, until, kept, post, self._later, self.logger, partial(has_room, self)
+        )
 
     def _later(self, seconds: float, function: Callable[[], None]) -> None:
         threading.Timer(seconds, self.loop.post, [function]).start()
@@ -69,8 +76,11 @@ def test_what_has_no_room_waits(broker: Broker, topic_name: str) -> None:
     broker.create_topic(topic_name, 1)
     fill(broker, topic_name, 6000)
     room = threading.Event()
-    with RangeMember(policy_for(broker, topic_name), {0: (0, 6000)}) as reader:
-        reader.owner.has_room = lambda: room.is_set() or len(reader.source.batches) < 2
+
+    def has_room(member: RangeMember) -> bool:
+        return room.is_set() or len(member.source.batches) < 2
+
+    with RangeMember(policy_for(broker, topic_name), {0: (0, 6000)}, has_room=has_room) as reader:
         reader.wait(lambda: len(reader.source.batches) == 2)
         assert not reader.loop.wait_for(lambda: len(reader.source.batches) > 2, 0.2)
         room.set()
