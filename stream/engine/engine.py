@@ -22,7 +22,7 @@ from stream.engine.held import group_held
 from stream.engine.housekeeping import Housekeeping
 from stream.engine.intake import Intake
 from stream.engine.ledger import Ledger
-from stream.engine.reload import Reload
+from stream.engine.reload import WorkflowChanges
 from stream.engine.restored import restore
 from stream.engine.results import Results
 from stream.engine.routing import Routing
@@ -93,7 +93,7 @@ class Engine:
         self._intake = Intake(
             policy, world.validator, ledger, routing, letters, self._backpressure, stats, logger, listeners, steps
         )
-        self._reload = Reload(policy, self._hashes, workflows, ledger, completion, stats, edges, logger)
+        self._reload = WorkflowChanges(policy, self._hashes, workflows, ledger, completion, stats, edges, logger)
         self._housekeeping = Housekeeping(workflows, ledger, self._intake, failures, self._reload, steps, logger)
 
     def _end_step(self) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from stream.engine.failure import Failures
 from stream.engine.intake import Intake
 from stream.engine.ledger import Ledger
-from stream.engine.reload import Reload
+from stream.engine.reload import WorkflowChanges
 from stream.engine.workflow import WorkflowState
 from stream.model.events import FilterReason
 from stream.model.ports import Cancel, Logger, Scheduler
@@ -28,7 +28,7 @@ class Housekeeping:
         ledger: Ledger,
         intake: Intake,
         failures: Failures,
-        reload: Reload,
+        reload: WorkflowChanges,
         clock: Scheduler,
         logger: Logger,
     ) -> None:

@@ -23,7 +23,7 @@ from stream.rules.filter import WorkflowFilter
 Decode = Callable[[Record], object]
 
 
-class Reload:
+class WorkflowChanges:
     """Changes the workflows of an engine, and ends what waits for none of them.
 
     `hashes` has those of the workflows' names by index, None where there is no workflow.

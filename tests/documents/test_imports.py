@@ -100,3 +100,26 @@ def impure(package: str, forbidden: set[str]) -> dict[str, set[str]]:
         for path in (PACKAGE / package).glob("*.py")
         if (found := {module.split(".")[0] for module in imports(path)} & forbidden)
     }
+
+
+def test_no_callback_is_put_into_an_engine_part_after_it_was_made() -> None:
+    """Who is called back is an argument of the constructor or of the call, so that nobody is called amid a change."""
+    wired = [
+        f"{path.name}:{node.lineno} {ast.unparse(target)}"
+        for path in sorted((PACKAGE / "engine").glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Attribute) and is_wiring(target, node.value)
+    ]
+    assert wired == []
+
+
+def is_wiring(target: ast.Attribute, value: ast.expr) -> bool:
+    """Whether a function is assigned to an attribute of another object."""
+    if isinstance(target.value, ast.Name) and target.value.id == "self":
+        return False
+    if isinstance(value, ast.Attribute):
+        return target.attr.startswith("on_") or value.attr.startswith(("on_", "_on_"))
+    is_partial = isinstance(value, ast.Call) and ast.unparse(value.func) == "partial"
+    return target.attr.startswith("on_") or isinstance(value, ast.Lambda) or is_partial

@@ -21,7 +21,7 @@ from stream.engine.failure import Failures
 from stream.engine.gate import Gate
 from stream.engine.ledger import Ledger
 from stream.engine.partition import PartitionState
-from stream.engine.reload import Reload
+from stream.engine.reload import WorkflowChanges
 from stream.engine.workflow import WorkflowState
 from stream.kafka.start_offsets import FirstLook, Grants, Resolved, StartAnswer, StartOffsets
 from stream.model.commit_map import START_MARK, CommitMap, Range, decode
@@ -155,7 +155,7 @@ def _everything(partition: PartitionState, hashes: list[int | None]) -> CommitMa
 @contextmanager
 def reload_hands_an_index_on_too_soon() -> Iterator[None]:
     """A new workflow takes over the index of a removed one while requests to that one are in flight."""
-    with planted(Reload, "_is_spent", lambda _self, _index: True):
+    with planted(WorkflowChanges, "_is_spent", lambda _self, _index: True):
         yield
 
 
