@@ -7,7 +7,9 @@ import shlex
 from collections.abc import Iterator
 
 import pytest
-from pages import ALL_BLOCKS, PAGES, name
+import yaml
+from assertions import filled
+from pages import ALL_BLOCKS, DOCS, PAGES, ROOT, name
 from reference_cli import commands
 from reference_settings import paths
 from typer.main import get_command
@@ -75,6 +77,38 @@ def test_there_are_commands() -> None:
     assert len(SHOWN) > 100
     assert fault("tray-stream offsets rewind") == "there is no command offsets rewind"
     assert fault("tray-stream run --topic a --fast | jq .") == "run has no ['--fast']"
+
+
+def values(tree: object, path: str = "") -> Iterator[str]:
+    """The path of each value of the chart, tables included."""
+    if path:
+        yield path
+    if isinstance(tree, dict):
+        for key, value in tree.items():
+            yield from values(value, f"{path}.{key}" if path else key)
+
+
+def test_values_of_the_chart_on_the_pages_exist() -> None:
+    """Those that `helm` is given, and those that the text names."""
+    known = set(values(yaml.safe_load((ROOT / "deploy/chart/values.yaml").read_text())))
+    text = (DOCS / "start/kubernetes.md").read_text()
+    given = set(re.findall(r"--set(?:-file)? (\w[\w.]*)=", text)) | set(re.findall(r"`(\w+\.enabled|keda\.\w+)`", text))
+    assert len(given) > 5
+    assert given - known == set()
+
+
+def test_filters_of_jq_read_documented_keys() -> None:
+    """Each key that a page's `jq` reads is in the reference of the command's JSON."""
+    outputs = (DOCS / "reference/json-outputs.md").read_text()
+    found = [
+        (words_of(command), re.findall(r"\.(\w+)", command.partition("| jq")[2]))
+        for _, command in SHOWN
+        if "| jq" in command
+    ]
+    for words, keys in filled(found):
+        heading = " ".join(word for word in words if re.fullmatch(r"[a-z]+|--once|--json", word))
+        section = outputs.partition(f"## {heading}")[2].partition("\n## ")[0]
+        assert [key for key in keys if not re.search(rf"\b{key}\b", section)] == [], heading
 
 
 def test_variables_on_the_pages_are_settings() -> None:
