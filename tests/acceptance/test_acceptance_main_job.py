@@ -82,6 +82,7 @@ def check_dead_letters(scene: Scene, refused: list[Event]) -> None:
         assert (letter.partition, letter.key, letter.value) == (partition, source.key, source.value)
         assert failed_at.startswith("20")
         assert failed_at.endswith("Z")
+        assert len(headers.pop("tray.topic_id")) == 22  # the id of the topic that the event was on
         assert headers == {
             "tray.reason": "rejected",
             "tray.detail": "no such contact",
