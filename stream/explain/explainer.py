@@ -91,6 +91,8 @@ class Request:
     """The body is the record's value as it is on the topic, framing stripped."""
     body: str | None = None
     """Only when it was asked for."""
+    body_before: str | None = None
+    """The event as it is on the topic, where filters changed it, only when it was asked for."""
 
 
 @dataclass(frozen=True)
@@ -176,11 +178,21 @@ class Explainer:
         )
 
     def _rule(self, check: RuleCheck, index: int) -> Rule:
-        if check.setting == "integration_name":
+        if check.number is not None:
+            setting = self._filter(check.number, index)
+        elif check.setting == "integration_name":
             setting = self._setting("destination", check.setting)
         else:
             setting = self._setting("workflow", check.setting, index)
         return Rule(check.rule, check.passes, check.why, setting)
+
+    def _filter(self, number: int, index: int) -> Setting:
+        """The destination's filters are counted before the workflow's."""
+        of_all = self._settings.destination.filters
+        if number < len(of_all):
+            return Setting(f"destination.filters[{number}]", self._shown["destination"]["filters"][number])
+        number -= len(of_all)
+        return Setting(f"workflow[{index}].filters[{number}]", self._shown["workflow"][index]["filters"][number])
 
     def _setting(self, section: str, key: str, index: int | None = None) -> Setting:
         table: Any = self._shown[section]
@@ -202,6 +214,7 @@ class Explainer:
         headers = {name: MASK if name.lower() in secret else text for name, text in request.headers}
         if not event.record.topic and event.message_id is None:
             headers |= {name: "<topic>-<partition>-<offset>" for name in _KEYS if name in headers}
+        is_changed = bool(workflow.filters or self._settings.destination.filters) and request.body != event.body
         return Request(
             "POST",
             workflow.url.redacted(),
@@ -210,6 +223,7 @@ class Explainer:
             hashlib.sha256(request.body).hexdigest(),
             (event.record.value or b"").endswith(request.body),  # what may stand before it is a schema's id
             request.body.decode("utf-8", "replace") if self._with_body else None,
+            event.body.decode("utf-8", "replace") if self._with_body and is_changed else None,
         )
 
 

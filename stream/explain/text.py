@@ -109,8 +109,10 @@ def _request(request: Request) -> Iterator[Text]:
         yield _row("", f"{name}: {value}")
     origin = "as it is on the topic" if request.is_original else "made from the event"
     yield _row("body", f"{request.body_bytes} bytes, sha256 {request.body_sha256}, {origin}")
+    if request.body_before is not None:
+        yield _row("before filters", request.body_before)
     if request.body is not None:
-        yield _row("", request.body)
+        yield _row("after filters" if request.body_before is not None else "", request.body)
 
 
 def _unwanting(explanation: Explanation) -> set[str]:

@@ -12,10 +12,10 @@ from stream.fql.parser import parse
 
 
 class Decision(NamedTuple):
-    """What a statement says of an event. `parts` are the comparisons that made it so, as they are written."""
+    """What a statement says of an event. `parts` are the comparisons that made it so, and whether each is true."""
 
     holds: bool
-    parts: tuple[str, ...]
+    parts: tuple[tuple[str, bool], ...]
     error: str = ""
     """Why it says nothing: then it does not hold."""
 
@@ -28,7 +28,7 @@ def decide(statement: str, event: dict[str, Any]) -> Decision:
         deciding = list(_deciding(condition, event))
     except EvaluationError as error:
         return Decision(False, (), str(error))
-    return Decision(holds, tuple(statement[part.start : part.end] for part in deciding))
+    return Decision(holds, tuple((statement[part.start : part.end], _truth(part, event)) for part in deciding))
 
 
 def _deciding(condition: Condition, event: dict[str, Any]) -> Iterator[Condition]:

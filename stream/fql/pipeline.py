@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import count
 from typing import Any, Literal, NamedTuple, Protocol
 
 import orjson
@@ -34,16 +35,21 @@ class Placed(Protocol):
 
 
 class Step(NamedTuple):
-    """What one filter did. `refusal` ends the event's way; `event` is what the next filter sees."""
+    """What one filter did. `refusal` ends the event's way."""
 
-    filter: Filter | None
-    """None: the workflow's `where`."""
+    number: int | None
+    """Position of the filter in the rules; None: the workflow's `where`."""
+    statement: str
+    """Empty: the filter applies to every event."""
     applies: bool
     refusal: Refusal | None
-    event: dict[str, Any]
+    before: dict[str, Any]
+    after: dict[str, Any]
+    """What the next filter sees; the same object where nothing changed."""
 
 
 class _Compiled(NamedTuple):
+    number: int
     filter: Filter
     holds: Holds | None
     groups: Groups
@@ -55,8 +61,8 @@ class Pipeline:
 
     def __init__(self, rules: FilterSet) -> None:
         self._where = compiled(rules.where) if rules.where else None
-        ordered = sorted(rules.filters, key=lambda each: ORDER.index(each.action))
-        self._steps = [_compile(each) for each in ordered]
+        self._statement = rules.where
+        self._steps = sorted(map(_compile, count(), rules.filters), key=lambda step: ORDER.index(step.filter.action))
         self._salt = rules.hash_salt
         self.changes = any(step.groups for step in self._steps)
         """Whether a filter may change an event's body."""
@@ -78,23 +84,29 @@ class Pipeline:
             return "filter_error", event
         return None, event
 
-    def steps(self, event: dict[str, Any], type_: str, record: Placed) -> Iterable[Step]:
+    def steps(self, event: dict[str, Any], type_: str, record: Placed) -> Iterator[Step]:
         """The same, step by step, up to the one that refuses."""
-        for step in ([None] if self._where is not None else []) + [*self._steps]:
-            refusal: Refusal | None = None
-            applies = False
-            try:
-                holds = self._where if step is None else step.holds
-                applies = holds is None or holds(event)
-                if step is None:
-                    refusal = None if applies else "where"
-                elif applies:
-                    refusal, event = self._apply(step, event, type_, record)
-            except (EvaluationError, RecursionError):
-                refusal = "filter_error"
-            yield Step(None if step is None else step.filter, applies, refusal, event)
+        if self._where is not None:
+            refusal = _verdict(self._where, event)
+            yield Step(None, self._statement, refusal is None, refusal, event, event)
             if refusal is not None:
                 return
+        for step in self._steps:
+            found = self._step(step, event, type_, record)
+            yield found
+            if found.refusal is not None:
+                return
+            event = found.after
+
+    def _step(self, step: _Compiled, event: dict[str, Any], type_: str, record: Placed) -> Step:
+        statement = step.filter.condition
+        try:
+            if step.holds is not None and not step.holds(event):
+                return Step(step.number, statement, False, None, event, event)
+            refusal, after = self._apply(step, event, type_, record)
+        except (EvaluationError, RecursionError):
+            return Step(step.number, statement, True, "filter_error", event, event)
+        return Step(step.number, statement, True, refusal, event, after)
 
     def _apply(
         self, step: _Compiled, event: dict[str, Any], type_: str, record: Placed
@@ -118,9 +130,16 @@ def pipeline(rules: FilterSet) -> Pipeline | None:
     return Pipeline(rules) if rules.where or rules.filters else None
 
 
-def _compile(each: Filter) -> _Compiled:
+def _verdict(where: Holds, event: dict[str, Any]) -> Refusal | None:
+    try:
+        return None if where(event) else "where"
+    except (EvaluationError, RecursionError):
+        return "filter_error"
+
+
+def _compile(number: int, each: Filter) -> _Compiled:
     holds = compiled(each.condition) if each.condition else None
-    return _Compiled(each, holds, by_parent(each.fields), split(each.path) if each.path else ())
+    return _Compiled(number, each, holds, by_parent(each.fields), split(each.path) if each.path else ())
 
 
 def _stays(step: _Compiled, event: dict[str, Any], record: Placed) -> bool:

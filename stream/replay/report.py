@@ -31,6 +31,10 @@ _REASONS = {
     "device_mode": "delivered by the client (device mode)",
     "type": "the workflow's types",
     "event": "the workflow's event names",
+    "where": "the workflow's statement (where)",
+    "sampled": "left out of a sample",
+    "filter": "dropped by a filter",
+    "filter_error": "a statement cannot judge it",
 }
 
 

@@ -7,24 +7,33 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from stream.fql.decision import decide
+from stream.fql.pipeline import Step, pipeline
+from stream.fql.rules import Filter, FilterSet
 from stream.model.events import Event, FilterReason
 from stream.model.policies import WorkflowPolicy
 from stream.model.printable import printable
 from stream.rules.filter import WorkflowFilter, event_name, is_bundled, switch_for_all
 
-Setting = Literal["integration_name", "types", "exclude_types", "events"]
+Setting = Literal["integration_name", "types", "exclude_types", "events", "where", "filters"]
+
+
+_RULES: dict[str, str] = {"drop": FilterReason.FILTER, "sample": FilterReason.SAMPLED}
 
 
 @dataclass(frozen=True)
 class RuleCheck:
     """What one rule said."""
 
-    rule: FilterReason
+    rule: str
+    """The reason that is counted when it says no; of a filter that changes the event its action."""
     passes: bool
     why: str
     """What of the event decided, in words; holds the event's type and name, and nothing of its user."""
     setting: Setting
     """Key of the setting that the event was held against."""
+    number: int | None = None
+    """Of a filter: its position among those of the destination and the workflow."""
 
 
 def check_rules(event: Event, policy: WorkflowPolicy, integration_name: str) -> list[RuleCheck]:
@@ -46,6 +55,47 @@ def _rules(event: Event, policy: WorkflowPolicy, integration_name: str) -> Itera
     yield _type(event.type, filter_, policy)
     if event.type == "track":
         yield _name(event_name(payload), filter_, policy)
+    rules = pipeline(policy.filters)
+    if rules is not None:
+        yield from (_step(step, policy.filters) for step in rules.steps(payload, event.type, event.record))
+
+
+def _step(step: Step, rules: FilterSet) -> RuleCheck:
+    passes, decided = step.refusal is None, _decided(step)
+    if step.number is None:
+        return RuleCheck(step.refusal or FilterReason.WHERE, passes, decided, "where")
+    filter_ = rules.filters[step.number]
+    rule: str = step.refusal or _RULES.get(filter_.action, filter_.action)
+    if not step.applies or step.refusal == "filter_error":
+        why = decided if step.refusal else f"the filter does not apply: {decided}"
+    else:
+        why = _done(step, filter_) + (f", since {decided}" if step.statement else "")
+    return RuleCheck(rule, passes, why, "filters", step.number)
+
+
+def _decided(step: Step) -> str:
+    """What of its statement made it true or false, in the statement's own words."""
+    if not step.statement:
+        return ""
+    decision = decide(step.statement, step.before)
+    if decision.error:
+        return f"{step.statement} cannot be judged: {decision.error}"
+    parts = "; ".join(f"{part} is {'true' if holds else 'not true'}" for part, holds in decision.parts)
+    return printable(parts)
+
+
+def _done(step: Step, filter_: Filter) -> str:
+    if filter_.action == "drop":
+        return "the event is dropped"
+    if filter_.action == "sample":
+        among = "not among" if step.refusal else "among"
+        return f"the event is {among} the {filter_.percent:g} % that are sent"
+    fields = ", ".join(filter_.fields)
+    if step.after is step.before:
+        return f"nothing changes by {fields}"
+    return {"drop_properties": "drops ", "allow_properties": "leaves only ", "hash_properties": "hashes "}[
+        filter_.action
+    ] + fields
 
 
 def _integrations(payload: Mapping[str, Any], name: str) -> tuple[bool, str]:

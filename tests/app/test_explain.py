@@ -137,3 +137,63 @@ def test_letters_of_a_record_from_the_future_are_looked_for_everywhere() -> None
     assert letters_from_ms(now_ms, now_ms) == now_ms - CLOCKS_APART_MS
     assert letters_from_ms(now_ms + CLOCKS_APART_MS, now_ms) == now_ms
     assert letters_from_ms(2**62, now_ms) == letters_from_ms(-1, now_ms) == letters_from_ms(0, now_ms) == 0
+
+
+FILTERS: dict[str, Any] = {
+    "destination": {"filters": [{"action": "drop_properties", "fields": ["traits.email"]}]},
+    "workflow": {
+        "name": "orders",
+        "url": "https://o.example.com",
+        "where": "type = 'identify' and (traits.plan = 'paid' or traits.vip)",
+        "filters": [{"action": "drop", "if": "match(traits.email, '*@company.com')"}],
+    },
+}
+
+
+def test_filters_are_explained_step_by_step() -> None:
+    """Which statement, which part of it decided, where it stands in the settings; the body before and after."""
+    settings = settings_of(FILTERS["workflow"], destination=FILTERS["destination"])
+    traits = {"email": "ann@example.com", "plan": "paid"}
+    (found,) = explained(settings, with_body=True, type="identify", userId="u", traits=traits).workflows
+    assert [(rule.rule, rule.passes, rule.setting.path, rule.why) for rule in found.rules[3:]] == [
+        ("where", True, "workflow[0].where", "type = 'identify' is true; traits.plan = 'paid' is true"),
+        (
+            "filter",
+            True,
+            "workflow[0].filters[0]",
+            "the filter does not apply: match(traits.email, '*@company.com') is not true",
+        ),
+        ("drop_properties", True, "destination.filters[0]", "drops traits.email"),
+    ]
+    assert found.request is not None
+    assert json.loads(found.request.body or "")["traits"] == {"plan": "paid"}
+    assert json.loads(found.request.body_before or "")["traits"] == traits
+
+
+def test_what_a_filter_keeps_back_is_explained() -> None:
+    """The last rule is the one that says no, by the reason that is counted."""
+    settings = settings_of(FILTERS["workflow"], destination=FILTERS["destination"])
+    (employee,) = explained(
+        settings, type="identify", userId="u", traits={"email": "ann@company.com", "vip": True}
+    ).workflows
+    assert (employee.wanted, employee.rules[-1].rule) == (False, "filter")
+    assert employee.rules[-1].why == "the event is dropped, since match(traits.email, '*@company.com') is true"
+    (unpaid,) = explained(settings, type="identify", userId="u", traits={"plan": "free"}).workflows
+    assert (unpaid.wanted, unpaid.rules[-1].rule) == (False, "where")
+    assert unpaid.rules[-1].why == "traits.plan = 'paid' is not true; traits.vip is not true"
+
+
+def test_an_event_that_cannot_be_judged_is_explained() -> None:
+    """With the statement and what is wrong with the event."""
+    settings = settings_of({"name": "w", "url": "https://o.example.com", "where": "'a' in properties.tags"})
+    (found,) = explained(settings, type="track", userId="u", event="A").workflows
+    assert (found.wanted, found.rules[-1].rule) == (False, "filter_error")
+    assert found.rules[-1].why == "'a' in properties.tags cannot be judged: what stands behind in is no list"
+
+
+def test_a_sample_is_explained() -> None:
+    """Whether the event is among those that are sent."""
+    filters = [{"action": "sample", "percent": 0}]
+    settings = settings_of({"name": "w", "url": "https://o.example.com", "filters": filters})
+    (found,) = explained(settings, type="track", userId="u", event="A").workflows
+    assert found.rules[-1].why == "the event is not among the 0 % that are sent"

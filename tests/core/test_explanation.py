@@ -14,7 +14,7 @@ from stream.model.policies import WorkflowPolicy
 from stream.rules.explanation import check_rules
 
 
-def last_words(policy: WorkflowPolicy, type_: str = "track", **payload: Any) -> tuple[FilterReason, bool, str, str]:
+def last_words(policy: WorkflowPolicy, type_: str = "track", **payload: Any) -> tuple[str, bool, str, str]:
     """The rule that decided."""
     last = check_rules(event(type_, **payload), policy, NAME)[-1]
     return last.rule, last.passes, last.why, last.setting
