@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
-from itertools import count
 from typing import Any, Literal, NamedTuple, Protocol
 
 import orjson
@@ -15,11 +14,14 @@ from stream.fql.compile import Holds, compiled
 from stream.fql.errors import EvaluationError
 from stream.fql.fields import by_parent, split
 from stream.fql.rules import ORDER, Filter, FilterSet
-from stream.fql.transform import Groups, allow, drop, hash_fields, share_of
+from stream.fql.transform import Groups, allow, dropper, hash_fields, share_of
 from stream.fql.values import field as field_of
 from stream.fql.values import to_json
 
 Refusal = Literal["where", "sampled", "filter", "filter_error"]
+
+Change = Callable[[dict[str, Any]], dict[str, Any]]
+"""Another event, or the same object where nothing changes."""
 
 _SAMPLED_BY = ("userId", "anonymousId", "messageId")
 _USER_IDS = ("userId", "userID")
@@ -52,7 +54,11 @@ class _Compiled(NamedTuple):
     number: int
     filter: Filter
     holds: Holds | None
-    groups: Groups
+    """None: it applies to every event."""
+    change: Change | None
+    """None: it drops or samples events."""
+    change_deletion: Change | None
+    """The same of a delete event: what is done to one spelling of its user's id is done to both."""
     names: tuple[str, ...]
 
 
@@ -62,9 +68,9 @@ class Pipeline:
     def __init__(self, rules: FilterSet) -> None:
         self._where = compiled(rules.where) if rules.where else None
         self._statement = rules.where
-        self._steps = sorted(map(_compile, count(), rules.filters), key=lambda step: ORDER.index(step.filter.action))
-        self._salt = rules.hash_salt
-        self.changes = any(step.groups for step in self._steps)
+        steps = [_compile(number, each, rules.hash_salt) for number, each in enumerate(rules.filters)]
+        self._steps = sorted(steps, key=lambda step: ORDER.index(step.filter.action))
+        self.changes = any(step.change for step in self._steps)
         """Whether a filter may change an event's body."""
 
     def judge(self, event: dict[str, Any], type_: str, record: Placed) -> tuple[Refusal | None, dict[str, Any]]:
@@ -77,8 +83,10 @@ class Pipeline:
                 return "where", event
             for step in self._steps:
                 if step.holds is None or step.holds(event):
-                    refusal, event = self._apply(step, event, type_, record)
-                    if refusal is not None:
+                    change = step.change if type_ != "delete" else step.change_deletion
+                    if change is not None:
+                        event = change(event)
+                    elif (refusal := _refusal(step, event, record)) is not None:
                         return refusal, event
         except (EvaluationError, RecursionError):
             return "filter_error", event
@@ -103,25 +111,12 @@ class Pipeline:
         try:
             if step.holds is not None and not step.holds(event):
                 return Step(step.number, statement, False, None, event, event)
-            refusal, after = self._apply(step, event, type_, record)
+            change = step.change if type_ != "delete" else step.change_deletion
+            refusal = None if change is not None else _refusal(step, event, record)
+            after = event if change is None else change(event)
         except (EvaluationError, RecursionError):
             return Step(step.number, statement, True, "filter_error", event, event)
         return Step(step.number, statement, True, refusal, event, after)
-
-    def _apply(
-        self, step: _Compiled, event: dict[str, Any], type_: str, record: Placed
-    ) -> tuple[Refusal | None, dict[str, Any]]:
-        match step.filter.action:
-            case "drop":
-                return "filter", event
-            case "sample":
-                return None if _stays(step, event, record) else "sampled", event
-            case "drop_properties":
-                return None, drop(event, _of_type(step.groups, type_))
-            case "allow_properties":
-                return None, allow(event, step.groups)
-            case "hash_properties":
-                return None, hash_fields(event, _of_type(step.groups, type_), self._salt)
 
 
 @lru_cache(256)
@@ -137,29 +132,41 @@ def _verdict(where: Holds, event: dict[str, Any]) -> Refusal | None:
         return "filter_error"
 
 
-def _compile(number: int, each: Filter) -> _Compiled:
+def _compile(number: int, each: Filter, salt: str) -> _Compiled:
     holds = compiled(each.condition) if each.condition else None
-    return _Compiled(number, each, holds, by_parent(each.fields), split(each.path) if each.path else ())
+    groups = by_parent(each.fields)
+    names = split(each.path) if each.path else ()
+    return _Compiled(number, each, holds, _change(each, groups, salt), _change(each, _both_ids(groups), salt), names)
 
 
-def _stays(step: _Compiled, event: dict[str, Any], record: Placed) -> bool:
+def _change(each: Filter, groups: Groups, salt: str) -> Change | None:
+    match each.action:
+        case "drop_properties":
+            return dropper(groups)
+        case "allow_properties":
+            return lambda event: allow(event, groups)
+        case "hash_properties":
+            return lambda event: hash_fields(event, groups, salt)
+    return None
+
+
+def _both_ids(groups: Groups) -> Groups:
+    own = groups.get((), ())
+    return {**groups, (): tuple(dict.fromkeys((*own, *_USER_IDS)))} if set(_USER_IDS) & set(own) else groups
+
+
+def _refusal(step: _Compiled, event: dict[str, Any], record: Placed) -> Refusal | None:
+    if step.filter.action == "drop":
+        return "filter"
     share = step.filter.percent / 100
     if share <= 0 or share >= 1:
-        return share >= 1
+        return None if share >= 1 else "sampled"
     value = field_of(event, step.names) if step.names else _sampled_by(event, record)
-    return share_of(value) < share
+    return None if share_of(value) < share else "sampled"
 
 
 def _sampled_by(event: dict[str, Any], record: Placed) -> Any:
     return next((event[name] for name in _SAMPLED_BY if event.get(name) not in (None, "")), str(record.place))
-
-
-def _of_type(groups: Groups, type_: str) -> Groups:
-    """A deletion spells its user's id in two ways; what is done to one is done to both."""
-    own = groups.get((), ())
-    if type_ != "delete" or not set(_USER_IDS) & set(own):
-        return groups
-    return {**groups, (): tuple(dict.fromkeys((*own, *_USER_IDS)))}
 
 
 def body_of(event: dict[str, Any]) -> bytes:

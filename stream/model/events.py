@@ -34,8 +34,8 @@ class Event:
     """The last request that was made of it; those to the next workflows are often the same, but for `constant`."""
     notification: bytes | None = None
     """What is sent of a delete event, once it was made."""
-    filtered: dict[object, bytes] | None = None
-    """Bodies that workflows' filters left of it, by the filters; the event's own bytes where nothing changed."""
+    filtered: tuple[tuple[object, bytes], ...] = ()
+    """Bodies that workflows' filters left of it, each with the filters; its own bytes where nothing changed."""
 
 
 NO_PAYLOAD: dict[str, Any] = {}

@@ -11,15 +11,23 @@ from stream.rules.decode import parse_json
 
 
 def judge(event: Event, pipeline: Pipeline) -> FilterReason | None:
-    """Why the event is not sent; None when it is. Keeps the body that is sent with the event. Needs its payload."""
-    refusal, payload = pipeline.judge(event.payload, event.type, event.record)
+    """Why the event is not sent; None when it is. Keeps the body that is sent with the event. Needs its payload.
+
+    Another body counts for the limits of what is held, as it stays with the event until it is settled.
+    """
+    payload = event.payload
+    refusal, changed = pipeline.judge(payload, event.type, event.record)
     if refusal is not None:
         return FilterReason(refusal)
     if pipeline.changes:
-        try:
-            _keep(event, pipeline, payload)
-        except EvaluationError:
-            return FilterReason.FILTER_ERROR
+        body = event.body
+        if changed is not payload:
+            try:
+                body = body_of(changed)
+            except EvaluationError:
+                return FilterReason.FILTER_ERROR
+            event.record.derived_bytes += len(body)
+        event.filtered = (*event.filtered, (pipeline, body))
     return None
 
 
@@ -28,23 +36,11 @@ def filtered_body(event: Event, pipeline: Pipeline) -> bytes:
 
     Reads the event again when it was routed by other filters. Raises EvaluationError for one that is not to be sent.
     """
-    kept = None if event.filtered is None else event.filtered.get(pipeline)
-    if kept is not None or not pipeline.changes:
-        return event.body if kept is None else kept
+    for made_by, body in event.filtered:
+        if made_by is pipeline:
+            return body
     payload: dict[str, Any] = event.payload or parse_json(event.body)
     refusal, changed = pipeline.judge(payload, event.type, event.record)
     if refusal is not None:
         raise EvaluationError(f"the event is not to be sent: {refusal}")
     return event.body if changed is payload else body_of(changed)
-
-
-def _keep(event: Event, pipeline: Pipeline, payload: dict[str, Any]) -> None:
-    """Another body counts for the limits of what is held, as it stays with the event until it is settled."""
-    bodies = event.filtered
-    if bodies is None:
-        bodies = event.filtered = {}
-    if payload is event.payload:
-        bodies[pipeline] = event.body
-        return
-    body = bodies[pipeline] = body_of(payload)
-    event.record.derived_bytes += len(body)

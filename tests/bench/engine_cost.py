@@ -9,7 +9,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
@@ -18,6 +18,7 @@ from support.scripted_workflow import SilentLogger
 
 from stream.engine.delivery_rules import DeliveryRules
 from stream.engine.engine import Engine, EngineDependencies
+from stream.fql.rules import Filter, FilterSet
 from stream.model.attempts import Answer, HttpRequest
 from stream.model.events import DeadLetter
 from stream.model.policies import EnginePolicy, WorkflowPolicy
@@ -48,14 +49,19 @@ class Variant:
     ordering: str = "user"
     validation: Literal["strict", "lenient", "off"] = "strict"
     secret: bytes = b""
+    filters: FilterSet = field(default_factory=FilterSet)
 
 
+WHERE = "type = 'track' and properties.total >= 40 and !match(traits.email, '*@company.com')"
+TWO_FIELDS = Filter("drop_properties", fields=("context.ip", "context.userAgent"))
 VARIANTS = (
     Variant("1 workflow, by user, strict"),
     Variant("… validation off", validation="off"),
     Variant("… signed", secret=b"secret"),
     Variant("… no order", ordering="none"),
     Variant("10 workflows", workflows=10),
+    Variant("… where", filters=FilterSet(WHERE)),
+    Variant("… where, and two fields dropped", filters=FilterSet(WHERE, (TWO_FIELDS,))),
 )
 
 
@@ -134,7 +140,12 @@ def cost_us(variant: Variant, topic: list[Record]) -> float:
     """CPU microseconds an event from admission to settlement."""
     policies = [
         WorkflowPolicy(
-            f"w{n}", ordering=variant.ordering, max_in_flight=256, concurrency=256, shared_secret=variant.secret
+            f"w{n}",
+            ordering=variant.ordering,
+            max_in_flight=256,
+            concurrency=256,
+            shared_secret=variant.secret,
+            filters=variant.filters,
         )
         for n in range(variant.workflows)
     ]
