@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -95,7 +94,7 @@ class DataLossWatch:
 
     def go_on(self, consumer: Consumer) -> None:
         """Between two polls: decide about what was found, and repeat the error line of what is not consumed."""
-        now = time.monotonic()
+        now = self._topics.monotonic()
         self._take(consumer, *self._topics.go_on())
         if now >= self._ask_at:
             self._replaced = [one for one in self._replaced if not self._decide_replaced(consumer, one)]
@@ -191,13 +190,13 @@ class DataLossWatch:
         try:
             return watermarks(consumer, tp, TIMEOUT_S)
         except SourceError as error:
-            self._ask_at = time.monotonic() + AGAIN_AFTER_S
+            self._ask_at = self._topics.monotonic() + AGAIN_AFTER_S
             self._logger.warning("What is left of a partition is not known yet; asking again.", error=str(error))
             return None
 
     def _stop(self, consumer: Consumer, loss: DataLoss) -> None:
         self._assignment.stop(consumer, loss.tp)
-        self._stopped[loss.tp] = _Stopped(loss, remind_at=time.monotonic())
+        self._stopped[loss.tp] = _Stopped(loss, remind_at=self._topics.monotonic())
 
     def _remind(self, now: float) -> None:
         for tp, stopped in list(self._stopped.items()):

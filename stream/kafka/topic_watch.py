@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from stream.kafka.assignment import Assignment
@@ -29,8 +29,9 @@ class Replaced(NamedTuple):
 class TopicWatch:
     """Compares the ids that partitions are read under with those that Kafka gives their topics."""
 
-    def __init__(self, ids: TopicIds, assignment: Assignment) -> None:
+    def __init__(self, ids: TopicIds, assignment: Assignment, monotonic: Callable[[], float] = time.monotonic) -> None:
         self.ids = ids
+        self.monotonic = monotonic
         self._assignment = assignment
         self._asked_at = -EVERY_S
         self._ask_at = 0.0
@@ -46,7 +47,7 @@ class TopicWatch:
 
     def go_on(self) -> tuple[Mapping[TopicPartition, str], list[Replaced]]:
         """Between two polls: ids of partitions that had none, and the partitions whose topic was replaced."""
-        now = time.monotonic()
+        now = self.monotonic()
         has_granted = self._assignment.grants != self._compared_grants
         has_answer = self.ids.look()
         found, replaced = self.compare() if has_granted or has_answer else ({}, [])

@@ -23,7 +23,9 @@ from stream.engine.ledger import Ledger
 from stream.engine.partition import PartitionState
 from stream.engine.reload import WorkflowChanges
 from stream.engine.workflow import WorkflowState
+from stream.kafka import start_offsets
 from stream.kafka.start_offsets import FirstLook, Grants, Resolved, StartAnswer, StartOffsets
+from stream.kafka.topic_watch import Replaced, TopicWatch
 from stream.model.commit_map import START_MARK, CommitMap, Range, decode
 from stream.model.events import DeadLetter, Settlement
 from stream.model.records import Record, TopicPartition
@@ -271,7 +273,28 @@ def names_share_a_hash() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def a_topic_is_its_name() -> Iterator[None]:
+    """The ids are not compared: the position in the old topic is read on from in the new one."""
+    original = TopicWatch.compare
+
+    def compare(self: TopicWatch) -> tuple[dict[TopicPartition, str], list[Replaced]]:
+        return original(self)[0], []
+
+    with planted(TopicWatch, "compare", compare):
+        yield
+
+
+@contextmanager
+def a_commit_is_of_the_present_topic() -> Iterator[None]:
+    """The id in a commit is not read: commits and maps of the old topic are believed of the new one."""
+    with planted(start_offsets, "topic_id_in", lambda _metadata, _offset: ""):
+        yield
+
+
 BUGS = (
+    a_topic_is_its_name,
+    a_commit_is_of_the_present_topic,
     names_share_a_hash,
     starts_of_others_are_committed,
     new_is_a_fact_of_the_process,

@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from rich.console import Console
 from rich.progress import Progress
 
+from support.recreated_topic import RecreatedTopic, judge_recreated
 from support.simulation import Simulation
 from support.verdicts import judge
 
@@ -18,13 +19,24 @@ CHUNK = 25
 
 
 def findings_of(seed: int) -> list[str]:
-    """What is wrong with the run of one seed; an exception counts as a finding."""
-    simulation = Simulation(seed)
-    try:
-        simulation.run()
-    except Exception as error:  # whatever the engine raises in a simulation is what is looked for
-        return [f"raised: {error!r}"]
-    return judge(simulation)
+    """What is wrong with the runs of one seed; an exception counts as a finding."""
+    findings: list[str] = []
+    for simulation in _worlds(seed):
+        try:
+            simulation.run()
+        except Exception as error:  # whatever the engine raises in a simulation is what is looked for
+            findings.append(f"raised: {error!r}")
+        else:
+            findings += _judge(simulation)
+    return findings
+
+
+def _worlds(seed: int) -> list[Simulation]:
+    return [Simulation(seed), RecreatedTopic(seed)]
+
+
+def _judge(simulation: Simulation) -> list[str]:
+    return judge_recreated(simulation) if isinstance(simulation, RecreatedTopic) else judge(simulation)
 
 
 def failing(seeds: Iterable[int], processes: int | None = None) -> Iterator[tuple[int, list[str] | None]]:
@@ -37,11 +49,14 @@ def failing(seeds: Iterable[int], processes: int | None = None) -> Iterator[tupl
 
 def replay(seed: int, out: Console) -> list[str]:
     """Run one seed again and print what happened in it."""
-    simulation = Simulation(seed)
-    simulation.run()
-    for line in simulation.log:
-        out.print(line, highlight=False)
-    return judge(simulation)
+    findings: list[str] = []
+    for simulation in _worlds(seed):
+        simulation.run()
+        out.print(f"{type(simulation).__name__}:", highlight=False)
+        for line in simulation.log:
+            out.print(line, highlight=False)
+        findings += _judge(simulation)
+    return findings
 
 
 def main(arguments: list[str] | None = None) -> int:

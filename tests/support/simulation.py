@@ -6,7 +6,7 @@ is in support.verdicts; it looks at the broker and at the workflows, not at the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import count
@@ -49,7 +49,7 @@ class Simulation:
         self.seed = seed
         self.rng = Random(seed)
         self.clock = ManualClock()
-        self.broker = MemoryBroker(on_stored=self._on_stored)
+        self.broker = self._new_broker()
         self.partitions = self.broker.create(TOPIC, self.rng.randint(1, 3))
         self.letters = MemoryDeadLetters(self.clock)
         self.workflows: dict[str, SimWorkflow] = {}
@@ -68,6 +68,9 @@ class Simulation:
         self.start = self.rng.choice(["earliest", "earliest", "latest"])
         self.policy = self._first_policy()
         self._commit_for_others()
+
+    def _new_broker(self) -> MemoryBroker:
+        return MemoryBroker(on_stored=self._on_stored)
 
     # The run.
 
@@ -120,7 +123,13 @@ class Simulation:
     def _fault(self) -> None:
         if self.clock.monotonic() >= HEAL_S:
             return
-        faults = (
+        fault = self.rng.choice(self._faults())
+        self.log.append(f"{self.clock.monotonic():.3f} {fault.__name__}")
+        fault()
+        self._schedule_fault()
+
+    def _faults(self) -> Sequence[Callable[[], None]]:
+        return (
             *[self._change_mood] * 4,
             *[self._move_partition] * 3,
             *[self._crash] * 2,
@@ -133,10 +142,6 @@ class Simulation:
             self._reload,
             self._grow,
         )
-        fault = self.rng.choice(faults)
-        self.log.append(f"{self.clock.monotonic():.3f} {fault.__name__}")
-        fault()
-        self._schedule_fault()
 
     def _change_mood(self) -> None:
         self.rng.choice(list(self.workflows.values())).change_mood(self.rng.choice(MOODS))
@@ -264,8 +269,7 @@ class Simulation:
     def _start_process(self) -> None:
         if len(self.live()) >= 3:
             return
-        batch = self.rng.choice([3, 20, 100])
-        member = StartingMember(self.broker, GROUP, self.clock, self.rng, self.start, batch=batch)
+        member = self._new_member(self.rng.choice([3, 20, 100]))
         member.on_looked = self._on_looked
         member.on_released = partial(self._free, after_s=0.0)
         names = [policy.name for policy in self.policy.workflows]
@@ -287,6 +291,9 @@ class Simulation:
         self.processes.append(process)
         engine.start()
         member.begin(engine)
+
+    def _new_member(self, batch: int) -> StartingMember:
+        return StartingMember(self.broker, GROUP, self.clock, self.rng, self.start, batch=batch)
 
     # Configurations.
 
