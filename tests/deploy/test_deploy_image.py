@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import signal
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,12 @@ def test_every_build_step_keeps_to_the_lock() -> None:
     assert len(steps) == 2
     assert every({"--locked", "--no-dev"} <= set(shlex.split(step)) for step in steps)
     assert BUILD.variables["UV_COMPILE_BYTECODE"] == "1"
+
+
+def test_no_group_but_the_build_backend_is_installed_without_dev() -> None:
+    """Another default group, such as that of the documents, would be in the image."""
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["default-groups"]
+    assert set(groups) == {"dev", "build"}
 
 
 def test_the_context_is_what_is_copied() -> None:
