@@ -7,7 +7,7 @@ import logging
 
 from confluent_kafka import Consumer, Producer
 
-from stream.kafka.client_config import KafkaPolicy, consumer_config, open_client, producer_config
+from stream.kafka.client_config import KafkaPolicy, consumer_config, open_client, producer_config, require_patterns
 from stream.runtime.policies import kafka_policy, layouts
 from stream.runtime.reload import EnginePlan, plan_engines
 from stream.runtime.tracing import require_extra
@@ -37,6 +37,7 @@ async def _open_senders(planned: EnginePlan) -> None:
 
 
 def _open_clients(policy: KafkaPolicy, *, with_letters: bool) -> None:
+    require_patterns(policy)
     open_client(Consumer, consumer_config(policy)).close()
     if with_letters:
         open_client(Producer, producer_config(policy))

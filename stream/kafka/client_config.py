@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from confluent_kafka import KafkaException
+from confluent_kafka import Consumer, KafkaException
 
 from stream.model.errors import ConfigError, Problem
 
@@ -155,6 +157,35 @@ def open_client(kind: Callable[[Options], Client], config: Options) -> Client:
         inner = error.args[0] if error.args else error
         text = inner.str() if hasattr(inner, "str") else str(inner)
         raise ConfigError([Problem("kafka.options", f"librdkafka does not take them: {text}.")]) from error
+
+
+def require_patterns(policy: KafkaPolicy) -> None:
+    """Let Python, which looks for topics at a start, and librdkafka, which subscribes, read each pattern of the topics.
+
+    Raises:
+        ConfigError: one of them does not take it.
+    """
+    for index, topic in enumerate(subscription(policy)):
+        if topic.startswith("^") and not _is_taken(topic, policy):
+            what = f"{policy.topics[index]} is not a regular expression that librdkafka and Python take."
+            raise ConfigError([Problem(f"kafka.topics[{index}]", what, "Use POSIX extended syntax, without (?…).")])
+
+
+def _is_taken(pattern: str, policy: KafkaPolicy) -> bool:
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            re.compile(pattern)
+    except (re.error, OverflowError, RecursionError):
+        return False
+    config = {"bootstrap.servers": "", "group.id": policy.group, "group.protocol": policy.group_protocol}
+    client = open_client(Consumer, {**config, "log_level": 0})
+    try:
+        client.subscribe([pattern])
+    except KafkaException:
+        return False
+    finally:
+        client.close()
+    return True
 
 
 def served(poll: Callable[[float], object], condition: Callable[[], bool]) -> bool:

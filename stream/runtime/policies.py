@@ -167,7 +167,10 @@ def kafka_policy(
         options=kafka.options,
         consumer_options=kafka.consumer_options,
         producer_options=kafka.producer_options,
-        hidden_topics=(settings.dead_letter_topic, *(f"{topic}.audiences" for topic in kafka.topics[:1])),
+        hidden_topics=(
+            settings.dead_letter_topic,
+            *(f"{topic}.audiences" for topic in kafka.topics[:1] if not topic.startswith("^")),
+        ),
         logger=logger,
     )
 

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from stream import __version__
+from stream.kafka.client_config import require_patterns
 from stream.model.errors import ConfigError, DataLossError, EngineInvariantError, Problem, StreamError, describe_error
 from stream.model.statistics import EngineStats
 from stream.runtime.contact import ProcessContact
@@ -88,6 +89,7 @@ class Processor:
         self._contact = ProcessContact(self.all_stats, self.logger)
         self._logger = librdkafka_logger(self.logger, self._contact.outage)
         self._kafka = kafka_policy(self.settings, logger=self._logger)
+        require_patterns(self._kafka)
         self._answer: StartFacts | None = None
         """What Kafka said; from then on engines run."""
         self._trace: TraceFile | None = None

@@ -81,6 +81,20 @@ class Kafka(Section):
         default_factory=dict, repr=False, description="Options of librdkafka for the producer alone."
     )
 
+    @field_validator("bootstrap_servers")
+    @classmethod
+    def _servers_are_named(cls, servers: str) -> str:
+        if "\0" in servers or not any(server.strip() for server in servers.split(",")):
+            raise refusal(Fault("names no broker.", "Write host:port, separated by commas."))
+        return servers
+
+    @field_validator("group_instance_id")
+    @classmethod
+    def _instance_is_text(cls, instance: str | None) -> str | None:
+        if instance is not None and "\0" in instance:
+            raise refusal(Fault("holds a NUL character, at which Kafka's client would cut it off.", "Remove it."))
+        return instance
+
     @field_validator("topics")
     @classmethod
     def _topics_are_legal(cls, topics: tuple[str, ...]) -> tuple[str, ...]:
@@ -136,3 +150,5 @@ def _topic_faults(topics: tuple[str, ...]) -> Iterator[Fault]:
         elif topic == "^" or not (topic.startswith("^") or is_topic(topic)):
             what = "is neither a topic's name nor a pattern that starts with ^."
             yield Fault(what, "Names have letters, digits, dots, - and _.", index)
+        elif "\0" in topic:
+            yield Fault("holds a NUL character, at which Kafka's client would cut it off.", "Remove it.", index)

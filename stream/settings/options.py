@@ -107,6 +107,8 @@ def _option_fault(name: str, value: object, group_protocol: str | None) -> Fault
         return Fault("is a table.", f'Put the whole name in quotes: "{name}.…" = "…".', name)
     if not isinstance(value, str | int | float):
         return Fault("must be text, a number, true or false.", f'Write "{name}" = "…", in quotes.', name)
+    if "\0" in f"{name}{value}":
+        return Fault("holds a NUL character, at which Kafka's client would cut it off.", "Remove it.", name)
     if name == _STRATEGY and value != _NOT_EAGER:
         what = f"{value} moves every partition at each rebalance."
         return Fault(what, f'Remove it ({_NOT_EAGER} is used), or set kafka.group_protocol = "consumer".', name)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Self
 from urllib.parse import urlsplit
 
 from stream.rules.secret_text import shown_host
 from stream.settings.faults import Fault, refusal
 from stream.settings.secret import Secret
-from stream.settings.url import url_fault
+from stream.settings.url import MAX_URL_CHARS, url_fault
+
+_NOT_IN_CREDENTIALS = re.compile(r"[\x00-\x1f\x7f#]")
 
 
 class ProxyUrl(Secret):
@@ -36,6 +39,10 @@ def proxy_fault(proxy: str) -> Fault | None:
     scheme, slashes, _ = head.partition("://")
     if at and not slashes:
         return Fault("has no scheme.", "Write http://… in front of it.")
+    if _NOT_IN_CREDENTIALS.search(head):
+        return Fault("holds a control character or a # in its user name or password.", "Percent-encode it.")
+    if len(proxy) > MAX_URL_CHARS:
+        return Fault(f"is longer than {MAX_URL_CHARS} characters.", "Shorten it.")
     fault = url_fault(f"{scheme}://{host}" if at else proxy)
     if fault is not None:
         return fault

@@ -20,6 +20,8 @@ _OUTSIDE_ASCII_GRAPHIC = re.compile(r"[^\x21-\x7e]")
 _LABEL = r"[A-Za-z0-9_-]{1,63}"
 _HOST = re.compile(rf"{_LABEL}(\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+\]")
 _SCHEMES = ("http", "https")
+MAX_URL_CHARS = 65_536
+"""httpx takes no longer one."""
 
 
 class WorkflowUrl(Secret):
@@ -60,6 +62,8 @@ def _text_fault(url: str) -> Fault | None:
             return fault
         what = "holds whitespace, a control character or a character outside ASCII."
         return Fault(what, "Remove it, or percent-encode it.")
+    if len(url) > MAX_URL_CHARS:
+        return Fault(f"is longer than {MAX_URL_CHARS} characters.", "Shorten it.")
     if "://" not in url:
         return Fault("has no scheme.", "Write https://… in front of it.")
     if "#" in url:

@@ -142,6 +142,13 @@ class Workflow(Section):
     _one_spelling = field_validator("shared_secrets")(one_spelling)
     _read_headers = field_validator("headers", mode="before")(read_headers)
 
+    @field_validator("ca_file", "client_cert", "client_key")
+    @classmethod
+    def _path_is_legal(cls, path: str | None) -> str | None:
+        if path is not None and "\0" in path:
+            raise refusal(Fault("holds a NUL character, which no path can.", "Remove it."))
+        return path
+
     @field_validator("client_key")
     @classmethod
     def _key_has_a_certificate(cls, key: str | None, info: ValidationInfo) -> str | None:
