@@ -326,8 +326,13 @@ def _block(head: str, fields: Event) -> str:
 def _entries(fields: Event) -> Iterator[str]:
     """JSON's way to write text, numbers, lists and booleans is TOML's, too."""
     for name, value in fields.items():
-        text = f"{{ {', '.join(_entries(value))} }}" if isinstance(value, dict) else json.dumps(value)
-        yield f"{json.dumps(name)} = {text}"
+        yield f"{json.dumps(name)} = {_value(value)}"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, dict):
+        return f"{{ {', '.join(_entries(value))} }}"
+    return f"[{', '.join(map(_value, value))}]" if isinstance(value, list) else json.dumps(value)
 
 
 def make_event(number: int, type_: str = "track", users: int = 500, **more: Any) -> Event:
