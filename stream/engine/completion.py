@@ -98,11 +98,12 @@ class DeliveryCompletion:
 
     def _close(self, workflow: WorkflowState, deliveries: Sequence[Delivery]) -> None:
         done: dict[tuple[PartitionState, Settlement], list[Record]] = defaultdict(list)
+        over = State.OVER
         for delivery in deliveries:
             open_event = delivery.open_event
             record = open_event.event.record
             del delivery.partition_workflow.pending[record.offset]
-            delivery.state = State.OVER
+            delivery.state = over
             open_event.pending -= 1
             if not open_event.pending:
                 done[open_event.partition, open_event.settlement].append(record)

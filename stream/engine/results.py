@@ -40,10 +40,11 @@ class Results:
         verdict_of, attempts, name = self._rules.outcomes.verdict, workflow.stats.attempts, workflow.policy.name
         elapsed, pushed_back, probed = list[float](), list[float](), list[float]()
         delivered: list[Delivery] = []
+        in_flight, probing, active, good = State.IN_FLIGHT, State.PROBING, Phase.ACTIVE, Verdict.DELIVERED
         is_healthy = workflow.is_healthy
         for delivery, answer, elapsed_s in results:
-            is_probe = delivery.state is State.PROBING
-            if not is_probe and delivery.state is not State.IN_FLIGHT:
+            is_probe = delivery.state is probing
+            if not is_probe and delivery.state is not in_flight:
                 continue  # abandoned while its answer was on the way to us
             for listener in self._listeners:
                 number = delivery.attempts + is_probe  # which is charged later, if it succeeds
@@ -53,14 +54,14 @@ class Results:
                 continue
             partition = delivery.open_event.partition
             partition.in_flight -= 1
-            if partition.phase is not Phase.ACTIVE:
+            if partition.phase is not active:
                 self._steps.touched.partition(partition)  # it may be idle now
             attempts[answer.code] += 1
             elapsed.append(elapsed_s)
             if is_probe:
                 probed.append(elapsed_s)
             verdict = verdict_of(answer)
-            if verdict is Verdict.DELIVERED:
+            if verdict is good:
                 if is_probe or not is_healthy:
                     self._failures.on_workflow_works(workflow, delivery, delivered=True)
                 for listener in self._listeners:
