@@ -3,15 +3,19 @@ code does not evaluate."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from stream.fql.compile import compile_condition
 from stream.fql.errors import EvaluationError
+from stream.fql.fields import FieldFault, fault_within_text
 from stream.fql.functions import OF_TSUB
 from stream.fql.glob import is_malformed
 from stream.fql.nodes import Call, Compare, Condition, In, Junction, ListOf, Not, Path, Value
 
+_IN_A_TEXT = re.compile(r"length|[0-9]+")
+"""What Segment's code finds in a text: how long it is, and its characters."""
 _TYPES = frozenset(("string", "number", "boolean", "object", "undefined", "list", "bool", "null"))
 _OTHER = "\0other"
 """Stands for every text that the statement does not name."""
@@ -39,6 +43,16 @@ def always_true(condition: Condition, types: Iterable[str], wants: WantsType) ->
 def top_fields(condition: Condition) -> set[str]:
     """The fields at the top of the event that the statement reads."""
     return {path.names[0] for path in _paths(condition)}
+
+
+def impossible_field(condition: Condition) -> tuple[Path, FieldFault] | None:
+    """A field of the statement that no event can have, and why; None when each may be there."""
+    for path in _paths(condition):
+        if len(path.names) > 1 and not _IN_A_TEXT.fullmatch(path.names[1]):
+            fault = fault_within_text(path.names)
+            if fault is not None:
+                return path, fault
+    return None
 
 
 def remarks(condition: Condition) -> Iterator[tuple[str, int]]:

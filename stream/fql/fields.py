@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 _ODD = re.compile(r"[\[\]\\]|\A[*$]\Z|\A\s|\s\Z")
@@ -32,6 +32,11 @@ def fault_of(field: str) -> FieldFault | None:
     for name in names:
         if odd := _ODD.search(name):
             return FieldFault(f"has {odd[0]!r} in it, which no path can have.", _fix(field, odd[0][0]))
+    return fault_within_text(names)
+
+
+def fault_within_text(names: Sequence[str]) -> FieldFault | None:
+    """Why there is nothing there: fields of Segment's events that are texts hold no others."""
     if names[0] in _TEXTS | _TIMES and len(names) > 1:
         return FieldFault(f"looks into {names[0]}, which holds no fields.", f"Write {names[0]}, or another path.")
     return None

@@ -43,7 +43,11 @@ def _dropper(parent: tuple[str, ...], names: tuple[str, ...]) -> Transform:
         kept = holder.copy()
         for each in names:
             kept.pop(each, None)
-        return event if len(kept) == len(holder) else _with(event, name, kept)
+        if len(kept) == len(holder):
+            return event
+        event = event.copy()
+        event[name] = kept
+        return event
 
     return drop
 

@@ -94,6 +94,8 @@ class Decoder:
             message_id = _id_text(payload, body, "messageId")
         if type_ == "delete" or len(user or "") > _LONG_ID or len(message_id or "") > _LONG_ID:
             record.derived_bytes = getsizeof(user) + getsizeof(message_id) + (len(body) if type_ == "delete" else 0)
+        else:
+            record.derived_bytes = 0  # what an earlier reading made of it is gone
         return Event(record, body, type_, user, message_id, payload)
 
     def new_appearances(self) -> dict[str, str]:

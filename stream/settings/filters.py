@@ -8,7 +8,9 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from stream.fql import fields
 from stream.fql.compile import compiled
+from stream.fql.doubt import impossible_field
 from stream.fql.errors import FqlError, caret
+from stream.fql.parser import parse
 from stream.settings.faults import Fault, refusal
 from stream.settings.section import Section
 
@@ -24,12 +26,19 @@ def read_statement(text: str) -> str:
     """Validate a statement. Raises the model's refusal, with the place and a caret."""
     try:
         compiled(text)
+        _require_possible(text)
     except FqlError as error:
         pointed = caret(text, error.at).replace("\n", "\n    ")
         raise refusal(
             Fault(f"{error.what} At character {error.at + 1}:\n    {pointed}\n ", error.fix or _FIX)
         ) from error
     return text
+
+
+def _require_possible(text: str) -> None:
+    if found := impossible_field(parse(text)):
+        path, fault = found
+        raise FqlError(fault.what, path.start, fault.fix)
 
 
 Statement = Annotated[str, AfterValidator(read_statement)]

@@ -10,11 +10,20 @@ import orjson
 import pytest
 from assertions import every
 
+from stream.dead_letters.eligibility import EligibilityChecker
+from stream.dead_letters.plan import UNWANTED
 from stream.fql.fields import fault_of
 from stream.fql.pipeline import Pipeline, body_of
 from stream.fql.rules import Filter, FilterSet
 from stream.fql.transform import share_of
+from stream.model.events import Event
+from stream.model.policies import WorkflowPolicy
 from stream.model.records import Record
+from stream.rules.decode import Decoder
+from stream.rules.filter import EventFilter
+from stream.runtime.policies import workflow_policies
+from stream.settings import Settings
+from stream.validation.schemas import SchemaValidator
 
 RECORD = Record("events", 3, 41, 0, None, None)
 
@@ -201,3 +210,27 @@ def test_fields_that_can_never_be_there(field: str) -> None:
 def test_odd_fields_that_may_be_there() -> None:
     """Names with spaces and signs are legal in JSON."""
     assert every(fault_of(field) is None for field in ("a b.c d", "$set.x", "utm*", "products.0.price", "é"))
+
+
+def test_a_redrive_holds_a_letter_against_the_filters_in_force() -> None:
+    """A letter that the workflow does not want now is not sent again."""
+    workflow = {"name": "w", "url": "https://hooks.example.com", "where": "properties.total >= 50"}
+    settings = Settings.model_validate({"kafka": {"topics": ["events"]}, "workflow": [workflow]})
+    checker = EligibilityChecker(settings, workflow_policies(settings))
+    event = {"type": "track", "event": "Order Completed", "userId": "u"}
+    small, large = (json.dumps(event | {"properties": {"total": total}}).encode() for total in (49, 50))
+    assert checker.obstacle(Record("events", 0, 0, 0, None, small), "w") == UNWANTED
+    assert checker.obstacle(Record("events", 0, 1, 0, None, large), "w") is None
+
+
+def test_a_record_that_is_read_again_counts_once() -> None:
+    """The body that filters made of it the time before is gone."""
+    policy = WorkflowPolicy("w", filters=FilterSet("", (Filter("drop_properties", fields=("userId",)),)))
+    event = {"type": "track", "event": "Order Completed", "userId": "u", "messageId": "m"}
+    record = Record("events", 0, 0, 0, None, json.dumps(event).encode())
+    decode, route = Decoder("strict", SchemaValidator()).decode, EventFilter("tray.io", [policy]).route
+    for _ in range(3):
+        read = decode(record)
+        assert isinstance(read, Event)
+        assert route(read).wanted == (0,)
+        assert 0 < record.derived_bytes < len(record.value or b"")

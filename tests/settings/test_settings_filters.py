@@ -90,6 +90,7 @@ def test_a_statement_that_does_not_parse_has_a_caret(tmp_path: Path) -> None:
     [
         ('action = "drop"\nif = "a..b"', "if", "dot without a name"),
         ('action = "drop"\nif = "(a"', "if", "not closed"),
+        ('action = "drop"\nif = "event.name = 1"', "if", "looks into event, which holds no fields"),
         ('action = "drop"\nif = ""', "if", "is empty"),
         ('if = "a"', "action", "is missing"),
         ('action = "hash"', "action", "must be"),
@@ -178,6 +179,7 @@ def test_what_hardly_is_meant_is_a_warning(tmp_path: Path, workflow: str, said: 
         "type = 'Track' and event = 'A'",
         "type = 'track' and (event = 'A' or match(event, 'B *'))",
         "properties.total >= 50 and !match(traits.email, '*@company.com')",
+        "event.length > 3",
         "length(userId) > 0 and typeof(properties.a) = 'number'",
         "'vip' in properties.tags and context.app.version != null",
         "semver(context.app.version, '>=', '1.2.0')",
