@@ -16,7 +16,7 @@ from stream.audience.names import Computation, Kind
 from stream.audience.refusal import refusal
 from stream.console import options
 from stream.model.errors import SourceError
-from stream.settings.needs import Needs
+from stream.model.needs import Needs
 
 if TYPE_CHECKING:
     from stream.settings.model import Settings

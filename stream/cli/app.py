@@ -13,9 +13,9 @@ from stream.cli.views import EXPLAIN_HELP, TOP_HELP, explain, top
 from stream.console import options
 from stream.dead_letters.command import dead_letters_app
 from stream.held.command import held_app
+from stream.model.needs import Needs
 from stream.offsets.command import offsets_app
 from stream.replay.command import REPLAY_HELP, replay
-from stream.settings.needs import Needs
 
 RUN_HELP = """Read events from Kafka, deliver them to the workflows, commit what is done.
 

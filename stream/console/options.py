@@ -18,7 +18,7 @@ from stream.telemetry.mask import HIDDEN
 if TYPE_CHECKING:  # the settings' library takes longer to load than --version and --help take together
     from stream.settings.load import Loaded
     from stream.settings.model import Settings
-from stream.settings.needs import Needs
+from stream.model.needs import Needs
 
 _loaded: ContextVar[Settings] = ContextVar("settings")
 """The settings that the running command has loaded."""

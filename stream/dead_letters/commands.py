@@ -23,10 +23,10 @@ from stream.kafka.client_config import KafkaPolicy
 from stream.kafka.lease import Lease
 from stream.model.errors import ConfigError, MissingEventError, Problem
 from stream.model.letters import Identity, Letter, Marker
+from stream.model.needs import Needs
 from stream.model.records import RecordId
 from stream.runtime.policies import kafka_policy
 from stream.settings.model import Settings
-from stream.settings.needs import Needs
 
 
 @dataclass(frozen=True)

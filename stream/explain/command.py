@@ -26,12 +26,12 @@ from stream.explain.text import print_explanation
 from stream.kafka.client_config import KafkaPolicy
 from stream.model.errors import ConfigError, MissingEventError, Problem, StreamError
 from stream.model.events import Event
+from stream.model.needs import Needs
 from stream.model.records import Record, RecordId
 from stream.model.timeparse import format_time
 from stream.rules.decode import Decoder
 from stream.runtime.policies import kafka_policy
 from stream.settings.model import Settings
-from stream.settings.needs import Needs
 from stream.top.fetch import NoAnswerError, endpoint
 from stream.top.held import HeldAnswer, ask_held, together
 from stream.validation.schemas import SchemaValidator

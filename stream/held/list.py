@@ -14,10 +14,10 @@ from stream.console import options
 from stream.console.output import cell, print_json, print_table, standard_output
 from stream.console.own_endpoint import own_endpoint
 from stream.model.errors import ConfigError, Problem, StreamError
+from stream.model.needs import Needs
 from stream.model.records import RecordId
 from stream.settings.keys import nearest
 from stream.settings.model import Settings
-from stream.settings.needs import Needs
 from stream.top.fetch import NoAnswerError, endpoint
 from stream.top.held import HeldAnswer, HeldEntry, ask_held, together
 

@@ -16,6 +16,7 @@ from stream.kafka.client_config import KafkaPolicy, common_config
 from stream.kafka.groups import Groups
 from stream.model.durations import parse_duration_ms
 from stream.model.errors import ConfigError, Problem
+from stream.model.needs import Needs
 from stream.model.timeparse import parse_time
 from stream.offsets import report
 from stream.offsets.csv_file import OffsetRow, read_offsets, write_offsets
@@ -27,7 +28,6 @@ from stream.offsets.target import Target
 from stream.replay.request import parse_topics
 from stream.runtime.policies import kafka_policy
 from stream.settings.model import Settings
-from stream.settings.needs import Needs
 
 WORDS = "--to-earliest, --to-latest, --to-current, --to-offset, --to-datetime, --by-duration, --shift-by or --from-file"
 

@@ -9,10 +9,10 @@ from stream.console import options
 from stream.console.output import cell, print_json, standard_output
 from stream.kafka.client_config import common_config
 from stream.kafka.groups import Groups
+from stream.model.needs import Needs
 from stream.offsets.migration import Migration, execute_migration, plan_migration
 from stream.runtime.group_layout import partitions_of
 from stream.runtime.policies import kafka_policy
-from stream.settings.needs import Needs
 
 
 def run_migrate(given: options.Given, to: str, *, execute: bool, as_json: bool) -> None:

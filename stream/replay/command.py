@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from stream.console import options
-from stream.settings.needs import Needs
+from stream.model.needs import Needs
 
 REPLAY_HELP = """Send the events of a range again, to all workflows or to some; nothing is sent without --execute.
 

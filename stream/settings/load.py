@@ -9,13 +9,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from stream.model.errors import ConfigError
+from stream.model.needs import Needs
 from stream.settings.draft import Draft, Location
 from stream.settings.environment import read_environment
 from stream.settings.file import DEFAULT_PATH, find_file, read_file
 from stream.settings.filter_warnings import filter_warnings
 from stream.settings.keys import fields_by_key, sections_by_key
 from stream.settings.model import Http, Settings
-from stream.settings.needs import Needs
 from stream.settings.problems import report_validation
 from stream.settings.references import References, resolve_paths
 from stream.settings.relations import find_warnings, report_missing, report_workflows

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+from stream.model.needs import Needs
 from stream.settings.draft import Location
 
 _HOST = "unresolved.invalid"
 """A host that never resolves (RFC 6761), so nothing can be sent to a URL that was not needed."""
 _SECRET_KEYS = ("url", "proxy", "headers", "shared_secret", "shared_secrets", "hash_salt")
-
-
-class Needs(Enum):
-    """What a command uses of the settings."""
-
-    ALL = "all"
-    """It sends events, or says whether one could."""
-    KAFKA = "kafka"
-    """It talks to Kafka alone: the workflows' URLs and secrets may be missing."""
-    NOTHING = "nothing"
-    """It talks to nobody: every reference may be unresolved."""
 
 
 def may_be_missing(needs: Needs, at: Location, tree: dict[str, Any]) -> bool:

@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stream.model.needs import Needs
 from stream.settings.draft import Draft, Location
-from stream.settings.needs import Needs, may_be_missing, stand_in
+from stream.settings.needs import may_be_missing, stand_in
 from stream.settings.options import may_be_printed
 
 REFERENCE_PATTERN = r".*\$\{(env|file):[^}]+\}.*"

@@ -296,6 +296,7 @@ def run_the_others(place: Place, search: Search) -> None:
         ["audience", "sync", "Best buyers", "--members", "members.csv"],
         ["trait", "sync", "Total revenue", "--values", "values.csv"],
         ["replay", "--from", "earliest"],
+        ["held", "list"],
         ["demo"],
     ]
     with ThreadPoolExecutor(4) as pool:
@@ -336,7 +337,7 @@ def _call(place: Place, search: Search, words: list[str], env: dict[str, str] | 
 
 def _name(command: str) -> str:
     """`dead-letters show` of a whole command line."""
-    return " ".join(re.match(r"(?:(?:dead-letters|offsets|audience|trait) )?[a-z-]*", command)[0].split())  # type: ignore[index]  # it matches anything
+    return " ".join(re.match(r"(?:(?:dead-letters|offsets|audience|trait|held) )?[a-z-]*", command)[0].split())  # type: ignore[index]  # it matches anything
 
 
 def _wait_attempts(program: Program, **codes: str) -> None:

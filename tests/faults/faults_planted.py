@@ -10,8 +10,9 @@ from faults_hooks import HOOKS
 from stream.__main__ import main
 
 if __name__ == "__main__":
-    sys.path.append(str(Path(__file__).resolve().parents[1] / "simulation"))
-    from planted import BUGS  # after its folder is known
+    tests = Path(__file__).resolve().parents[1]
+    sys.path += [str(tests), str(tests / "simulation")]
+    from planted import BUGS  # after the folders are known
 
     named = {bug.__name__: bug for bug in (*BUGS, *HOOKS)}
     with named[sys.argv[1]]():

@@ -8,8 +8,8 @@ import pytest
 from acceptance_support import call
 
 from stream.model.errors import ConfigError
+from stream.model.needs import Needs
 from stream.settings import Loaded, load_settings, redacted_settings
-from stream.settings.needs import Needs
 
 TOML = """
 isolation = "workflow"
