@@ -32,6 +32,10 @@ def _summary(settings: Settings, workflow: Workflow) -> str:
         parts[-1] += f" but {', '.join(workflow.exclude_types)}"
     if workflow.events:
         parts.append(f"track events {', '.join(workflow.events)}")
+    if workflow.where is not None:
+        parts.append(f"where {workflow.where}")
+    if filters := len(settings.destination.filters) + len(workflow.filters):
+        parts.append("1 filter" if filters == 1 else f"{filters} filters")
     if workflow.rate_limit is not None:
         parts.append("limited in rate")
     signed = bool(settings.secrets_of(workflow))

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from stream import __version__
 from stream.engine.dispatcher import lane_of
+from stream.fql.ir import to_ir
+from stream.fql.parser import parse
 from stream.model.attempts import HttpRequest
 from stream.model.events import SEGMENT_TYPES, Event, Invalid
 from stream.model.records import Record
@@ -64,6 +66,8 @@ class Rule:
     passes: bool
     why: str
     setting: Setting
+    ir: object = None
+    """Of a rule with a statement: what Segment's own code is given to evaluate."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +188,8 @@ class Explainer:
             setting = self._setting("destination", check.setting)
         else:
             setting = self._setting("workflow", check.setting, index)
-        return Rule(check.rule, check.passes, check.why, setting)
+        ir = to_ir(parse(check.statement)) if check.statement else None
+        return Rule(check.rule, check.passes, check.why, setting, ir)
 
     def _filter(self, number: int, index: int) -> Setting:
         """The destination's filters are counted before the workflow's."""

@@ -32,6 +32,8 @@ class RuleCheck:
     """What of the event decided, in words; holds the event's type and name, and nothing of its user."""
     setting: Setting
     """Key of the setting that the event was held against."""
+    statement: str = ""
+    """In FQL, of a rule that has one."""
     number: int | None = None
     """Of a filter: its position among those of the destination and the workflow."""
 
@@ -63,14 +65,14 @@ def _rules(event: Event, policy: WorkflowPolicy, integration_name: str) -> Itera
 def _step(step: Step, rules: FilterSet) -> RuleCheck:
     passes, decided = step.refusal is None, _decided(step)
     if step.number is None:
-        return RuleCheck(step.refusal or FilterReason.WHERE, passes, decided, "where")
+        return RuleCheck(step.refusal or FilterReason.WHERE, passes, decided, "where", step.statement)
     filter_ = rules.filters[step.number]
     rule: str = step.refusal or _RULES.get(filter_.action, filter_.action)
     if not step.applies or step.refusal == "filter_error":
         why = decided if step.refusal else f"the filter does not apply: {decided}"
     else:
         why = _done(step, filter_) + (f", since {decided}" if step.statement else "")
-    return RuleCheck(rule, passes, why, "filters", step.number)
+    return RuleCheck(rule, passes, why, "filters", step.statement, step.number)
 
 
 def _decided(step: Step) -> str:

@@ -165,6 +165,7 @@ def test_filters_are_explained_step_by_step() -> None:
         ),
         ("drop_properties", True, "destination.filters[0]", "drops traits.email"),
     ]
+    assert found.rules[4].ir == ["match", "traits.email", {"value": "*@company.com"}]
     assert found.request is not None
     assert json.loads(found.request.body or "")["traits"] == {"plan": "paid"}
     assert json.loads(found.request.body_before or "")["traits"] == traits
