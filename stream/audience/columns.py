@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal
 
-from stream.audience.names import snake_case
-from stream.audience.refusal import refusal
+from stream.audience.names import refusal, snake_case
 from stream.model.errors import ConfigError
 
 Form = Literal["csv", "jsonl", "list"]

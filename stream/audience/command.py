@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import typer
 
 from stream.audience.columns import ColumnLayout, Form
-from stream.audience.names import Computation, Kind
-from stream.audience.refusal import refusal
+from stream.audience.names import Computation, Kind, refusal
 from stream.console import options
 from stream.model.errors import SourceError
 from stream.model.needs import Needs

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from stream.audience.members import Entry
-from stream.audience.refusal import refusal
+from stream.audience.names import refusal
 
 MAX_BLANK_PERCENT = 1
 

@@ -13,7 +13,7 @@ from io import UnsupportedOperation
 from typing import BinaryIO
 
 from stream.audience.members import MAX_LINE_BYTES
-from stream.audience.refusal import refusal
+from stream.audience.names import refusal
 
 STANDARD_INPUT = "-"
 

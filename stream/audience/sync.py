@@ -11,16 +11,13 @@ from typing import Protocol
 import orjson
 
 from stream.audience.columns import ColumnLayout
-from stream.audience.diff import MemberChange, Tally, find_changes
-from stream.audience.event import EventForm
+from stream.audience.diff import EventForm, MemberChange, Tally, find_changes
 from stream.audience.intake import RowIntake
 from stream.audience.members import read_entries
-from stream.audience.names import Computation
-from stream.audience.refusal import refusal
+from stream.audience.names import Computation, refusal
 from stream.audience.runs import MemberRow, SortedLines, as_line, conflicts, latest
 from stream.audience.source import InputFile
-from stream.audience.state import StateHead, head_key, user_key, user_key_prefix
-from stream.audience.state_topic import StateTopic
+from stream.audience.state_topic import StateHead, StateTopic, head_key, user_key, user_key_prefix
 from stream.audience.writer import TransactionWriter, Write
 from stream.kafka.client_config import KafkaPolicy
 from stream.model.timeparse import format_wall

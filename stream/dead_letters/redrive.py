@@ -19,7 +19,7 @@ from stream.model.errors import SourceError, StreamError
 from stream.model.letters import REDRIVEN, Letter
 from stream.model.ports import Logger
 from stream.model.records import RecordId
-from stream.runtime.loop_faults import as_stream_error, fail_on_loop_faults
+from stream.runtime.event_loop import as_stream_error, fail_on_loop_faults
 from stream.runtime.policies import workflow_policies
 from stream.settings.model import Settings
 

@@ -24,7 +24,7 @@ from stream.model.source import StartedPartition
 from stream.model.statistics import EngineStats
 from stream.rules.listener import DeliveryListener
 from stream.runtime.endpoints import open_senders
-from stream.runtime.loop_clock import LoopClock
+from stream.runtime.event_loop import LoopClock
 from stream.runtime.policies import GroupSpec, delivery_rules, engine_policy
 from stream.settings.model import Settings
 from stream.settings.workflow import Workflow

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stream.model.policies import DeadLetterPolicy
-from stream.rules.outcome import OutcomeTable
-from stream.rules.retry import RetryPolicy
+from stream.rules.outcome import OutcomeTable, RetryPolicy
 
 
 @dataclass(frozen=True)

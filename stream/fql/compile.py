@@ -14,7 +14,6 @@ from typing import Any, cast
 from stream.fql.errors import EvaluationError
 from stream.fql.functions import OF_REFERENCE, OF_TSUB
 from stream.fql.glob import matcher, plain_shape
-from stream.fql.ir import to_ir
 from stream.fql.nodes import Call, Compare, Condition, In, Junction, ListOf, Not, Operand, Path, Value
 from stream.fql.parser import parse
 from stream.fql.values import UNDEFINED, compares, field, is_equal, is_same, is_true, member
@@ -228,3 +227,24 @@ _HELPERS: dict[str, Any] = {
     "is_in": _is_in,
 } | {kind.__name__: kind for kind in (str, int, float, bool, dict, list)}
 _HELPERS |= {f"f_{name}": function for name, function in (OF_TSUB | OF_REFERENCE).items()}
+
+
+def to_ir(part: Condition) -> Any:
+    """The IR: paths as dotted text, literals as {"value": …}, everything else as a list with its operator first."""
+    match part:
+        case Value(value=value):
+            return {"value": value}
+        case ListOf(items=items):
+            return {"value": [to_ir(item) for item in items]}
+        case Path(names=names):
+            return ".".join(names)
+        case Call(function=function, arguments=arguments):
+            return [function, *map(to_ir, arguments)]
+        case Compare(operator=operator, left=left, right=right):
+            return [operator, to_ir(left), to_ir(right)]
+        case In(item=item, of=of):
+            return ["in", to_ir(item), to_ir(of)]
+        case Not(condition=condition):
+            return ["!", to_ir(condition)]
+        case Junction(word=word, conditions=conditions):
+            return [word, *map(to_ir, conditions)]

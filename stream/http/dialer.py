@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol, TypeVar
 
 import httpx
 
 from stream.http.egress import CheckAddress, numeric
-from stream.http.happy_eyeballs import first_connected
 from stream.http.lookup import Address, Lookup
 from stream.http.proxy import ProxyServer, Tunnel
 from stream.http.resolver import Resolver
@@ -17,6 +19,9 @@ from stream.http.target import authority, port_of, server_name
 from stream.http.tls import shared_tls
 from stream.http.tls_read import BUFFER_BYTES, TlsReadAdapter
 from stream.http.translate import HandshakeError, HostUnreachableError
+
+HEAD_START_S = 0.25
+"""How long an address is waited for before the next is tried as well (RFC 8305 recommends this)."""
 
 
 class Dialer:
@@ -131,3 +136,44 @@ class Dialer:
         if transport is None or transport.is_closing():
             raise HandshakeError from ConnectionResetError()
         protocol.connection_made(transport)
+
+
+class Closable(Protocol):
+    """A connection: a socket, or what stands for one."""
+
+    def close(self) -> object:
+        """Close it."""
+
+
+Connected = TypeVar("Connected", bound=Closable)
+
+
+async def first_connected(
+    addresses: Sequence[Address], connect: Callable[[Address], Coroutine[Any, Any, Connected]]
+) -> Connected:
+    """The connection that is made first. When none is, raises what the last address raised."""
+    if len(addresses) == 1:
+        return await connect(addresses[0])
+    waiting, winner = deque(addresses), None
+    runners: list[asyncio.Task[Connected]] = []
+    try:
+        while winner is None:
+            if waiting:
+                runners.append(asyncio.create_task(connect(waiting.popleft())))
+            running = [runner for runner in runners if not runner.done()]
+            if not running:
+                return runners[-1].result()
+            head_start = HEAD_START_S if waiting else None
+            await asyncio.wait(running, timeout=head_start, return_when=asyncio.FIRST_COMPLETED)
+            winner = next((runner for runner in runners if runner.done() and runner.exception() is None), None)
+        return winner.result()
+    finally:
+        for runner in runners:
+            if runner is not winner:
+                runner.cancel()
+                runner.add_done_callback(_discard)
+
+
+def _discard(loser: asyncio.Task[Connected]) -> None:
+    if not loser.cancelled() and loser.exception() is None:
+        loser.result().close()

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from random import uniform
 from time import monotonic
 
-from stream.http.connection import HttpConnection, failure
+from stream.http.connection import HttpConnection, IdlePool, failure
 from stream.http.deadlines import Deadlines
 from stream.http.dialer import Dialer
 from stream.http.egress import CheckAddress, allow_all
 from stream.http.excerpt import Excerpts
 from stream.http.head import HeadWriter
-from stream.http.idle import IdlePool
 from stream.http.lookup import Lookup, system_lookup
 from stream.http.plain_response import PlainResponseParser
 from stream.http.proxy import ProxyServer

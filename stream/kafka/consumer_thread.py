@@ -27,8 +27,7 @@ from stream.kafka.paused_buffer import PausedBuffer
 from stream.kafka.pending_assignments import PendingAssignments
 from stream.kafka.rebalance import BEAT_S, DRAIN_SLACK_S, AssignmentNotice, Post, Rebalance
 from stream.kafka.starts import StartReader
-from stream.kafka.topic_ids import TopicIds
-from stream.kafka.topic_watch import TopicWatch
+from stream.kafka.topic_ids import TopicIds, TopicWatch
 from stream.model.errors import InstanceIdTakenError, RefusedError, SourceError, StreamError, describe_error
 from stream.model.ports import Logger, Offsets, SourceEvents
 from stream.model.records import TopicPartition

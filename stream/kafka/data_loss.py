@@ -12,7 +12,7 @@ from stream.kafka.assignment import Assignment
 from stream.kafka.reader import watermarks
 from stream.kafka.rebalance import AssignmentNotice, Post
 from stream.kafka.start_offsets import ResolvedStart
-from stream.kafka.topic_watch import Replaced, TopicWatch
+from stream.kafka.topic_ids import Replaced, TopicWatch
 from stream.model.errors import SourceError
 from stream.model.ports import Logger, SourceEvents
 from stream.model.records import TopicPartition

@@ -22,9 +22,8 @@ from stream.offsets import report
 from stream.offsets.csv_file import OffsetRow, read_offsets, write_offsets
 from stream.offsets.groups import chosen_groups
 from stream.offsets.held_since import held_since, look_at_processor, running_groups
-from stream.offsets.reset import Reset, execute_reset, plan_reset
+from stream.offsets.reset import Reset, Target, execute_reset, plan_reset
 from stream.offsets.show import show_offsets
-from stream.offsets.target import Target
 from stream.replay.request import parse_topics
 from stream.runtime.policies import kafka_policy
 from stream.settings.model import Settings

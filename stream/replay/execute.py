@@ -18,8 +18,8 @@ from stream.kafka.groups import Groups
 from stream.kafka.progress import CommittedProgress
 from stream.model.errors import StreamError
 from stream.replay.bar import Show, shown_progress
+from stream.replay.fingerprint import take_over
 from stream.replay.plan import ReplayPlan, plan_replay
-from stream.replay.progress_store import take_over
 from stream.replay.replay_filter import ReplayCounts
 from stream.replay.report import ReplayReport
 from stream.replay.request import ReplayRequest

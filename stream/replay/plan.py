@@ -14,8 +14,7 @@ from stream.model.committed import Committed
 from stream.model.errors import ConfigError, MissingTopicError, Problem
 from stream.model.records import TopicPartition
 from stream.model.timeparse import format_time
-from stream.replay.fingerprint import PartitionRange, ReplayFingerprint
-from stream.replay.progress_store import KeptProgress, kept_progress
+from stream.replay.fingerprint import KeptProgress, PartitionRange, ReplayFingerprint, kept_progress
 from stream.replay.ranges import AtOffset, AtTime, CommittedOffset, End, PartitionFacts, parse_end, resolve
 from stream.replay.request import ReplayRequest, live_groups, replay_group
 from stream.settings.keys import nearest

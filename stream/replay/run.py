@@ -11,13 +11,15 @@ from stream.model.events import Settlement
 from stream.model.ports import Logger
 from stream.model.statistics import WorkflowStats
 from stream.model.timeparse import format_time
-from stream.replay.meter import Work
 from stream.replay.plan import ReplayPlan
 from stream.replay.world import ReplayWorld
-from stream.runtime.loop_faults import fail_on_loop_faults
-from stream.runtime.until_end import unfinished
+from stream.runtime.event_loop import fail_on_loop_faults
+from stream.runtime.offset_watch import unfinished
 
 LOOK_EVERY_S = 0.1
+
+Work = Mapping[str, tuple[int, int]]
+"""How many are done and how many there are, of each workflow; they are worked on side by side."""
 
 
 @dataclass(frozen=True)

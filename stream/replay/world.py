@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,15 +13,15 @@ from random import Random
 from stream.engine.engine import Engine, EngineDependencies
 from stream.http.sender import WebhookSender
 from stream.kafka.client_config import KafkaPolicy, producer_config, range_reader_config
-from stream.kafka.dead_letters import DeadLetterTopic
+from stream.kafka.dead_letters import DeadLetterTopic, Written, letter_headers
 from stream.kafka.progress import CommittedProgress
 from stream.kafka.range_reader import RangeReader
 from stream.kafka.start_offsets import ResolvedStart
+from stream.model.events import DeadLetter
 from stream.model.policies import EnginePolicy, WorkflowPolicy
 from stream.model.records import TopicPartition
 from stream.model.statistics import EngineStats
 from stream.replay.filtered_source import NobodyDelivers, SiftedEvents
-from stream.replay.letters import ReplayLetters
 from stream.replay.plan import ReplayPlan
 from stream.replay.replay_filter import ReplayFilter
 from stream.replay.request import ReplayRequest, live_group_of, replay_group
@@ -28,7 +29,7 @@ from stream.rules.decode import Decoder
 from stream.rules.filter import EventFilter
 from stream.runtime.endpoints import open_senders
 from stream.runtime.engine_runtime import NoDeadLetters, poster
-from stream.runtime.loop_clock import LoopClock
+from stream.runtime.event_loop import LoopClock
 from stream.runtime.policies import (
     dead_letter_plan,
     delivery_rules,
@@ -49,6 +50,9 @@ COMMIT_INTERVAL_S = 0.02
 MAX_OPEN_EVENTS = 4_000
 """Likewise: the further apart the open events lie, the longer it takes to say what is done between them."""
 # Below half of `max_open_events` the engine stops no partition, which would cost what was fetched ahead of it.
+
+LETTER_HEADER = "tray.replay"
+"""Names the replay in which the event failed."""
 
 
 @dataclass
@@ -173,3 +177,26 @@ def _replaying(workflow: WorkflowPolicy, request: ReplayRequest) -> WorkflowPoli
         rate_per_s=min(rates, default=None),
         key_suffix=f"-r-{request.name}" if request.new_keys else "",
     )
+
+
+class ReplayLetters:
+    """Fulfils `DeadLetters`.
+
+    A letter belongs to the group that delivers to its workflow, so that it is one with a letter which that group has
+    written, or will write, of the same event.
+    """
+
+    def __init__(self, topic: DeadLetterTopic, partitions: int, replay: str, group_of: Callable[[str], str]) -> None:
+        self._topic = topic
+        self._partitions = partitions
+        self._replay = replay
+        self._group_of = group_of
+
+    def write(self, letter: DeadLetter, on_written: Callable[[str], None]) -> None:
+        """Produce one letter."""
+        record = letter.record
+        headers = letter_headers(letter, self._group_of(letter.workflow or ""), time.time())
+        kept = [(name, value) for name, value in headers if name != LETTER_HEADER]
+        partition = record.partition if record.partition < self._partitions else -1
+        written = Written(partition, record.key, record.value, [*kept, (LETTER_HEADER, self._replay.encode())])
+        self._topic.put(written, on_written)

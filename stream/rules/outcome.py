@@ -1,8 +1,9 @@
-"""What an answer means for the event: delivered, to be tried again, or rejected."""
+"""What an answer means for the event (delivered, retried or rejected), and when a failed attempt is retried."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -10,6 +11,12 @@ from enum import Enum
 from stream.model.attempts import Answer
 
 MAX_RETRY_AFTER_S = 3600.0
+
+_WORKFLOW_AT_FAULT = frozenset({401, 403, 404, 407, 410})
+_RETRIED_4XX = frozenset({408, 429})
+_FINAL_5XX = frozenset({501, 505})
+_MAX_DOUBLINGS = 40.0
+"""Beyond this any real `max` is reached; keeps 2 ** n small."""
 
 
 class Verdict(Enum):
@@ -21,11 +28,6 @@ class Verdict(Enum):
     """The workflow or its credential is wrong, not the event."""
     REJECTED = "rejected"
     """This event is at fault."""
-
-
-_WORKFLOW_AT_FAULT = frozenset({401, 403, 404, 407, 410})
-_RETRIED_4XX = frozenset({408, 429})
-_FINAL_5XX = frozenset({501, 505})
 
 
 def _default_verdict(status: int) -> Verdict:
@@ -82,3 +84,22 @@ def _http_date(text: str) -> float | None:
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """Exponential backoff with full jitter; all times in seconds."""
+
+    initial_s: float = 0.5
+    max_s: float = 60.0
+    for_s: float = 4 * 3600.0
+    """How long one event is tried, counted from the start of its retry clock."""
+
+    def backoff_s(self, attempts: int, jitter: float) -> float:
+        """Wait after the `attempts`-th attempt; `jitter` is a random number in [0, 1)."""
+        cap: float = min(self.max_s, self.initial_s * 2.0 ** min(attempts - 1.0, _MAX_DOUBLINGS))
+        return cap * jitter
+
+    def is_expired(self, clock_start: float, due_at: float) -> bool:
+        """Whether an attempt at `due_at` would lie beyond the event's time."""
+        return due_at - clock_start > self.for_s

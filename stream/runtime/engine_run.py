@@ -10,10 +10,9 @@ from stream.kafka.client_config import KafkaPolicy
 from stream.model.errors import StreamError
 from stream.model.ports import Logger
 from stream.runtime.engine_runtime import EngineRuntime
-from stream.runtime.offset_watch import OffsetWatch, Ranges
+from stream.runtime.offset_watch import OffsetWatch, Ranges, unfinished
 from stream.runtime.remaining import Remaining
 from stream.runtime.totals import settled_fields, waiting_fields
-from stream.runtime.until_end import unfinished
 from stream.telemetry.clock import SystemClock
 
 REMIND_EVERY_S = 60.0

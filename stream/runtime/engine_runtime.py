@@ -22,13 +22,12 @@ from stream.model.ports import Logger
 from stream.model.statistics import EngineStats
 from stream.rules.listener import DeliveryListener, Spans
 from stream.runtime.endpoints import WorkflowEndpoint
-from stream.runtime.loop_clock import LoopClock
+from stream.runtime.event_loop import LoopClock
 from stream.runtime.policies import GroupSpec, dead_letter_plan, delivery_rules, engine_policy
 from stream.runtime.start import count_dead_letters
 from stream.settings.model import Settings
-from stream.telemetry.attempt_log import AttemptLog
 from stream.telemetry.logs import StructlogLogger
-from stream.telemetry.trace import GroupTrace
+from stream.telemetry.trace import AttemptLog, GroupTrace
 from stream.validation.schemas import SchemaValidator
 
 

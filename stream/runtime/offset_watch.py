@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -15,7 +15,6 @@ from stream.model.errors import SourceError, UnreachableError
 from stream.model.ports import Logger
 from stream.model.records import TopicPartition
 from stream.model.source import Contact
-from stream.runtime.until_end import unfinished
 from stream.telemetry.clock import SystemClock
 
 LAG_EVERY_S = 2.0
@@ -122,3 +121,18 @@ def _partitions(kafka: KafkaPolicy, reader: OffsetReader) -> dict[TopicPartition
 
 def _committed(tps: Collection[TopicPartition], reader: OffsetReader) -> dict[TopicPartition, int]:
     return reader.committed(sorted(tps), ASK_TIMEOUT_S)
+
+
+def unfinished(
+    ranges: Mapping[TopicPartition, tuple[int, int]], *reached: Mapping[TopicPartition, int]
+) -> set[TopicPartition]:
+    """Partitions that no member has brought to the end seen at start.
+
+    `ranges` are (first offset, end) as they were then; an empty one is done. Each of `reached` maps partitions to
+    an offset below which nothing is open: this process's own watermarks, or what the group has committed.
+    """
+    return {
+        tp
+        for tp, (first, end) in ranges.items()
+        if first < end and not any(offsets.get(tp, -1) >= end for offsets in reached)
+    }

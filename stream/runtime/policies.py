@@ -12,8 +12,7 @@ from stream.kafka.client_config import KafkaPolicy
 from stream.kafka.topics import DeadLetterPlan
 from stream.model.policies import DeadLetterPolicy, EnginePolicy, GatePolicy, Limits, WorkflowPolicy
 from stream.model.records import RecordId
-from stream.rules.outcome import OutcomeTable
-from stream.rules.retry import RetryPolicy
+from stream.rules.outcome import OutcomeTable, RetryPolicy
 from stream.settings.filters import FilterSection
 from stream.settings.hidden import workflow_secrets
 from stream.settings.model import Settings

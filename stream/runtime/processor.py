@@ -19,9 +19,9 @@ from stream.runtime.endpoints import WorkflowEndpoint
 from stream.runtime.engine_run import EngineRun
 from stream.runtime.engine_runtime import build_world
 from stream.runtime.engines import Engines
+from stream.runtime.event_loop import fail_on_loop_faults
 from stream.runtime.garbage import collect_now_and_then
 from stream.runtime.held_now import HeldNow
-from stream.runtime.loop_faults import fail_on_loop_faults
 from stream.runtime.metrics_endpoint import OpenEndpoint, serve_http
 from stream.runtime.policies import GroupSpec, kafka_policy, layouts
 from stream.runtime.reload import EnginePlan, ReloadPlan, changed_files, changed_keys, in_force, plan_engines

@@ -16,8 +16,7 @@ import structlog
 
 from stream.model.ports import Clock
 from stream.telemetry.clock import SystemClock
-from stream.telemetry.limiter import LineLimiter
-from stream.telemetry.lines import RESERVED, coloured_line, json_line, text_line
+from stream.telemetry.lines import RESERVED, LineLimiter, coloured_line, json_line, text_line
 from stream.telemetry.mask import HIDDEN
 from stream.telemetry.outage import KafkaOutage
 

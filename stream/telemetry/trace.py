@@ -1,4 +1,4 @@
-"""The trace: each step as one JSON object a line, for external checkers."""
+"""Each step and attempt, for external checkers (JSON lines) and as log lines of the level debug."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from typing import BinaryIO
 
 import orjson
 
+from stream.model.attempts import Answer
 from stream.model.errors import ConfigError, Problem, system_text
 from stream.model.ports import Clock, Logger
-from stream.rules.listener import TraceLines
+from stream.model.records import Record
+from stream.rules.listener import DeliveryListener, TraceLines
+from stream.telemetry.logs import StructlogLogger
 
 BUFFER_BYTES = 64 * 1024
 
@@ -110,3 +113,21 @@ def _is_torn(path: Path) -> bool:
 def _plain(value: object) -> object:
     # A named tuple, such as a partition, is a list; anything else that JSON does not know is its text.
     return list(value) if isinstance(value, tuple) else str(value)
+
+
+class AttemptLog(DeliveryListener):
+    """One line for each attempt; nothing of the event but where it lies, nothing of an answer's body."""
+
+    def __init__(self, logger: StructlogLogger) -> None:
+        self._logger = logger
+
+    def on_attempt(self, record: Record, workflow: str, number: int, answer: Answer, elapsed_s: float) -> None:
+        self._logger.debug(
+            "Attempt answered.",
+            workflow=workflow,
+            place=str(record.place),
+            attempt=number,
+            answer=answer.code,
+            ms=round(elapsed_s * 1000, 1),
+            **({"reason": answer.excerpt} if answer.failure else {}),
+        )

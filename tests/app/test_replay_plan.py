@@ -18,9 +18,8 @@ from stream.model.errors import ConfigError, MissingTopicError
 from stream.model.records import TopicPartition
 from stream.model.timeparse import format_time
 from stream.replay.event_query import EventQuery
-from stream.replay.fingerprint import PartitionRange
+from stream.replay.fingerprint import PartitionRange, take_over
 from stream.replay.plan import ReplayPlan, plan_replay
-from stream.replay.progress_store import take_over
 from stream.replay.request import ReplayRequest, only_workflows, parse_topics, replay_group, require_name
 from stream.replay.world import replay_policy
 from stream.settings.load import load_settings

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.audience.diff import MemberChange
-from stream.audience.event import EventForm
+from stream.audience.diff import EventForm, MemberChange
 from stream.audience.names import Computation
-from stream.audience.state import StateHead, head_key, user_key, user_key_prefix, user_of_key
+from stream.audience.state_topic import StateHead, head_key, user_key, user_key_prefix, user_of_key
 from stream.model.errors import ConfigError, SourceError
 from stream.model.timeparse import format_wall
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.audience.values import read_cell, scalar_json
+from stream.audience.members import read_cell, scalar_json
 
 CELLS = [
     ("450", b"450"),

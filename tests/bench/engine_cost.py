@@ -26,8 +26,7 @@ from stream.model.ports import Attempt, AttemptResult, Cancel, Offsets, OnResult
 from stream.model.records import Record, RecordBatch, TopicPartition
 from stream.model.source import StartedPartition
 from stream.model.statistics import EngineStats
-from stream.rules.outcome import OutcomeTable
-from stream.rules.retry import RetryPolicy
+from stream.rules.outcome import OutcomeTable, RetryPolicy
 from stream.validation.schemas import SchemaValidator
 
 EVENTS = 20_000

@@ -12,9 +12,8 @@ from stream.console.options import read_offset
 from stream.dead_letters.options import read_place
 from stream.kafka.groups import GroupState
 from stream.model.records import RecordId, TopicPartition
-from stream.offsets.progress import PartitionProgress
 from stream.offsets.report import print_standings
-from stream.offsets.show import GroupOffsets, PartitionOffsets
+from stream.offsets.show import GroupOffsets, PartitionOffsets, PartitionProgress
 
 
 def test_offsets_are_shown_as_other_commands_take_them() -> None:

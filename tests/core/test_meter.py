@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stream.replay.meter import WINDOW_S, Meter
+from stream.replay.bar import WINDOW_S, Meter
 from stream.replay.run import ReplayState
 
 

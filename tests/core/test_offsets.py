@@ -8,8 +8,8 @@ from stream.model.commit_map import CommitMap, encode, name_hash
 from stream.model.committed import Committed
 from stream.model.records import TopicPartition
 from stream.offsets.csv_file import read_offsets, write_offsets
-from stream.offsets.progress import progress_of
-from stream.offsets.target import Known, NewOffset, NothingToShiftError, Target, Word, new_offset
+from stream.offsets.reset import Known, NewOffset, NothingToShiftError, Target, Word, new_offset
+from stream.offsets.show import progress_of
 
 TP = TopicPartition("events", 0)
 KNOWN = Known(first=10, end=100, committed=50, at_time=70)

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.model.attempts import FAILURES, Answer
-from stream.rules.outcome import MAX_RETRY_AFTER_S, OutcomeTable, Verdict, retry_after_s
-from stream.rules.retry import RetryPolicy
+from stream.rules.outcome import MAX_RETRY_AFTER_S, OutcomeTable, RetryPolicy, Verdict, retry_after_s
 
 WALL = 1_800_000_000.0
 

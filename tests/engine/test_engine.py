@@ -10,7 +10,7 @@ from stream.model.attempts import RESENT, Answer, HttpRequest
 from stream.model.events import Reason
 from stream.model.policies import EnginePolicy, Limits, WorkflowPolicy
 from stream.model.source import CommitOutcome, DataLoss
-from stream.rules.retry import RetryPolicy
+from stream.rules.outcome import RetryPolicy
 
 
 def assert_identity(world: EngineWorld) -> None:

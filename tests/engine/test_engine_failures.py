@@ -15,7 +15,7 @@ from stream.model.events import Reason
 from stream.model.policies import DeadLetterPolicy, EnginePolicy, GatePolicy, Limits, WorkflowPolicy
 from stream.model.ports import Offsets
 from stream.model.records import RecordId
-from stream.rules.retry import RetryPolicy
+from stream.rules.outcome import RetryPolicy
 
 ONE_AT_A_TIME = WorkflowPolicy("orders", concurrency=1)
 FREE = WorkflowPolicy("orders", concurrency=64)

@@ -12,7 +12,7 @@ from stream.model.held import MOST_LISTED, GroupHeld, HeldEvent, held_json, merg
 from stream.model.policies import DeadLetterPolicy, EnginePolicy, WorkflowPolicy
 from stream.model.records import RecordId
 from stream.model.timeparse import format_wall
-from stream.rules.retry import RetryPolicy
+from stream.rules.outcome import RetryPolicy
 
 HOLDING = WorkflowPolicy("orders", ordering="none", on_failure="hold")
 

@@ -12,7 +12,7 @@ from stream.model.attempts import Answer
 from stream.model.policies import DeadLetterPolicy, EnginePolicy, WorkflowPolicy
 from stream.model.records import Record
 from stream.rules.listener import DeliveryListener
-from stream.rules.retry import RetryPolicy
+from stream.rules.outcome import RetryPolicy
 
 FREE = WorkflowPolicy("orders", shown_host="https://***.trayapp.io", concurrency=64)
 

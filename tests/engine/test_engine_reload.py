@@ -16,7 +16,7 @@ from stream.model.attempts import Answer, HttpRequest
 from stream.model.events import FilterReason, Reason
 from stream.model.policies import DeadLetterPolicy, EnginePolicy, Limits, WorkflowPolicy
 from stream.model.records import RecordId
-from stream.rules.retry import RetryPolicy
+from stream.rules.outcome import RetryPolicy
 
 ORDERS = WorkflowPolicy("orders", concurrency=64)
 AUDIT = WorkflowPolicy("audit", concurrency=64)

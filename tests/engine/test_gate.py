@@ -7,8 +7,7 @@ from itertools import pairwise
 import pytest
 
 from stream.engine.gate import Gate
-from stream.engine.pacing import Pace, Turn
-from stream.engine.rate import RateLimit
+from stream.engine.pacing import Pace, RateLimit, Turn
 from stream.model.policies import GatePolicy, WorkflowPolicy
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from stream.kafka.rebalance import Rebalance
-from stream.runtime.loop_clock import LoopClock
+from stream.runtime.event_loop import LoopClock
 from stream.runtime.processor import LOOP
 from stream.telemetry.health import Health
 

@@ -17,8 +17,8 @@ from fql_segment import Segment, installed
 from stream.demo import topics
 from stream.demo.apache_kafka import ApacheKafka
 from stream.demo.receiver import FaultReceiver
+from stream.fql.compile import to_ir
 from stream.fql.fields import by_parent
-from stream.fql.ir import to_ir
 from stream.fql.parser import parse
 
 EVENTS = 50_000

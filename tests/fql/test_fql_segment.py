@@ -15,10 +15,9 @@ from assertions import filled
 from fql_generator import Generator
 from fql_segment import Segment, installed
 
-from stream.fql.compile import compile_condition
+from stream.fql.compile import compile_condition, to_ir
 from stream.fql.errors import EvaluationError, FqlError
 from stream.fql.fields import by_parent
-from stream.fql.ir import to_ir
 from stream.fql.lexer import Token, lex
 from stream.fql.nodes import Call, Compare, Condition, In, Junction, Not, Path, Value
 from stream.fql.parser import parse

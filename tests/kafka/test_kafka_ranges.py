@@ -18,8 +18,7 @@ from stream.kafka.reader import OffsetReader
 from stream.kafka.start_offsets import ResolvedStart
 from stream.model.errors import RefusedError
 from stream.model.records import TopicPartition
-from stream.replay.fingerprint import PartitionRange, asked_for
-from stream.replay.progress_store import kept_progress, take_over
+from stream.replay.fingerprint import PartitionRange, asked_for, kept_progress, take_over
 
 ASKED = asked_for(**{"from": "earliest"}, until="latest")
 KEPT: list[topics.Given] = [("k", b"kept", 0, None)] * 3

@@ -25,7 +25,7 @@ from stream.engine.reload import WorkflowChanges
 from stream.engine.workflow import WorkflowState
 from stream.kafka import start_offsets
 from stream.kafka.start_offsets import FirstLook, Grants, Resolved, StartAnswer, StartOffsets
-from stream.kafka.topic_watch import Replaced, TopicWatch
+from stream.kafka.topic_ids import Replaced, TopicWatch
 from stream.model.commit_map import START_MARK, CommitMap, Range, decode
 from stream.model.events import DeadLetter, Settlement
 from stream.model.records import Record, TopicPartition

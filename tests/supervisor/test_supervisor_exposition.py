@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.parser import text_string_to_metric_families
 
 from stream.runtime.supervisor.exits import told
-from stream.runtime.supervisor.exposition import merged
+from stream.runtime.supervisor.exposed import merged
 
 
 def exposition(value: int) -> str:

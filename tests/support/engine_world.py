@@ -15,8 +15,7 @@ from stream.model.policies import EnginePolicy, WorkflowPolicy
 from stream.model.records import TopicPartition
 from stream.model.statistics import EngineStats
 from stream.rules.listener import DeliveryListener, Spans
-from stream.rules.outcome import OutcomeTable
-from stream.rules.retry import RetryPolicy
+from stream.rules.outcome import OutcomeTable, RetryPolicy
 from stream.validation.schemas import SchemaValidator
 from support.manual_clock import ManualClock
 from support.memory_broker import MemoryBroker, MemoryMember

@@ -21,8 +21,7 @@ from stream.kafka.assignment import Assignment
 from stream.kafka.data_loss import DataLossWatch
 from stream.kafka.rebalance import AssignmentNotice
 from stream.kafka.start_offsets import Grants, ResolvedStart, StartAnswer
-from stream.kafka.topic_ids import TopicIds
-from stream.kafka.topic_watch import TopicWatch
+from stream.kafka.topic_ids import TopicIds, TopicWatch
 from stream.model.commit_map import CommitMap, decode, name_hash, topic_id_in
 from stream.model.events import Event
 from stream.model.ports import Scheduler, SourceEvents
@@ -136,7 +135,7 @@ class WatchingMember(StartingMember):
         super().__init__(broker, GROUP, clock, rng, "earliest", batch=batch)
         self.assignment = Assignment()
         self.memory_consumer = MemoryConsumer(broker, self.positions)
-        self.consumer = cast("Consumer", self.memory_consumer)  # it has what is called here
+        self.consumer = cast(Consumer, self.memory_consumer)  # it has what is called here
         self.ids = MemoryTopicIds(self, broker, rng)
 
     def after(self, seconds: float, callback: Callable[[], None]) -> None:

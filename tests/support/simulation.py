@@ -22,8 +22,7 @@ from stream.model.policies import DeadLetterPolicy, EnginePolicy, GatePolicy, Li
 from stream.model.records import TopicPartition
 from stream.model.source import CommitOutcome
 from stream.model.statistics import EngineStats
-from stream.rules.outcome import OutcomeTable
-from stream.rules.retry import RetryPolicy
+from stream.rules.outcome import OutcomeTable, RetryPolicy
 from stream.validation.schemas import SchemaValidator
 from support.engine_world import GROUP, TOPIC, event
 from support.manual_clock import ManualClock

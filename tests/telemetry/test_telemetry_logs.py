@@ -14,9 +14,9 @@ import structlog
 
 from stream.model.attempts import Answer
 from stream.model.records import Record
-from stream.telemetry.attempt_log import AttemptLog
-from stream.telemetry.limiter import LineLimiter
+from stream.telemetry.lines import LineLimiter
 from stream.telemetry.logs import LoggerBridge, StructlogLogger, configure_logs, librdkafka_logger, logger
+from stream.telemetry.trace import AttemptLog
 
 AT = 1795498217.123  # 2026-11-24T05:30:17.123Z
 FAIL = "[thrd:kafka:9092/bootstrap]: kafka:9092/bootstrap: Connect to ipv4#10.0.0.1:9092 failed: Connection refused"

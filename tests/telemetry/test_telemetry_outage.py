@@ -9,7 +9,7 @@ import structlog
 from assertions import every
 
 from stream.model.source import Contact
-from stream.telemetry.limiter import LineLimiter
+from stream.telemetry.lines import LineLimiter
 from stream.telemetry.logs import StructlogLogger, configure_logs, librdkafka_logger
 from stream.telemetry.outage import KafkaOutage
 

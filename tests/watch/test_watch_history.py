@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from watch_support import WALL, snapshot_of, stats_of, text_of
 
 from stream.model.records import TopicPartition
-from stream.runtime.supervisor.exposition import merged
+from stream.runtime.supervisor.exposed import merged
 from stream.top.history import History
 from stream.top.quantile import quantile
 from stream.top.reading import WorkflowReading

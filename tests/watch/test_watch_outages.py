@@ -12,7 +12,7 @@ from watch_support import WALL, stats_of, text_of
 
 from stream.model.source import Contact
 from stream.model.statistics import EngineStats
-from stream.runtime.supervisor.exposition import merged
+from stream.runtime.supervisor.exposed import merged
 from stream.top.history import History
 from stream.top.reading import Reading
 from stream.top.screen import Screen

@@ -1,11 +1,12 @@
-"""What the one endpoint shows of all workers together."""
+"""What the one endpoint shows of all workers together; each sample has the label `worker`."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import TimeoutError as NoAnswerError
+from dataclasses import dataclass, field
 
 from prometheus_client import generate_latest
 
@@ -13,13 +14,14 @@ from stream import __version__
 from stream.model.held import Json
 from stream.model.held import merged as merged_held
 from stream.model.statistics import EngineStats
-from stream.runtime.supervisor.exposition import merged
 from stream.runtime.supervisor.messages import Ask
 from stream.runtime.supervisor.supervisor import FRESH_WITHIN_S, Supervisor
 from stream.runtime.supervisor.worker import Clock, Worker
 from stream.telemetry.catalogue import WORKER_RESTARTS, WORKER_UP, Metric
 from stream.telemetry.health import HEARTBEAT_MAX_AGE_S
 from stream.telemetry.metrics import EngineCollector
+
+HELP = "# HELP "
 
 
 class ExposedWorkers:
@@ -91,3 +93,44 @@ def _readiness_fault_of(worker: Worker) -> str:
 def _text(metric: Metric, value_by_worker: Mapping[int, int]) -> str:
     head = f"# HELP {metric.name} {metric.sentence}\n# TYPE {metric.name} {metric.kind}\n"
     return head + "".join(f'{metric.name}{{worker="{n}"}} {value}.0\n' for n, value in value_by_worker.items())
+
+
+@dataclass
+class _Family:
+    """What the text says of one metric: its two lines of comment, then samples of whichever worker."""
+
+    comments: list[str]
+    samples: list[str] = field(default_factory=list)
+
+
+def merged(text_by_worker: Mapping[int, str]) -> str:
+    """Every sample of every worker, those of one metric together, as the format wants it."""
+    families: dict[str, _Family] = {}
+    for worker, text in sorted(text_by_worker.items()):
+        for comments, samples in _families(text.splitlines()):
+            family = families.setdefault(comments[0], _Family(comments))
+            family.samples += [_labelled(sample, worker) for sample in samples]
+    lines = (line for family in families.values() for line in (*family.comments, *family.samples))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _families(lines: Iterable[str]) -> Iterator[tuple[list[str], list[str]]]:
+    """(comments, samples) of each metric; a family begins with its line of help."""
+    comments: list[str] = []
+    samples: list[str] = []
+    for line in lines:
+        if line.startswith(HELP) and comments:
+            yield comments, samples
+            comments, samples = [], []
+        (comments if line.startswith("#") else samples).append(line)
+    if comments:
+        yield comments, samples
+
+
+def _labelled(sample: str, worker: int) -> str:
+    """The sample with one label more. A name holds neither a brace nor a blank."""
+    name, brace, rest = sample.partition("{")
+    if brace and " " not in name:
+        return f'{name}{{worker="{worker}",{rest}'
+    name, _, value = sample.partition(" ")
+    return f'{name}{{worker="{worker}"}} {value}'

@@ -10,8 +10,7 @@ from multiprocessing.connection import Connection, Pipe
 from threading import Thread
 from typing import Protocol
 
-from stream.runtime.supervisor.messages import Order, WorkerReport
-from stream.runtime.supervisor.outbox import Outbox
+from stream.runtime.supervisor.messages import Order, Outbox, WorkerReport
 
 Post = Callable[..., None]
 """Runs a function with these arguments on the event loop, later and in order."""

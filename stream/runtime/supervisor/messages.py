@@ -1,9 +1,13 @@
-"""What the supervisor and a worker say to each other."""
+"""What the supervisor and a worker say to each other, and the queue of orders to one worker."""
 
 from __future__ import annotations
 
+import contextlib
+from collections import deque
 from dataclasses import dataclass
 from enum import Enum, auto
+from multiprocessing.connection import Connection
+from threading import Condition, Thread
 
 from stream.model.errors import Problem
 from stream.model.held import Json
@@ -11,6 +15,8 @@ from stream.runtime.processor import RunOptions
 from stream.runtime.remaining import Remaining
 from stream.runtime.start import StartFacts
 from stream.settings.load import Loaded
+
+CLOSE_WAIT_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -62,3 +68,44 @@ class WorkerReport:
     remaining: Remaining = Remaining.SOME
     held: Json | None = None
     """Only when it was asked for; empty: it cannot say now."""
+
+
+class Outbox:
+    """Sends orders from a thread of its own, so that `put` never blocks: a stopped process reads nothing.
+
+    Of several reloads that wait only the last is sent, which bounds what can pile up: every other order is given once
+    or after the answer to the one before.
+    """
+
+    def __init__(self, connection: Connection[Order, WorkerReport], name: str) -> None:
+        self._connection = connection
+        self._waiting: deque[Order] = deque()
+        self._is_closed = False
+        self._changed = Condition()
+        self._thread = Thread(target=self._send_all, name=name, daemon=True)
+        self._thread.start()
+
+    def put(self, order: Order) -> None:
+        """Send it soon; nothing happens when the process is gone. From any thread."""
+        with self._changed:
+            if isinstance(order, Reload):
+                self._waiting = deque(one for one in self._waiting if not isinstance(one, Reload))
+            self._waiting.append(order)
+            self._changed.notify()
+
+    def close(self) -> None:
+        """End the thread, once the process is gone."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify()
+        self._thread.join(CLOSE_WAIT_S)
+
+    def _send_all(self) -> None:
+        with contextlib.suppress(OSError):
+            while (order := self._next()) is not None:
+                self._connection.send(order)
+
+    def _next(self) -> Order | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._is_closed)
+            return None if self._is_closed else self._waiting.popleft()

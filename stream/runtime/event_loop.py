@@ -1,13 +1,33 @@
-"""What happens when something raises within the event loop, outside of any task that is awaited."""
+"""The event loop: its time, and what happens when something raises within it, outside of any awaited task."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
 from stream.model.errors import StreamError, describe_error
-from stream.model.ports import Logger
+from stream.model.ports import Cancel, Logger
+
+
+class LoopClock:
+    """Fulfils `Scheduler` on a running event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def monotonic(self) -> float:
+        """Seconds since some fixed point."""
+        return self._loop.time()
+
+    def wall(self) -> float:
+        """Unix time in seconds."""
+        return time.time()
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Cancel:
+        """Call back at monotonic time `when`."""
+        return self._loop.call_at(when, callback)
 
 
 def fail_on_loop_faults(logger: Logger, fail: Callable[[StreamError], None]) -> None:
