@@ -36,6 +36,8 @@ def _summary(settings: Settings, workflow: Workflow) -> str:
         parts.append(f"where {workflow.where}")
     if filters := len(settings.destination.filters) + len(workflow.filters):
         parts.append("1 filter" if filters == 1 else f"{filters} filters")
+    if workflow.paused:
+        parts.append("paused")
     if workflow.rate_limit is not None:
         parts.append("limited in rate")
     signed = bool(settings.secrets_of(workflow))

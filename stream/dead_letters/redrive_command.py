@@ -9,6 +9,7 @@ import typer
 
 from stream.console import options
 from stream.console.output import print_json, standard_output
+from stream.console.paused import require_running
 from stream.console.stop_signals import say_in_flight, stop_on_signals
 from stream.dead_letters import report
 from stream.dead_letters.bars import shown_runs
@@ -48,6 +49,8 @@ def _execute(found: Opened, choice: DeadLetterQuery, rate_per_s: float | None, a
     lost = threading.Event()
     with lease(found, lost):
         plan = _plan(found, choice)
+        names = {name for name, tasks in plan.all_tasks() if tasks}
+        require_running(found.settings, names, "choose others with --workflow")
         redrive = Redrive(found.settings, found.kafka, found.archive, plan, rate_per_s, logger(), lost)
         try:
             if plan.account.rows:

@@ -182,7 +182,7 @@ class ReadAhead:
         if not short:
             return True
         few = sum(self._lately.get(workflow, 0) for workflow in short) < FEW * sum(self._lately.values())
-        return few and any(workflow.gate.is_open and not self._is_stuck(workflow) for workflow in full)
+        return few and any(workflow.pace.is_open and not self._is_stuck(workflow) for workflow in full)
 
     def _is_stuck(self, workflow: WorkflowState) -> bool:
         return self._stuck.get(workflow) == _delivered(workflow)

@@ -18,16 +18,43 @@ JITTER_SHARE = 0.25
 """Up to this share is taken off a closing's length, at random, so that gates do not open in step."""
 
 
+class RetryClock:
+    """Monotonic seconds less those spent stopped. Each `stop` is ended by one `resume`; they may overlap."""
+
+    __slots__ = ("_since", "_stopped_s", "_stops")
+
+    def __init__(self) -> None:
+        self._stops = 0
+        self._since = 0.0
+        self._stopped_s = 0.0
+
+    def time(self, now: float) -> float:
+        """What it shows at `now`."""
+        return (self._since if self._stops else now) - self._stopped_s
+
+    def stop(self, now: float) -> None:
+        """Stand still until resumed."""
+        if not self._stops:
+            self._since = now
+        self._stops += 1
+
+    def resume(self, now: float) -> None:
+        """Run again, unless it is stopped for another reason as well."""
+        self._stops -= 1
+        if not self._stops:
+            self._stopped_s += now - self._since
+
+
 class Gate:
     """Open, or closed until a time after which one probe at a time may go through."""
 
     __slots__ = (
-        "_closed_before",
         "_failures",
         "_lanes",
         "_level",
         "_policy",
         "_workflow_failures",
+        "clock",
         "closed_since",
         "closed_until",
         "generation",
@@ -37,6 +64,8 @@ class Gate:
 
     def __init__(self, policy: GatePolicy) -> None:
         self._policy = policy
+        self.clock = RetryClock()
+        """Stands still while the gate is closed, and while the workflow is paused."""
         self.closed_since: float | None = None
         """None while open."""
         self.closed_until = 0.0
@@ -51,7 +80,6 @@ class Gate:
         self._failures = 0
         self._workflow_failures = 0
         self._lanes: set[Hashable] = set()
-        self._closed_before = 0.0
 
     @property
     def is_open(self) -> bool:
@@ -72,9 +100,8 @@ class Gate:
         self.closed_until = min(self.closed_until, now)
 
     def open_time(self, now: float) -> float:
-        """The clock that retry clocks run on: it stands still while the gate is closed."""
-        closed = 0.0 if self.closed_since is None else now - self.closed_since
-        return now - self._closed_before - closed
+        """The time that retries run on: it stands still while the gate is closed or the workflow paused."""
+        return self.clock.time(now)
 
     def on_good(self, generation: int, now: float, delivered: bool) -> None:
         """An answer that is not of the retry class came: the workflow works. A held gate needs a delivery.
@@ -154,6 +181,7 @@ class Gate:
     def _shut(self, now: float) -> None:
         if self.closed_since is None:
             self.closed_since, self.closed_until = now, now
+            self.clock.stop(now)
             self.generation += 1
             self._forget_failures()
 
@@ -163,7 +191,7 @@ class Gate:
 
     def _open(self, now: float) -> None:
         if self.closed_since is not None:
-            self._closed_before += now - self.closed_since
+            self.clock.resume(now)
         self.closed_since = None
         self.generation += 1
         self.is_probing = self.is_held = False

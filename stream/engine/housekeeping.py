@@ -85,10 +85,17 @@ class Housekeeping:
             self._intake.log_held(partition)
         for workflow in self._workflows:
             self._failures.remind(workflow)
-            self._remind_of_gate(workflow)
+            self._remind_of_stop(workflow)
 
-    def _remind_of_gate(self, workflow: WorkflowState) -> None:
+    def _remind_of_stop(self, workflow: WorkflowState) -> None:
         now, gate = self._clock.monotonic(), workflow.gate
+        if workflow.pace.paused:
+            self._logger.info(
+                "The workflow is paused: nothing is sent to it, its events wait.",
+                workflow=workflow.policy.name,
+                waiting=workflow.dispatcher.waiting,
+            )
+            return
         if gate.closed_since is None or now - gate.closed_since < REMIND_EVERY_S:
             return
         self._logger.warning(

@@ -1,4 +1,4 @@
-"""How fast one workflow may be sent to: concurrency, rate and gate, asked before each attempt."""
+"""How fast one workflow may be sent to: concurrency, rate, gate and pause, asked before each attempt."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ class ConcurrencyLimit(Protocol):
 
 
 class Pace:
-    """The three together. Time is monotonic seconds."""
+    """All of them together. Time is monotonic seconds."""
 
-    __slots__ = ("_rate", "concurrency", "gate", "wake_at")
+    __slots__ = ("_rate", "concurrency", "gate", "paused", "wake_at")
 
     def __init__(self, workflow: WorkflowPolicy, gate: GatePolicy, now: float) -> None:
         self.concurrency = _concurrency(workflow)
@@ -73,6 +73,14 @@ class Pace:
         self.wake_at: float | None = None
         """When `turn`, which said WAIT, may say something else although no attempt ends before; None: never."""
         self._rate = None if workflow.rate_per_s is None else RateLimit(workflow.rate_per_s, now)
+        self.paused = False
+        """Nothing is sent, no probe either."""
+        self._pause(workflow.paused, now)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests may be sent freely."""
+        return self.gate.is_open and not self.paused
 
     def reconfigure(self, old: WorkflowPolicy, new: WorkflowPolicy, gate: GatePolicy, now: float) -> None:
         """Other rules from now on; what was learnt stays where its setting did not change."""
@@ -81,9 +89,20 @@ class Pace:
         if old.rate_per_s != new.rate_per_s:
             self._rate = None if new.rate_per_s is None else RateLimit(new.rate_per_s, now)
         self.gate.set_policy(_gate_policy(new, gate))
+        self._pause(new.paused, now)
+
+    def _pause(self, paused: bool, now: float) -> None:
+        if paused and not self.paused:
+            self.gate.clock.stop(now)
+        elif self.paused and not paused:
+            self.gate.clock.resume(now)
+        self.paused = paused
 
     def turn(self, in_flight: int, now: float) -> Turn:
         """What may be sent now; SEND and PROBE use up a token of the rate."""
+        if self.paused:
+            self.wake_at = None
+            return Turn.WAIT
         if in_flight >= self.concurrency.limit:
             self.concurrency.reached()
             self.wake_at = None

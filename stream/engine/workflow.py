@@ -204,6 +204,7 @@ class WorkflowState:
 
     def _set_policy(self, workflow: WorkflowPolicy, engine: EnginePolicy) -> None:
         self.policy = workflow
+        self.stats.paused = workflow.paused
         self._lane_of: Callable[[Event], Hashable | None] = lane_of(workflow.ordering)
         self._build = request_builder(workflow, engine.user_agent, self._steps, self._edges.spans)
 

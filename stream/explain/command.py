@@ -99,7 +99,8 @@ def _explain(
 ) -> None:
     explanation = Explainer(settings, with_body).explain(record, time.time())
     held, unknown = (None, "") if standing is None else _ask_held(settings, urls)
-    found = [] if standing is None else outcomes(record.place, explanation, standing, held)
+    paused = frozenset(workflow.name for workflow in settings.workflows if workflow.paused)
+    found = [] if standing is None else outcomes(record.place, explanation, standing, held, paused)
     if as_json:
         print_json(_tree(record, explanation, standing, found, unknown))
     else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,6 +25,7 @@ State = Literal[
     "unknown",
 ]
 FINAL = frozenset({"delivered", "filtered", "redriven", "discarded", "given_up"})
+OPEN = frozenset({"held", "waiting", "not_read"})
 TROUBLES = frozenset({"dead_letter", "held"})
 
 
@@ -71,15 +72,21 @@ class _Known:
 
 
 def outcomes(
-    place: RecordId, explanation: Explanation, standing: EventProgress, held: HeldAnswer | None
+    place: RecordId,
+    explanation: Explanation,
+    standing: EventProgress,
+    held: HeldAnswer | None,
+    paused: Collection[str] = (),
 ) -> list[Outcome]:
-    """One for each workflow. `held`: what the running processor says, if it answers."""
+    """One for each workflow. `held`: what the running processor says, if it answers; `paused`: names of workflows."""
     verdicts = {one.workflow: one for one in explanation.workflows}
     found = []
     for group in standing.groups:
         known = _Known(place, explanation, standing, group, held)
         for workflow, progress in group.workflows.items():
             state, said = next(_findings(known, workflow, progress, verdicts.get(workflow)))
+            if workflow in paused and state in OPEN:
+                said += "; the settings pause the workflow"
             found.append(Outcome(workflow, group.group, state, said))
     return found
 

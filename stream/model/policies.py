@@ -36,6 +36,8 @@ class WorkflowPolicy:
     body: str = "original"
     key_suffix: str = ""
     """What is put behind each idempotency key: a replay whose events are to count as new ones has one."""
+    paused: bool = False
+    """Nothing is sent to it; its events wait, and retry clocks stand still."""
     on_failure: Literal["dead-letter", "hold"] = "dead-letter"
     give_up: frozenset[RecordId] = frozenset()
     """Events that are delivered no more."""

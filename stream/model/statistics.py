@@ -76,6 +76,7 @@ class WorkflowStats:
         "in_flight",
         "last_delivery_at",
         "oldest_open_at",
+        "paused",
         "waiting",
     )
 
@@ -89,6 +90,8 @@ class WorkflowStats:
         self.in_flight = 0
         self.waiting = 0
         self.held = 0
+        self.paused = False
+        """Nothing is sent to it, by its settings."""
         self.concurrency_limit = 0
         self.gate_closed_since: float | None = None
         """Unix time in seconds; None while the gate is open."""

@@ -76,10 +76,11 @@ def run_show(of: OffsetsRequest, as_json: bool) -> None:
     standings = show_offsets(kafka, Groups(common_config(kafka)), workflows, of.partitions)
     seen, now_ms = look_at_processor(settings), int(time.time() * 1000)
     held, running = held_since(seen), running_groups(seen)
+    paused = frozenset(workflow.name for workflow in settings.workflows if workflow.paused)
     if as_json:
-        print_json({"groups": report.standings_json(standings, held, now_ms, running)})
+        print_json({"groups": report.standings_json(standings, held, now_ms, running, paused)})
     else:
-        report.print_standings(standard_output(), standings, held, now_ms, running)
+        report.print_standings(standard_output(), standings, held, now_ms, running, paused)
 
 
 def run_reset(of: OffsetsRequest, words: Words, *, execute: bool, export: bool, as_json: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -25,9 +25,13 @@ NONE = "-"
 
 
 def standings_json(
-    standings: Sequence[GroupOffsets], held: HeldByWorkflow, now_ms: int, running: RunningGroups = NONE_RUN
+    standings: Sequence[GroupOffsets],
+    held: HeldByWorkflow,
+    now_ms: int,
+    running: RunningGroups = NONE_RUN,
+    paused: Collection[str] = (),
 ) -> list[Json]:
-    """What `show` prints with --json."""
+    """What `show` prints with --json; `paused` has the names of workflows that the settings pause."""
     return [
         {
             "group": one.group,
@@ -41,7 +45,7 @@ def standings_json(
                 }
                 for member in one.state.members
             ],
-            "workflows": [_workflow_json(one, name, held) for name in one.workflows if name],
+            "workflows": [_workflow_json(one, name, held, name in paused) for name in one.workflows if name],
             "partitions": [_partition_json(partition, now_ms) for partition in one.partitions],
             "running": _running_json(running.get(one.group)),
         }
@@ -62,12 +66,13 @@ def _running_json(found: GroupReading | None) -> Json | None:
     }
 
 
-def _workflow_json(standing: GroupOffsets, name: str, held: HeldByWorkflow) -> Json:
+def _workflow_json(standing: GroupOffsets, name: str, held: HeldByWorkflow, is_paused: bool) -> Json:
     found = held.get((standing.group, name))
     since = found.closed_since if found else None
     return {
         "workflow": name,
         "left": standing.left_of(name),
+        "paused": is_paused,
         "held": found.events if found else None,
         "closed_since": None if since is None else format_time(int(since * 1000)),
     }
@@ -104,6 +109,7 @@ def print_standings(
     held: HeldByWorkflow,
     now_ms: int,
     running: RunningGroups = NONE_RUN,
+    paused: Collection[str] = (),
 ) -> None:
     """Each group with its partitions, and what keeps its workflows back."""
     for number, one in enumerate(standings):
@@ -114,7 +120,7 @@ def print_standings(
         out.print(_partitions_table(one.partitions, now_ms))
         for line in _alarms(one, running.get(one.group), now_ms):
             out.print(cell(line, ALARM))
-        for line in _remarks(one, held, now_ms):
+        for line in _remarks(one, held, now_ms, paused):
             out.print(cell(line))
 
 
@@ -158,7 +164,7 @@ def _alarms(one: GroupOffsets, found: GroupReading | None, now_ms: int) -> Itera
             yield f"The running processor: partitions halted: {found.partitions_halted}; its log names them."
 
 
-def _remarks(one: GroupOffsets, held: HeldByWorkflow, now_ms: int) -> Iterator[str]:
+def _remarks(one: GroupOffsets, held: HeldByWorkflow, now_ms: int, paused: Collection[str]) -> Iterator[str]:
     for partition in one.partitions:
         place = f"{partition.tp.topic}:{partition.tp.partition}"
         if partition.progress is not None and partition.progress.map == "ignored":
@@ -166,6 +172,8 @@ def _remarks(one: GroupOffsets, held: HeldByWorkflow, now_ms: int) -> Iterator[s
     if len(one.workflows) > 1 and len({one.left_of(name) for name in one.workflows}) > 1:
         yield "Left by workflow: " + ", ".join(f"{name} {one.left_of(name):,}" for name in one.workflows)
     for name in one.workflows:
+        if name in paused:
+            yield f"{name}: paused by the settings; {one.left_of(name):,} offsets wait, nothing is sent to it."
         found = held.get((one.group, name))
         if found is not None and found.events:
             yield f"{name}: {found.events:,} events are held; they end badly and are not given up."

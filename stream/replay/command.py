@@ -116,6 +116,7 @@ def replay(
     group_id: options.Group = None,
 ) -> None:
     """Events of a range, sent again."""
+    from stream.console.paused import require_running
     from stream.replay.event_query import EventQuery
     from stream.replay.execute import run_replay
     from stream.replay.request import ReplayRequest, only_workflows, parse_topics, require_name
@@ -128,6 +129,8 @@ def replay(
     )
     loaded = options.load(given, workflows_required=execute, needs=Needs.ALL if execute else Needs.KAFKA)
     settings = only_workflows(loaded.settings, workflow or ())
+    if execute:
+        require_running(settings, [one.name for one in settings.workflows], "choose others with --workflow")
     request = ReplayRequest(
         name=name or datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ"),
         is_named=name is not None,

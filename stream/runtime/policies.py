@@ -104,6 +104,7 @@ def workflow_policy(settings: Settings, workflow: Workflow) -> WorkflowPolicy:
         max_in_flight=workflow.max_in_flight,
         concurrency=workflow.fixed_concurrency,
         rate_per_s=workflow.rate_limit,
+        paused=workflow.paused,
         on_failure=workflow.on_failure,
         give_up=_places(workflow.give_up),
         headers=tuple((name, value.reveal()) for name, value in workflow.headers.items()),

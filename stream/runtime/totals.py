@@ -59,6 +59,8 @@ def waiting_fields(stats: EngineStats, wall: float) -> Iterator[Fields]:
 
 
 def _gate_fields(workflow: WorkflowStats, wall: float) -> Fields:
+    if workflow.paused:
+        return {"paused": True}
     since, until = workflow.gate_closed_since, workflow.gate_closed_until
     if since is None or until is None:
         return {}

@@ -76,6 +76,8 @@ def find_warnings(settings: Settings) -> Iterator[str]:
             if (near := nearest(type_, SEGMENT_TYPES)) and type_ not in (near, ALL_TYPES):
                 yield f"workflow[{index}] ({workflow.name}): {type_} is a custom type. Did you mean {near}?"
         yield from _doubtful_events(f"workflow[{index}] ({workflow.name})", workflow)
+        if workflow.paused:
+            yield _paused(f"workflow[{index}] ({workflow.name})", settings)
 
 
 def _addresses_without_port(servers: str) -> Iterator[str]:
@@ -93,6 +95,17 @@ def _equal_urls(workflows: Sequence[Workflow]) -> Iterator[str]:
                 f"workflow[{index}] ({workflow.name}): its URL is that of {first}, too, so this workflow receives "
                 "an event twice where both want it."
             )
+
+
+def _paused(where: str, settings: Settings) -> str:
+    what = f"{where}: paused: nothing is sent to it, its events wait on the topic."
+    if len(settings.workflows) == 1 or settings.isolation == "workflow":
+        return what
+    return (
+        f"{what} All workflows share one consumer group, so the others continue until the open limits are full "
+        f"(limits.max_open_events = {settings.limits.max_open_events}), then wait for it, too. "
+        'isolation = "workflow" keeps them apart.'
+    )
 
 
 def _doubtful_events(where: str, workflow: Workflow) -> Iterator[str]:

@@ -89,6 +89,11 @@ class Workflow(Section):
     give_up: Places = Field(
         default=(), description="Events that are delivered no more, as topic:partition:offset: the way out of a hold."
     )
+    paused: bool = Field(
+        default=False,
+        description="Nothing is sent to it: its events wait in order, retry times stand still, nothing is lost. For "
+        "maintenance at the other end; a reload pauses and resumes.",
+    )
     start: Literal["earliest", "latest"] | None = Field(
         default=None,
         description='With isolation = "workflow": where its group starts when it has committed nothing. '

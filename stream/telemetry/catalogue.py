@@ -186,6 +186,12 @@ HELD = Metric(
     ("group", "workflow"),
     "Events that end badly and are not given up; without a workflow: invalid records that hold their partition.",
 )
+PAUSED = Metric(
+    "tray_paused",
+    "gauge",
+    ("group", "workflow"),
+    "1 while the settings say paused = true: nothing is sent to the workflow and its events wait.",
+)
 OLDEST_OPEN = Metric(
     "tray_oldest_open_timestamp_seconds",
     "gauge",
@@ -264,6 +270,7 @@ CATALOGUE: tuple[Metric, ...] = (
     GATE_CLOSED_SINCE,
     GATE_CLOSED_UNTIL,
     HELD,
+    PAUSED,
     OLDEST_OPEN,
     LAST_DELIVERY,
     DEAD_LETTER_WRITES,

@@ -48,6 +48,7 @@ OF_WORKFLOW: dict[Metric, Callable[[WorkflowStats], Numbers]] = {
     catalogue.GATE_CLOSED_SINCE: lambda stats: _known(stats.gate_closed_since),
     catalogue.GATE_CLOSED_UNTIL: lambda stats: _known(stats.gate_closed_until),
     catalogue.HELD: lambda stats: {(): stats.held},
+    catalogue.PAUSED: lambda stats: {(): int(stats.paused)},
     catalogue.OLDEST_OPEN: lambda stats: _known(stats.oldest_open_at),
     catalogue.LAST_DELIVERY: lambda stats: _known(stats.last_delivery_at),
 }

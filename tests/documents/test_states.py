@@ -34,6 +34,7 @@ STATE_OF_FLAG = {
     "held_by": "a partition is held",
     "held_records": "a partition is held",
     "held": "events are held",
+    "paused": "a workflow is paused",
     "closed_since": "gate is closed",
     "closed_until": "gate is closed",
     "gate_closed_since": "gate is closed",
@@ -57,6 +58,8 @@ STATE_OF_FLAG = {
 NO_STATE = {
     "_held_retry_s": "a duration",
     "held_bytes": "a size",
+    "_stops": "how a retry clock counts",
+    "_stopped_s": "how a retry clock counts",
     "unwanted": "filtered, which is an end",
     "_is_closed": "the end of the process",
     "is_closed": "the end of the process",

@@ -20,6 +20,7 @@ from stream.engine.drains import Drains
 from stream.engine.failure import Failures
 from stream.engine.gate import Gate
 from stream.engine.ledger import Ledger
+from stream.engine.pacing import Pace, Turn
 from stream.engine.partition import PartitionState
 from stream.engine.reload import WorkflowChanges
 from stream.engine.workflow import WorkflowState
@@ -132,6 +133,22 @@ def probe_burns_an_attempt() -> Iterator[None]:
 def retry_clock_runs_at_a_closed_gate() -> Iterator[None]:
     """An outage uses up the time of the events that wait for its end."""
     with planted(Gate, "open_time", lambda _self, now: now):
+        yield
+
+
+@contextmanager
+def paused_workflows_are_probed() -> Iterator[None]:
+    """A pause stops what is sent freely, not what goes through a closed gate."""
+    original = Pace.turn
+
+    def turn(self: Pace, in_flight: int, now: float) -> Turn:
+        paused, self.paused = self.paused, self.paused and self.gate.is_open
+        try:
+            return original(self, in_flight, now)
+        finally:
+            self.paused = paused
+
+    with planted(Pace, "turn", turn):
         yield
 
 
@@ -307,6 +324,7 @@ BUGS = (
     map_read_by_position,
     probe_burns_an_attempt,
     retry_clock_runs_at_a_closed_gate,
+    paused_workflows_are_probed,
     retry_after_ignored,
     map_claims_what_is_open,
     reload_hands_an_index_on_too_soon,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from support.simulation import Simulation
 
 
+Interval = tuple[float, float]
+"""(since, until) in seconds."""
+
+
 class SimSender:
     """Fulfils `Sender`: one process's way to one workflow."""
 
@@ -43,6 +47,7 @@ class SimSender:
         pause = float(answer.retry_after) if answer.retry_after else 0.0
         arrival = SimArrival(clock.monotonic(), self._process.number, tp, offset, answer.status, pause)
         arrival.was_owned = self._process.owns(tp)
+        arrival.was_paused = self._workflow.name in self._simulation.paused()
         arrival.gate_was_closed = not self._process.gate_is_open(self._workflow.name)
         self._workflow.arrivals.append(arrival)
         told = partial(self._answer, arrival, on_results, (attempt, answer, latency_s))
@@ -110,12 +115,16 @@ class Process:
         if log[-1][1] != self.gate_is_open(workflow):
             log.append((now, not log[-1][1]))
 
-    def open_time(self, workflow: str, start: float, end: float) -> float:
-        """Seconds of [start, end) in which the gate was open."""
+    def open_time(self, workflow: str, start: float, end: float, pauses: Sequence[Interval]) -> float:
+        """Seconds of [start, end) in which the gate was open and the workflow not paused."""
         log = [*self.gate_log.get(workflow, [(0.0, True)]), (float("inf"), True)]
-        return sum(
-            max(0.0, min(end, until) - max(start, since)) for (since, is_open), (until, _) in pairwise(log) if is_open
-        )
+        opened = [
+            (max(start, since), min(end, until))
+            for (since, is_open), (until, _) in pairwise(log)
+            if is_open and max(start, since) < min(end, until)
+        ]
+        paused_s = sum(max(0.0, min(b, d) - max(a, c)) for a, b in opened for c, d in pauses)
+        return sum(until - since for since, until in opened) - paused_s
 
     @property
     def is_dead(self) -> bool:

@@ -25,6 +25,8 @@ class SimArrival:
     answered_at: float | None = None
     """When the process had its answer; None: it never had."""
     gate_was_closed: bool = False
+    was_paused: bool = False
+    """The settings of its process paused the workflow when the request was sent."""
     was_owned: bool = True
     """The partition was the process's, and not being given back, when the request was sent."""
 

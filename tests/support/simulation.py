@@ -6,6 +6,7 @@ is in support.verdicts; it looks at the broker and at the workflows, not at the 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -60,6 +61,8 @@ class Simulation:
         """Per workflow name the committed offsets when it took part for the first time."""
         self.first_due: dict[TopicPartition, int] = {}
         """With `latest`, the end of what a process found before its group's first commit."""
+        self.pauses: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        """Per workflow name since when, and until when, it was paused."""
         self.log: list[str] = []
         self._numbers = count()
         self._names = count()
@@ -139,6 +142,7 @@ class Simulation:
             self._refuse_letters,
             self._reconfigure,
             self._reload,
+            self._pause,
             self._grow,
         )
 
@@ -195,19 +199,46 @@ class Simulation:
         for process in self.processes:  # those that are stopping, too: they know the old workflows
             if not process.is_dead:
                 self._kill(process)
-        self.policy = self._changed_policy()
+        policy = self._changed_policy()
+        self._note_pauses(policy)
+        self.policy = policy
         for _ in range(self.rng.randint(1, 2)):
             self._start_process()
 
     def _reload(self) -> None:
         """All processes get other workflows while they run."""
-        self.policy = self._changed_policy()
+        self._change_to(self._changed_policy())
+
+    def _pause(self) -> None:
+        """A workflow is paused, or resumes."""
+        name = self.rng.choice(self.policy.workflows).name
+        self._set_paused(self.paused() ^ {name})
+
+    def paused(self) -> set[str]:
+        """The workflows that nothing may be sent to."""
+        return {workflow.name for workflow in self.policy.workflows if workflow.paused}
+
+    def _set_paused(self, paused: set[str]) -> None:
+        workflows = [replace(workflow, paused=workflow.name in paused) for workflow in self.policy.workflows]
+        self._change_to(replace(self.policy, workflows=tuple(workflows)))
+
+    def _change_to(self, policy: EnginePolicy) -> None:
+        self._note_pauses(policy)
+        self.policy = policy
         names = [policy.name for policy in self.policy.workflows]
         for process in (process for process in self.processes if not process.is_dead):
             known = process.senders
             for name in names:
                 known.setdefault(name, SimSender(self, process, self.workflows[name]))
             process.engine.reconfigure(self.policy, _RULES, [known[name] for name in names])
+
+    def _note_pauses(self, policy: EnginePolicy) -> None:
+        now, before = self.clock.monotonic(), self.paused()
+        after = {workflow.name for workflow in policy.workflows if workflow.paused}
+        for name in before - after:
+            self.pauses[name][-1] = (self.pauses[name][-1][0], now)
+        for name in after - before:
+            self.pauses[name].append((now, float("inf")))
 
     def _grow(self) -> None:
         """The topic gets another partition, all of which is to be delivered."""
@@ -247,6 +278,7 @@ class Simulation:
         self.letters.errors = []
         for process in self.live():
             process.member.commit_outcomes = []
+        self._set_paused(set())
         if not self.live():
             self._start_process()
 

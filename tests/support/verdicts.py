@@ -40,6 +40,7 @@ def judge(simulation: Simulation) -> list[str]:
         *limits_hold(facts),
         *nothing_starts_for_what_is_gone(facts),
         *pauses_are_kept(facts),
+        *nothing_is_sent_while_paused(facts),
         *closings_have_a_cause(facts),
         *probes_are_not_charged(facts),
         *only_time_at_an_open_gate_expires(facts),
@@ -239,6 +240,13 @@ def pauses_are_kept(facts: Facts) -> Iterator[str]:
                     yield f"pause: {arrival.at:.3f} {name} was sent to although it asked to wait until {until:.3f}"
 
 
+def nothing_is_sent_while_paused(facts: Facts) -> Iterator[str]:
+    """No request reaches a workflow that the settings pause."""
+    for name, arrival in _arrivals(facts):
+        if arrival.was_paused:
+            yield f"paused: {arrival.at:.3f} {name} was sent {arrival.offset} while it was paused"
+
+
 def closings_have_a_cause(facts: Facts) -> Iterator[str]:
     """A gate closes for a Retry-After, or for failures of requests that were sent since it was open."""
     for process in facts.simulation.processes:
@@ -274,7 +282,7 @@ def probes_are_not_charged(facts: Facts) -> Iterator[str]:
 
 
 def only_time_at_an_open_gate_expires(facts: Facts) -> Iterator[str]:
-    """An expired event, or one before it in its lane, was tried for `retry.for`, time at a closed gate left out."""
+    """An expired event, or one before it in its lane, was tried for `retry.for`, less what was closed or paused."""
     for at, letter in facts.simulation.letters.stored:
         if letter.reason is not Reason.EXPIRED or letter.workflow is None:
             continue
@@ -283,7 +291,7 @@ def only_time_at_an_open_gate_expires(facts: Facts) -> Iterator[str]:
         last = [arrival for arrival in arrivals if arrival.offset == letter.record.offset and arrival.at <= at][-1]
         process = facts.simulation.processes[last.process]
         first = min(arrival.at for arrival in arrivals if arrival.process == last.process)
-        tried_s = process.open_time(letter.workflow, first, at)
+        tried_s = process.open_time(letter.workflow, first, at, facts.simulation.pauses[letter.workflow])
         if tried_s < RETRY.for_s - RETRY.max_s:
             yield f"expiry: {at:.3f} {letter.workflow} lost {letter.record.offset} after {tried_s:.1f} s of open gate"
 
