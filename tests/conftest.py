@@ -13,15 +13,15 @@ from typing import TypeVar
 
 import hypothesis
 import pytest
+from support import topics
 from support.kafka_proxy import SlowedKafka
+from support.mock_cluster import MockCluster
+from support.receiver import FaultReceiver
 from support.secured_kafka import SecuredKafka
+from support.topics import Broker
 
-from stream.demo import topics
 from stream.demo.apache_kafka import ApacheKafka
 from stream.demo.kafka_jars import KAFKA_VERSION, KafkaUnavailable
-from stream.demo.mock_cluster import MockCluster
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker
 
 # No example is judged by its speed; `make fuzz`: as many inputs for every test that does not say a number itself.
 hypothesis.settings.register_profile(

@@ -14,9 +14,10 @@ import matplotlib as mpl
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
+from support.behaviours import OutageBehaviour
 
 from stream.demo.apache_kafka import ApacheKafka
-from stream.demo.behaviours import OutageBehaviour, slow
+from stream.demo.behaviours import slow
 from stream.demo.observation import Observation, ObservationPlan
 from stream.demo.prometheus import Series
 

@@ -6,7 +6,6 @@ import heapq
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import IO, NamedTuple, Self
 
 from stream.model.errors import StreamError
@@ -42,7 +41,7 @@ class SortedLines:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(self, *_error: object) -> None:
         for run in self._runs:
             run.close()
 

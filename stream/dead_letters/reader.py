@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable
-from types import TracebackType
 from typing import Self
 
 from stream.dead_letters.index import DeadLetterIndex
@@ -32,7 +31,7 @@ class DeadLetterReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+    def __exit__(self, *_error: object) -> None:
         with self._lock:
             self._reader.close()
 

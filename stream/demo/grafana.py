@@ -6,7 +6,6 @@ import http.client
 import os
 import shutil
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from stream.demo.child import Child, free_port, wait_until_it
@@ -58,9 +57,7 @@ class Grafana:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Self
 
 from confluent_kafka import KafkaError, KafkaException, cimpl
-
-PRODUCE, FETCH, OFFSET_COMMIT, OFFSET_FETCH, JOIN_GROUP, HEARTBEAT = 0, 1, 8, 9, 11, 12
-"""Numbers of Kafka's requests, for `fail_next`."""
 
 _PRODUCER, _ERROR_TEXT_SIZE = 0, 512
 
@@ -26,18 +22,16 @@ class MockCluster:
     """
 
     def __init__(self, brokers: int = 1, rebalance_delay_ms: int = 0) -> None:
-        self._lib = _library()
-        self._client = _client(self._lib)
-        self._cluster = ctypes.c_void_p(self._lib.rd_kafka_mock_cluster_new(self._client, brokers))
-        self._lib.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, rebalance_delay_ms)
-        self.bootstrap: str = self._lib.rd_kafka_mock_cluster_bootstraps(self._cluster).decode()
+        self.lib = mock_library()
+        self._client = _client(self.lib)
+        self.cluster = ctypes.c_void_p(self.lib.rd_kafka_mock_cluster_new(self._client, brokers))
+        self.lib.rd_kafka_mock_group_initial_rebalance_delay_ms(self.cluster, rebalance_delay_ms)
+        self.bootstrap: str = self.lib.rd_kafka_mock_cluster_bootstraps(self.cluster).decode()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def __del__(self) -> None:
@@ -49,31 +43,17 @@ class MockCluster:
         Raises:
             KafkaException: there is one of that name.
         """
-        _check(self._lib.rd_kafka_mock_topic_create(self._cluster, name.encode(), partitions, 1))
-
-    def fail_next(self, request: int, *errors: int) -> None:
-        """Answer the next requests of this kind with these error codes, one each, and then normally again."""
-        codes = (ctypes.c_int * len(errors))(*errors)
-        count = ctypes.c_size_t(len(errors))
-        self._lib.rd_kafka_mock_push_request_errors_array(self._cluster, ctypes.c_int16(request), count, codes)
-
-    def set_down(self, broker: int = 1) -> None:
-        """Cut the connections of a broker and refuse new ones."""
-        _check(self._lib.rd_kafka_mock_broker_set_down(self._cluster, broker))
-
-    def set_up(self, broker: int = 1) -> None:
-        """Let a broker be reached again."""
-        _check(self._lib.rd_kafka_mock_broker_set_up(self._cluster, broker))
+        check_code(self.lib.rd_kafka_mock_topic_create(self.cluster, name.encode(), partitions, 1))
 
     def close(self) -> None:
         """End the brokers; all they hold is gone. May be called again."""
-        cluster, self._cluster = getattr(self, "_cluster", None), ctypes.c_void_p()
+        cluster, self.cluster = getattr(self, "cluster", None), ctypes.c_void_p()
         if cluster:
-            self._lib.rd_kafka_mock_cluster_destroy(cluster)
-            self._lib.rd_kafka_destroy(self._client)
+            self.lib.rd_kafka_mock_cluster_destroy(cluster)
+            self.lib.rd_kafka_destroy(self._client)
 
 
-def _library() -> ctypes.CDLL:
+def mock_library() -> ctypes.CDLL:
     """The librdkafka that the Kafka client brings along, whose mock brokers have no Python interface."""
     lib = ctypes.CDLL(cimpl.__file__)  # a symbol of a library is also looked for in those it depends on
     for name in ("rd_kafka_conf_new", "rd_kafka_new", "rd_kafka_mock_cluster_new"):
@@ -92,6 +72,7 @@ def _client(lib: ctypes.CDLL) -> ctypes.c_void_p:
     return ctypes.c_void_p(client)
 
 
-def _check(code: int) -> None:
+def check_code(code: int) -> None:
+    """Raise KafkaException where a call of the library failed."""
     if code:
         raise KafkaException(KafkaError(code))

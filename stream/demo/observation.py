@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from confluent_kafka import Producer
@@ -17,7 +16,7 @@ from confluent_kafka import Producer
 from stream.demo.child import Child, free_port, wait_until_it
 from stream.demo.load import produce_steadily
 from stream.demo.prometheus import Prometheus
-from stream.demo.receiver import FaultReceiver
+from stream.demo.receiver import Receiver
 from stream.demo.topics import create_topic
 from stream.demo.workflows import WORKFLOWS
 
@@ -80,7 +79,7 @@ class Observation:
         with ExitStack() as unwind:  # what has started ends again if a later part does not start
             unwind.callback(self._stack.close)
             create_topic(bootstrap, plan.topic, PARTITIONS, {"retention.ms": RETENTION_MS})
-            self.receiver = self._stack.enter_context(FaultReceiver(keeps_log=False))
+            self.receiver = self._stack.enter_context(Receiver(keeps_log=False))
             self.port = free_port()
             self.processor = self._stack.enter_context(self._start_processor())
             self.prometheus = self._stack.enter_context(Prometheus(directory, self._prometheus_config()))
@@ -90,9 +89,7 @@ class Observation:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     @property

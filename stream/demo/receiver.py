@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from functools import partial
-from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TextIO, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 import uvloop
 
-from stream.demo.arrival import Arrival
 from stream.demo.behaviours import OK, Behaviour, Reply, always
-from stream.demo.receiver_connection import ReceiverConnection, RequestHead
+from stream.demo.receiver_connection import Arrival, ReceiverConnection, RequestHead
 
 T = TypeVar("T")
 
@@ -28,39 +24,37 @@ NOTIFY_INTERVAL_S = 0.002
 WAIT_S = 60.0
 
 
-class FaultReceiver:
+class Receiver:
     """An HTTP/1.1 server on the loopback where each path behaves as its script says; 200 without one.
 
     It runs from construction, on a thread and an event loop of its own, until `close`. Every method may be
-    called from any thread. With `log_file`, each answer is also written there as a line of JSON. One that runs for
-    days has `keeps_log=False`: it counts what arrives and forgets it.
+    called from any thread. One that runs for days has `keeps_log=False`: it counts what arrives and forgets it.
     """
+
+    connection_type = ReceiverConnection
 
     def __init__(
         self,
         port: int = 0,
         tls: ssl.SSLContext | None = None,
-        log_file: Path | None = None,
         *,
         host: str = "127.0.0.1",
         keeps_log: bool = True,
     ) -> None:
         self._scheme = "https" if tls else "http"
-        self._scripts: dict[str, Behaviour] = {}
+        self.scripts: dict[str, Behaviour] = {}
         self._log: list[Arrival] = []
         self._by_path: dict[str, list[Arrival]] = {}
         self._counts: Counter[str] = Counter()
         self._keeps_log = keeps_log
         self._changed = threading.Condition()
         self._notify_is_due = False
-        self._file: TextIO | None = log_file.open("a", buffering=1) if log_file else None
-        self._connections: set[ReceiverConnection] = set()
-        self.connections_opened = 0
+        self.connections: set[ReceiverConnection] = set()
         self._loop = uvloop.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-receiver", daemon=True)
         self._thread.start()
         try:
-            self._server = self._call(self._listen(host, port, tls))
+            self._server = self.call(self._listen(host, port, tls))
         except OSError:
             self._end_loop()
             raise
@@ -69,9 +63,7 @@ class FaultReceiver:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def url(self, path: str = "/") -> str:
@@ -80,19 +72,11 @@ class FaultReceiver:
 
     def script(self, path: str, behaviour: Behaviour | int) -> None:
         """How a path behaves from its next request on; a number is the status of every answer."""
-        self._scripts[path] = always(behaviour) if isinstance(behaviour, int) else behaviour
-
-    def heal(self, path: str) -> None:
-        """Let a path answer 200 from its next request on."""
-        self._scripts.pop(path, None)
+        self.scripts[path] = always(behaviour) if isinstance(behaviour, int) else behaviour
 
     def arrivals(self, path: str | None = None) -> list[Arrival]:
         """What has arrived so far, in order: on one path, or on all."""
         return list(self._log if path is None else self._by_path.get(path, ()))
-
-    def successes(self, path: str | None = None) -> list[Arrival]:
-        """What has arrived and was answered with a 2xx."""
-        return [arrival for arrival in self.arrivals(path) if arrival.is_success]
 
     def count(self, path: str | None = None) -> int:
         """How many requests have arrived."""
@@ -103,36 +87,20 @@ class FaultReceiver:
         with self._changed:
             return self._changed.wait_for(predicate, timeout)
 
-    def wait_for_count(self, path: str, count: int, timeout: float = WAIT_S) -> bool:
-        """Wait until at least `count` requests have arrived on a path."""
-        return self.wait_for(lambda: self.count(path) >= count, timeout)
-
-    @property
-    def open_connections(self) -> int:
-        """Connections that are open now."""
-        return len(self._connections)
-
-    def drop_connections(self) -> None:
-        """Close every open connection, as a server does with those that are idle."""
-        self._call(self._drop())
-
     def close(self) -> None:
         """Stop listening, close every connection and end the thread. May be called again."""
         if self._loop.is_closed():
             return
-        self._call(self._shut())
+        self.call(self._shut())
         self._end_loop()
-        if self._file:
-            self._file.close()
 
     def joined(self, connection: ReceiverConnection) -> None:
-        """A connection was made (told by it, on the receiver's thread, like the next three)."""
-        self._connections.add(connection)
-        self.connections_opened += 1
+        """A connection was made (called by it, on the receiver's thread, like the next three)."""
+        self.connections.add(connection)
 
     def left(self, connection: ReceiverConnection) -> None:
         """A connection is gone."""
-        self._connections.discard(connection)
+        self.connections.discard(connection)
         self._tell()
 
     def arrived(self, head: RequestHead, body: bytes) -> tuple[Arrival, Reply]:
@@ -144,7 +112,7 @@ class FaultReceiver:
             self._log.append(arrival)
             self._by_path.setdefault(path, []).append(arrival)
         self._tell()
-        behaviour = self._scripts.get(path)
+        behaviour = self.scripts.get(path)
         return arrival, behaviour(body, self._counts[path]) if behaviour else OK
 
     def answered(self, arrival: Arrival, status: int) -> None:
@@ -152,8 +120,6 @@ class FaultReceiver:
         arrival.answered_at = time.monotonic()
         arrival.status = status
         self._tell()
-        if self._file:
-            self._file.write(_log_line(arrival))
 
     def _tell(self) -> None:
         if not self._notify_is_due:
@@ -165,21 +131,18 @@ class FaultReceiver:
         with self._changed:
             self._changed.notify_all()
 
-    def _call(self, work: Coroutine[Any, Any, T]) -> T:
+    def call(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run on the receiver's own loop, from another thread."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(WAIT_S)
 
     async def _listen(self, host: str, port: int, tls: ssl.SSLContext | None) -> asyncio.Server:
-        make = partial(ReceiverConnection, self, self._loop)
+        make = partial(self.connection_type, self, self._loop)
         server = await self._loop.create_server(make, host, port, ssl=tls, backlog=1024)
         return cast(asyncio.Server, server)
 
-    async def _drop(self) -> None:
-        for connection in list(self._connections):
-            connection.close()
-
     async def _shut(self) -> None:
         self._server.close()
-        for connection in list(self._connections):
+        for connection in list(self.connections):
             connection.abort()
         await self._server.wait_closed()
         self._notify()
@@ -188,8 +151,3 @@ class FaultReceiver:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-
-
-def _log_line(arrival: Arrival) -> str:
-    known = {"at": arrival.at, "path": arrival.path, "status": arrival.status, "bytes": len(arrival.body)}
-    return json.dumps(known | {"idempotency_key": arrival.headers.get("idempotency-key")}) + "\n"

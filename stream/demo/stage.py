@@ -10,7 +10,7 @@ import orjson
 
 from stream.demo.behaviours import flaky, when
 from stream.demo.mock_cluster import MockCluster
-from stream.demo.receiver import FaultReceiver
+from stream.demo.receiver import Receiver
 from stream.demo.samples import event_key, sample_events
 from stream.demo.topics import produce_events
 from stream.settings.model import Settings
@@ -34,7 +34,7 @@ class Stage:
 
     bootstrap: str
     settings: Settings
-    receiver: FaultReceiver
+    receiver: Receiver
 
     def produce(self, count: int, seed: int) -> None:
         """Put more sample events on the topic."""
@@ -44,7 +44,7 @@ class Stage:
 @contextmanager
 def open_stage(listen: str) -> Iterator[Stage]:
     """Build the stage; everything on it ends with the block."""
-    with MockCluster() as broker, FaultReceiver() as receiver:
+    with MockCluster() as broker, Receiver() as receiver:
         broker.create_topic(TOPIC, PARTITIONS)
         broker.create_topic(DEAD_LETTERS, PARTITIONS)
         receiver.script("/orders", when(lambda body: REJECTED_ORDER.encode() in body, 422, flaky(7)))
@@ -54,7 +54,7 @@ def open_stage(listen: str) -> Iterator[Stage]:
         yield stage
 
 
-def _settings(bootstrap: str, receiver: FaultReceiver, listen: str) -> Settings:
+def _settings(bootstrap: str, receiver: Receiver, listen: str) -> Settings:
     workflows: list[dict[str, object]] = [
         {"name": "everything", "url": receiver.url("/everything")},
         {"name": "orders", "url": receiver.url("/orders"), "types": ["track"]},

@@ -6,7 +6,7 @@ import argparse
 import signal
 
 from stream.demo.behaviours import failing_at_times, flaky, slow, when
-from stream.demo.receiver import FaultReceiver
+from stream.demo.receiver import Receiver
 
 REJECTED = b'"event":"Order Refunded"'
 ANSWER_S = 0.02
@@ -14,7 +14,7 @@ UP_S, DOWN_S = 240.0, 90.0
 WORKFLOWS = ("everything", "orders", "crm")
 
 
-def script_workflows(receiver: FaultReceiver, up_s: float = UP_S, down_s: float = DOWN_S) -> dict[str, str]:
+def script_workflows(receiver: Receiver, up_s: float = UP_S, down_s: float = DOWN_S) -> dict[str, str]:
     """Give the receiver's paths the manners of the three workflows; returns what each does, in words."""
     receiver.script("/everything", slow(ANSWER_S))
     receiver.script("/orders", slow(ANSWER_S, when(lambda body: REJECTED in body, 422, flaky(50))))
@@ -33,7 +33,7 @@ def main() -> None:
     host, _, port = parser.parse_args().listen.rpartition(":")
     stops = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, stops)  # before the receiver's thread is made, which inherits it
-    with FaultReceiver(int(port), host=host, keeps_log=False) as receiver:
+    with Receiver(int(port), host=host, keeps_log=False) as receiver:
         for name, what in script_workflows(receiver).items():
             print(f"http://{host}:{receiver.port}/{name} {what}", flush=True)
         signal.sigwait(stops)

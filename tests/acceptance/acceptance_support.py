@@ -21,14 +21,14 @@ from typing import Any, Self, TextIO
 
 import orjson
 from prometheus_client.parser import text_string_to_metric_families
+from support import topics
 from support.checker import check_commits, first_deliveries_in_order, id_of
+from support.receiver import FaultReceiver
+from support.topics import Broker, Given
 from support.trace import Trace, count
 
 from stream.__main__ import main
-from stream.demo import topics
-from stream.demo.arrival import Arrival
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker, Given
+from stream.demo.receiver_connection import Arrival
 
 ENTRY = (sys.executable, "-m", "stream")
 WAIT_S = 60.0

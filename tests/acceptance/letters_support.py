@@ -12,9 +12,9 @@ import orjson
 from acceptance_support import Event, Scene, call_here, wait_until
 from confluent_kafka import OFFSET_END, TopicPartition
 from confluent_kafka.admin import AdminClient
+from support.topics import Given, produce_events, read_topic
 
 from stream.dead_letters.index import DeadLetterIndex
-from stream.demo.topics import Given, produce_events, read_topic
 from stream.kafka.dead_letters import letter_headers
 from stream.model.events import DeadLetter, Reason
 from stream.model.letters import Letter

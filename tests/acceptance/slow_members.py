@@ -12,9 +12,9 @@ from acceptance_support import Event, Program, Scene, ids_of, tracks, wait_until
 from support.checker import check_commits, missing
 from support.kafka_proxy import KafkaProxy
 from support.offset_history import commit_history, went_back
+from support.topics import committed_offsets
 from support.trace import merge_traces, read_trace
 
-from stream.demo.topics import committed_offsets
 from stream.model.commit_map import START_MARK
 
 SLOW_S = 1.0

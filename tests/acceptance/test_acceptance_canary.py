@@ -24,12 +24,13 @@ import typer.main
 from acceptance_support import Event, Program, Scene, as_toml, call, header_texts, wait_until
 from assertions import every
 from support.authority import Authority
+from support.behaviours import first
+from support.receiver import FaultReceiver
 from support.secured_kafka import SecuredKafka
+from support.topics import Given, produce_events, read_topic
 
 from stream.cli.app import app
-from stream.demo.behaviours import Reply, first
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Given, produce_events, read_topic
+from stream.demo.behaviours import Reply
 
 SECRETS = ("shared", "older", "own", "host", "path", "query", "moved", "header", "proxy", "password", "environ")
 """What the settings hold and nobody may see."""

@@ -7,10 +7,10 @@ from random import Random
 
 import pytest
 from acceptance_support import Scene, call, header_texts, make_event, wait_until
+from support.receiver import FaultReceiver
+from support.topics import Broker, Given, produce_events, read_topic
 
-from stream.demo.receiver import FaultReceiver
 from stream.demo.samples import LEGAL, poison_values
-from stream.demo.topics import Broker, Given, produce_events, read_topic
 
 pytestmark = pytest.mark.acceptance
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 from acceptance_support import Metrics, Program, Scene, call, make_event, wait_until
+from support.receiver import FaultReceiver
+from support.topics import Broker
 
 from stream.demo.behaviours import slow
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker
 
 pytestmark = pytest.mark.acceptance
 

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 from acceptance_support import Program, Scene, call, ids_of, make_event, tracks, wait_until
+from support.behaviours import OutageBehaviour, retry_after
 from support.checker import duplicates, id_of, missing
+from support.receiver import FaultReceiver
+from support.topics import committed_offsets, create_topic
 from support.trace import read_trace
 
 from stream.demo.apache_kafka import ApacheKafka
-from stream.demo.arrival import Arrival
-from stream.demo.behaviours import Behaviour, OutageBehaviour, flaky, retry_after, slow, when
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import committed_offsets, create_topic
+from stream.demo.behaviours import Behaviour, flaky, slow, when
+from stream.demo.receiver_connection import Arrival
 
 HEALTHY = [f"well-{n}" for n in range(6)]
 ISOLATED = {"TRAY_ISOLATION": "workflow"}

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from acceptance_support import ENTRY, Event, Scene, call, environment, make_event, wait_until
+from support.receiver import FaultReceiver
+from support.topics import Broker
 
 from stream.demo.behaviours import when
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker
 from stream.explain.place import PlaceReader
 from stream.model.records import RecordId
 from stream.runtime.policies import kafka_policy

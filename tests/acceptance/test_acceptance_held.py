@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 from acceptance_support import Event, Program, Scene, call, make_event, wait_until
 from assertions import every
+from support.receiver import FaultReceiver
+from support.topics import Broker, Given, produce_events
 
 from stream.demo.behaviours import when
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker, Given, produce_events
 
 pytestmark = pytest.mark.acceptance
 

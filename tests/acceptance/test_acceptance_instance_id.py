@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from acceptance_support import Scene, ids_of, tracks, wait_until
 from support.checker import missing
+from support.receiver import FaultReceiver
+from support.topics import Broker
 from test_acceptance_workers import workers_of
 
 from stream.demo.behaviours import slow
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.kafka]
 

@@ -11,11 +11,11 @@ from acceptance_support import Event, Program, Scene, call, header_texts, ids_of
 from assertions import every
 from confluent_kafka.admin import AclOperation, ResourceType
 from support.checker import id_of
+from support.receiver import FaultReceiver
 from support.secured_kafka import SecuredKafka
+from support.topics import read_topic
 
 from stream.demo.behaviours import slow, when
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import read_topic
 
 READ, WRITE, DESCRIBE = AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE
 TOPIC, GROUP = ResourceType.TOPIC, ResourceType.GROUP

@@ -13,10 +13,10 @@ import pytest
 from acceptance_support import WAIT_S, Scene, call, ids_of, make_event, tracks, wait_until
 from assertions import every
 from support.checker import duplicates, missing
+from support.receiver import FaultReceiver
+from support.topics import Broker, Given, partitions_of, produce_transaction
 
 from stream.demo.apache_kafka import ApacheKafka
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker, Given, partitions_of, produce_transaction
 
 pytestmark = pytest.mark.acceptance
 

@@ -11,11 +11,11 @@ import pytest
 from acceptance_support import header_texts, ids_of, make_event, tracks
 from letters_support import PARTITIONS, LetterScene
 from support.checker import duplicates
+from support.receiver import FaultReceiver
+from support.topics import Broker, produce_events, read_topic
 
 from stream.dead_letters.plan import SOURCE_GONE
 from stream.demo.behaviours import when
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker, produce_events, read_topic
 from stream.model.events import DeadLetter, Reason
 
 pytestmark = pytest.mark.acceptance

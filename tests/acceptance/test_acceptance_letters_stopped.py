@@ -10,10 +10,11 @@ import orjson
 import pytest
 from acceptance_support import Program, ids_of, make_event, tracks, wait_until
 from letters_support import LetterScene
+from support.behaviours import OutageBehaviour
+from support.receiver import FaultReceiver
+from support.topics import Broker
 
-from stream.demo.behaviours import OutageBehaviour, slow
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker
+from stream.demo.behaviours import slow
 from stream.model.events import Reason
 
 pytestmark = pytest.mark.acceptance

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from acceptance_support import Scene, call, make_event
 from assertions import every
-
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker
+from support.receiver import FaultReceiver
+from support.topics import Broker
 
 pytestmark = pytest.mark.acceptance
 

@@ -9,11 +9,11 @@ import orjson
 import pytest
 from acceptance_support import Event, Scene, header_texts, ids_of, make_event
 from support.checker import duplicates, missing, unexpected
+from support.receiver import FaultReceiver
+from support.topics import Broker, read_topic
 from support.trace import read_trace
 
 from stream.demo.behaviours import always, when
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker, read_topic
 
 pytestmark = pytest.mark.acceptance
 

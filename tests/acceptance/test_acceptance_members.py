@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from acceptance_support import Scene, ids_of, make_event, wait_until
 from support.checker import duplicates, missing, unexpected, unstable_keys
+from support.receiver import FaultReceiver
+from support.topics import Broker
 from support.trace import Trace, merge_traces, read_trace
 
 from stream.demo.behaviours import slow
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker
 
 pytestmark = pytest.mark.acceptance
 

@@ -13,14 +13,15 @@ import pytest
 from acceptance_support import Event, Scene, call_here, make_event, tracks, wait_until
 from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
+from support.behaviours import OutageBehaviour
 from support.group_tool import exported_offsets
+from support.receiver import FaultReceiver
+from support.topics import Given, produce_timed_events
 
 from stream.demo.apache_kafka import ApacheKafka
-from stream.demo.behaviours import OutageBehaviour, always, when
+from stream.demo.behaviours import always, when
 from stream.demo.child import free_port
 from stream.demo.kafka_jars import KafkaUnavailable
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Given, produce_timed_events
 from stream.kafka.groups import Groups
 from stream.model.commit_map import CommitMap, encode, name_hash
 from stream.model.committed import Committed

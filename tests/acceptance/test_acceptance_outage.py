@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 from acceptance_support import Scene, ids_of, tracks, wait_until
+from support.behaviours import OutageBehaviour
 from support.checker import duplicates, missing
+from support.receiver import FaultReceiver
+from support.topics import Broker
 from support.trace import read_trace
-
-from stream.demo.behaviours import OutageBehaviour
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker
 
 pytestmark = pytest.mark.acceptance
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from support.topics import committed_offsets
 
 from stream.demo.stage import GROUP, TOPIC, open_stage
-from stream.demo.topics import committed_offsets
 from stream.model.errors import StreamError
 from stream.model.statistics import EngineStats
 from stream.runtime.processor import Processor, RunOptions

@@ -8,9 +8,8 @@ import orjson
 import pytest
 from acceptance_support import ids_of, tracks
 from letters_support import LetterScene
-
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker
+from support.receiver import FaultReceiver
+from support.topics import Broker
 
 pytestmark = pytest.mark.acceptance
 

@@ -19,12 +19,12 @@ from acceptance_support import Event, Program, Scene, ids_of, make_event, tracks
 from assertions import every
 from standardwebhooks import Webhook
 from support.checker import id_of
+from support.receiver import FaultReceiver
+from support.topics import Broker, committed_offsets
 from support.trace import read_trace
 
-from stream.demo.arrival import Arrival
 from stream.demo.behaviours import slow
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker, committed_offsets
+from stream.demo.receiver_connection import Arrival
 
 RELOADS = 20
 

@@ -15,12 +15,13 @@ import orjson
 import pytest
 from acceptance_support import Event, Program, Scene, call, header_texts, make_event, wait_until
 from assertions import filled
+from support import topics
 from support.checker import id_of
+from support.receiver import FaultReceiver
+from support.topics import Broker, Given, read_topic
 
-from stream.demo import behaviours, topics
-from stream.demo.arrival import Arrival
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker, Given, read_topic
+from stream.demo import behaviours
+from stream.demo.receiver_connection import Arrival
 from stream.kafka.groups import Groups
 from stream.model.committed import Committed
 from stream.model.records import TopicPartition

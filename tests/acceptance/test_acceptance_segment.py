@@ -11,11 +11,11 @@ from pathlib import Path
 import orjson
 import pytest
 from acceptance_support import Scene
+from support import topics
+from support.receiver import FaultReceiver
 
-from stream.demo import topics
 from stream.demo.apache_kafka import ApacheKafka
-from stream.demo.arrival import Arrival
-from stream.demo.receiver import FaultReceiver
+from stream.demo.receiver_connection import Arrival
 from stream.demo.samples import sample_events
 
 SECRET = "a shared secret, ünïcode included"

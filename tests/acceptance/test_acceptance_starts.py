@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from acceptance_support import Event, Program, Scene, call_here, ids_of, tracks, wait_until
 from slow_members import Case, play_slow_member
+from support.behaviours import OutageBehaviour
 from support.checker import missing
 from support.kafka_proxy import SlowedKafka
+from support.receiver import FaultReceiver
+from support.topics import Broker
 
-from stream.demo.arrival import Arrival
-from stream.demo.behaviours import OutageBehaviour
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker
+from stream.demo.receiver_connection import Arrival
 
 pytestmark = pytest.mark.acceptance
 

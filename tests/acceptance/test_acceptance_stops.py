@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 from acceptance_support import Program, Scene, ids_of, tracks, wait_until
 from assertions import every
+from support.behaviours import OutageBehaviour, hanging
 from support.checker import id_of, missing, unexpected, unstable_keys
+from support.receiver import FaultReceiver
+from support.topics import Broker
 from support.trace import read_trace
 
-from stream.demo.behaviours import OutageBehaviour, hanging, slow, when
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker
+from stream.demo.behaviours import slow, when
 
 pytestmark = pytest.mark.acceptance
 

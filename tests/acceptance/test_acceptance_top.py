@@ -16,9 +16,8 @@ from pathlib import Path
 
 import pytest
 from acceptance_support import ENTRY, Program, Scene, call, environment, make_event, wait_until
-
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker
+from support.receiver import FaultReceiver
+from support.topics import Broker
 
 pytestmark = pytest.mark.acceptance
 

@@ -11,10 +11,9 @@ from acceptance_support import Scene, call, make_event
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
-
-from stream.demo.behaviours import first, hanging
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker, produce_events
+from support.behaviours import first, hanging
+from support.receiver import FaultReceiver
+from support.topics import Broker, produce_events
 
 pytestmark = pytest.mark.acceptance
 

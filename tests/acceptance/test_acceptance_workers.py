@@ -14,12 +14,12 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from support.authority import Authority
 from support.checker import missing, unexpected, unstable_keys
+from support.receiver import FaultReceiver
+from support.topics import Broker
 from support.trace import merge_traces, read_trace
 from test_acceptance_endpoint import check_with_promtool
 
 from stream.demo.behaviours import slow
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker
 
 pytestmark = pytest.mark.acceptance
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from support.topics import Broker, produce_events
 
 from stream.check.kafka import check_kafka
-from stream.demo.topics import Broker, produce_events
 from stream.kafka.groups import Groups
 from stream.kafka.topics import HEADER_ROOM_BYTES
 from stream.model.committed import Committed

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from support import topics
+from support.topics import Broker
 
 from stream.console.options import SILENT
-from stream.demo import topics
-from stream.demo.topics import Broker
 from stream.kafka.client_config import common_config
 from stream.kafka.groups import Groups
 from stream.model.commit_map import CommitMap, encode, name_hash

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 from support.authority import Authority
+from support.receiver import FaultReceiver
 from support.scripted_workflow import SilentLogger
 
 from stream.check.workflows import probe_workflows
-from stream.demo.receiver import FaultReceiver
 from stream.model.attempts import Answer, HttpRequest
 from stream.model.errors import ConfigError
 from stream.model.ports import AttemptResult

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from support.topics import Broker, read_topic
 
 from stream.audience.columns import ColumnLayout
 from stream.audience.names import Computation, Kind
 from stream.audience.source import open_source
 from stream.audience.sync import Sync, SyncOutcome, SyncPlan
-from stream.demo.topics import Broker, read_topic
 from stream.kafka.client_config import KafkaPolicy
 
 NAME = "Order completed last 30days"

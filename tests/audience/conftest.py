@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 from audience_support import Bus
-
-from stream.demo.topics import Broker
+from support.topics import Broker
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from dataclasses import replace
 import pytest
 from audience_support import KEY, NAME, PARTITIONS, WAIT_S, Bus, numbered
 from confluent_kafka import KafkaException, Producer
+from support.receiver import FaultReceiver
+from support.topics import create_topic, partitions_of, produce_transaction, read_topic
 
 from stream.audience.diff import Tally
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import create_topic, partitions_of, produce_transaction, read_topic
 from stream.model.errors import ConfigError, MissingTopicError, SourceError
 from stream.validation import SchemaValidator
 

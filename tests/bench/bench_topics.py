@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import orjson
 from confluent_kafka import Producer
-
-from stream.demo.topics import create_topic
+from support.topics import create_topic
 
 KINDS = ("track",) * 6 + ("page",) * 2 + ("identify", "screen")
 AGENT = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_9_5) AppleWebKit/537.36 (KHTML, like Gecko)"

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from deploy_dockerfile import Stage, read_stages
 from deploy_tools import ROOT, uv
-
-from stream.demo.receiver import FaultReceiver
+from support.receiver import FaultReceiver
 
 ARGUMENTS, (UV, BUILD, FINAL) = read_stages(ROOT / "Dockerfile")
 

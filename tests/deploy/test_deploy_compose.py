@@ -19,10 +19,10 @@ import yaml
 from deploy_image import FINAL, call, free_port, start
 from deploy_tools import ROOT
 from prometheus_client.parser import text_string_to_metric_families
+from support.topics import Broker, partitions_of
 
 from stream.demo.apache_kafka import ApacheKafka
 from stream.demo.kafka_jars import KAFKA_VERSION
-from stream.demo.topics import Broker, partitions_of
 from stream.settings import load_settings
 
 FILE = ROOT / "docker-compose.yml"

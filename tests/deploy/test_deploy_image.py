@@ -12,10 +12,10 @@ import pytest
 from assertions import every
 from deploy_image import ARGUMENTS, BUILD, FINAL, UV, call, copied_sources, free_port, start
 from deploy_tools import ROOT
+from support.receiver import FaultReceiver
+from support.topics import Broker, produce_events
 
 from stream.demo.behaviours import always
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker, produce_events
 from stream.model.errors import ConfigError
 from stream.run.healthcheck import address, health_fault, listen
 

@@ -21,10 +21,10 @@ from acceptance_support import Scene, call, make_event
 from assertions import every, filled
 from pages import ALL_BLOCKS, DOCS, Block, blocks, marked
 from reference_logs import messages
+from support.receiver import FaultReceiver
+from support.topics import Broker, create_topic
 
 from stream.demo.child import Child, free_port, wait_until_it
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker, create_topic
 
 SECRET = "s3cret"
 EVENT = b'{"type":"track","event":"Order Completed","userId":"u","messageId":"m-1"}'

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from assertions import every
 from pages import DOCS, ROOT, marked
+from support.receiver import FaultReceiver
+from support.topics import Broker, create_topic, produce_events
 
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker, create_topic, produce_events
 from stream.settings import load_settings
 
 README = ROOT / "README.md"

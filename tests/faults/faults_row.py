@@ -12,9 +12,8 @@ from acceptance_support import ENTRY
 from faults_stage import Stage
 from faults_trial import Trial
 from faults_verdict import findings
-
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker
+from support.receiver import FaultReceiver
+from support.topics import Broker
 
 Play = Callable[[Trial], None]
 

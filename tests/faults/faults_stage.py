@@ -9,11 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from support import topics
 from support.kafka_proxy import SlowedKafka
 from support.secured_kafka import SecuredKafka
 from support.tcp_proxy import TcpProxy
 
-from stream.demo import topics
 from stream.demo.apache_kafka import ApacheKafka, free_ports
 
 SOON_IN_STEP = {

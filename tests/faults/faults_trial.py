@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 import orjson
 from acceptance_support import ENTRY, Event, Program, Scene, make_event, wait_until
 from confluent_kafka import KafkaException
+from support.receiver import FaultReceiver
 
-from stream.demo.arrival import Arrival
 from stream.demo.behaviours import Behaviour
-from stream.demo.receiver import FaultReceiver
+from stream.demo.receiver_connection import Arrival
 
 SECRET = "canary-secret-7f3a"
 HEADER = "canary-header-51bc"

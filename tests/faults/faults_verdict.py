@@ -12,9 +12,9 @@ from acceptance_support import header_texts
 from confluent_kafka import KafkaException
 from faults_trial import CANARIES, Trial, patiently
 from support.checker import check_commits, duplicates, first_deliveries_in_order, id_of, unstable_keys
+from support.topics import read_topic
 from support.trace import Trace, merge_traces, read_trace
 
-from stream.demo.topics import read_topic
 from stream.model.records import Record
 
 Letter = tuple[str, int, int, str]

@@ -13,10 +13,10 @@ from confluent_kafka.admin import AdminClient
 from faults_trial import Trial, spread
 from slow_members import every_case, play_slow_member
 from support.kafka_proxy import SlowedKafka
+from support.receiver import FaultReceiver
+from support.topics import read_topic
 
 from stream.demo.behaviours import when
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import read_topic
 
 ANSWER_S = 30.0
 CASES_AT_ONCE = 7

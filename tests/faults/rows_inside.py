@@ -15,9 +15,9 @@ from faults_hooks import IS_OVER
 from faults_trial import SECRET, Trial
 from rows_members import owned
 from support.authority import EXPIRED, Authority
+from support.receiver import FaultReceiver
 
 from stream.demo.behaviours import flaky, slow
-from stream.demo.receiver import FaultReceiver
 
 PLANTED = Path(__file__).with_name("faults_planted.py")
 SHORT = {"max_poll_interval": "15s", "drain_timeout": "2s"}

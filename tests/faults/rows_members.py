@@ -6,8 +6,9 @@ from functools import partial
 
 from acceptance_support import Program, wait_until
 from faults_trial import Trial
+from support.behaviours import OutageBehaviour
 
-from stream.demo.behaviours import OutageBehaviour, slow
+from stream.demo.behaviours import slow
 
 EVENTS = 2000
 

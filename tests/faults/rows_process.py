@@ -8,10 +8,11 @@ import time
 from acceptance_support import wait_until
 from faults_trial import Trial, spread
 from rows_members import owned, two
+from support.behaviours import hanging
 from support.checker import id_of
+from support.topics import end_offsets
 
-from stream.demo.behaviours import hanging, slow, when
-from stream.demo.topics import end_offsets
+from stream.demo.behaviours import slow, when
 
 EVENTS = 1500
 SLOWLY = slow(0.005)

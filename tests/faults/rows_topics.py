@@ -10,10 +10,10 @@ from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from confluent_kafka.cimpl import NewPartitions
 from faults_trial import PAYLOAD, Trial, spread
+from support.topics import Given, produce_events, produce_transaction, read_topic
 
 from stream.demo.behaviours import slow, when
 from stream.demo.samples import LEGAL, poison_values
-from stream.demo.topics import Given, produce_events, produce_transaction, read_topic
 
 ANSWER_S = 30.0
 

@@ -8,23 +8,19 @@ from pathlib import Path
 import orjson
 from acceptance_support import Program, wait_until
 from faults_trial import Trial, spread
-
-from stream.demo.behaviours import (
-    Behaviour,
+from support.behaviours import (
     OutageBehaviour,
-    Reply,
-    always,
     closing,
     closing_unannounced,
-    flaky,
     garbage,
     hanging,
     hanging_in_body,
     resetting,
     retry_after,
     trickling,
-    when,
 )
+
+from stream.demo.behaviours import Behaviour, Reply, always, flaky, when
 
 EVENTS = 1000
 SHORT = {"timeout": "1s"}

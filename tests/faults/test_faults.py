@@ -11,8 +11,7 @@ from faults_matrix import ROWS
 from faults_row import Row, play
 from faults_stage import ProxiedKafka, Stage
 from faults_table import table
-
-from stream.demo.topics import Broker
+from support.topics import Broker
 
 pytestmark = pytest.mark.acceptance
 

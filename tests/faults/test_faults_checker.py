@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from faults_matrix import ROWS
 from faults_row import play
-
-from stream.demo.topics import Broker
+from support.topics import Broker
 
 pytestmark = pytest.mark.acceptance
 

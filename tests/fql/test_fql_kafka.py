@@ -13,10 +13,10 @@ from acceptance_support import Scene
 from assertions import filled
 from fql_generator import Generator
 from fql_segment import Segment, installed
+from support import topics
+from support.receiver import FaultReceiver
 
-from stream.demo import topics
 from stream.demo.apache_kafka import ApacheKafka
-from stream.demo.receiver import FaultReceiver
 from stream.fql.compile import to_ir
 from stream.fql.fields import by_parent
 from stream.fql.parser import parse

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 from grafana_support import ALL_METRICS, all_panels, rules, selectors
+from support.behaviours import OutageBehaviour
+from support.topics import Broker, produce_events
 
-from stream.demo.behaviours import OutageBehaviour
 from stream.demo.observation import Observation, ObservationPlan
 from stream.demo.prometheus import Prometheus, prometheus_program
 from stream.demo.samples import poison_values
-from stream.demo.topics import Broker, produce_events
 from stream.demo.workflows import script_workflows
 
 WAIT_S = 60.0
@@ -66,7 +66,7 @@ def play(run: Observation, bootstrap: str, topic: str) -> None:
     """The story, each step once Prometheus has seen the one before."""
     ask = run.prometheus.value
     script_workflows(run.receiver)
-    run.receiver.heal("/crm")
+    run.receiver.script("/crm", 200)
     produce_events(bootstrap, topic, [(None, value, None, None) for _, value in poison_values()])
     until(lambda: ask('sum(tray_deliveries_total{workflow="crm"}) > 100'), "events are delivered")
     outage = OutageBehaviour(503)

@@ -10,11 +10,11 @@ from typing import Any, Self
 
 import orjson
 from assertions import HANG_S
+from support import topics
 from support.engine_world import event
+from support.receiver import FaultReceiver
+from support.topics import Broker
 
-from stream.demo import topics
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker
 from stream.model.errors import StreamError
 from stream.runtime.processor import Processor
 from stream.settings.model import Settings

@@ -16,11 +16,11 @@ from assertions import HANG_S
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
+from support import topics
+from support.mock_cluster import MockCluster
 from support.recording_source import RecordingSource, ThreadLoop
+from support.topics import Broker
 
-from stream.demo import topics
-from stream.demo.mock_cluster import MockCluster
-from stream.demo.topics import Broker
 from stream.kafka.client_config import KafkaPolicy, Options, consumer_config
 from stream.kafka.consumer_thread import ConsumerThread
 from stream.model.errors import StreamError

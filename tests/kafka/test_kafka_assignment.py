@@ -8,8 +8,8 @@ import pytest
 from confluent_kafka import Consumer
 from confluent_kafka import TopicPartition as KafkaPartition
 from kafka_support import fill, policy_for, until
+from support.topics import Broker
 
-from stream.demo.topics import Broker
 from stream.kafka.assignment import Assignment
 from stream.kafka.client_config import consumer_config
 from stream.kafka.start_offsets import ResolvedStart

@@ -11,10 +11,11 @@ from assertions import every
 from confluent_kafka import Consumer, KafkaError, Message
 from confluent_kafka import TopicPartition as KafkaPartition
 from kafka_support import QUIET, Member, fill, policy_for
+from support import topics
+from support.mock_cluster import MockCluster
+from support.topics import Broker
 
-from stream.demo import topics
-from stream.demo.mock_cluster import MockCluster, _library
-from stream.demo.topics import Broker
+from stream.demo.mock_cluster import mock_library
 from stream.kafka.batches import sort_polled
 from stream.model.records import TopicPartition
 
@@ -91,7 +92,7 @@ def test_a_header_name_that_is_not_utf8_does_not_stop_the_partition(mock_cluster
 
 def produce_with_header(cluster: MockCluster, topic: str, name: bytes) -> None:
     """One record through librdkafka itself; confluent-kafka takes names of text alone."""
-    lib, text = _library(), ctypes.create_string_buffer(512)
+    lib, text = mock_library(), ctypes.create_string_buffer(512)
     conf = ctypes.c_void_p(lib.rd_kafka_conf_new())
     for key, value in ((b"bootstrap.servers", cluster.bootstrap.encode()), (b"log_level", b"0")):
         lib.rd_kafka_conf_set(conf, key, value, text, ctypes.c_size_t(len(text)))

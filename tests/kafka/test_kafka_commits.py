@@ -9,9 +9,9 @@ import pytest
 from assertions import names_of_code
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from kafka_support import QUIET, Member, committed, fill, policy_for, until
+from support.mock_cluster import OFFSET_COMMIT, MockCluster
+from support.topics import Broker
 
-from stream.demo.mock_cluster import OFFSET_COMMIT, MockCluster
-from stream.demo.topics import Broker
 from stream.kafka.codes import commit_outcome, error_text, error_word
 from stream.kafka.committer import Committer
 from stream.model.errors import RefusedError, SourceError

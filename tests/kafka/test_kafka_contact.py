@@ -12,10 +12,10 @@ import pytest
 from assertions import every
 from confluent_kafka import Consumer
 from kafka_support import QUIET, RecordingLogger, until
+from support.mock_cluster import MockCluster
 from support.tcp_proxy import TcpProxy
 
 from stream.demo.apache_kafka import ApacheKafka, free_ports
-from stream.demo.mock_cluster import MockCluster
 from stream.kafka.contact import ContactWatch, read_report
 from stream.model.source import SILENT_AFTER_S, Contact
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from kafka_support import Member, commit_for, committed, delete_records, delete_topic, fill, policy_for, until
+from support.topics import Broker
 
-from stream.demo.topics import Broker
 from stream.model.records import TopicPartition
 from stream.model.source import CommitOutcome, DataLoss
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, Message
 from kafka_support import RecordingLogger, admin_of, delete_topic, policy_for, until
+from support import topics
+from support.mock_cluster import PRODUCE, MockCluster
 from support.recording_source import ThreadLoop
+from support.topics import Broker
 
-from stream.demo import topics
-from stream.demo.mock_cluster import PRODUCE, MockCluster
-from stream.demo.topics import Broker
 from stream.kafka.client_config import common_config, producer_config, reader_config
 from stream.kafka.dead_letters import DeadLetterTopic, Written
 from stream.kafka.reader import OffsetReader

@@ -9,10 +9,10 @@ from confluent_kafka import Consumer
 from engine_support import PATH, RunningProcessor, put
 from kafka_support import QUIET, committed, delete_records, until
 from support.engine_world import event
+from support.receiver import FaultReceiver
+from support.topics import Broker, Given, produce_events
 
 from stream.demo.behaviours import slow
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker, Given, produce_events
 from stream.model.errors import DataLossError
 from stream.model.source import SILENT_AFTER_S
 

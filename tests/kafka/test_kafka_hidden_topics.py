@@ -9,8 +9,8 @@ from assertions import HANG_S
 from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient
 from kafka_support import policy_for, until
+from support.topics import Broker
 
-from stream.demo.topics import Broker
 from stream.kafka.client_config import consumer_config, subscription
 
 

@@ -7,8 +7,8 @@ import time
 
 from assertions import every
 from kafka_support import Member, fill, in_order, policy_for, skip_if_mock_refused, until
+from support.topics import Broker
 
-from stream.demo.topics import Broker
 from stream.kafka.consumer_thread import STALL_S
 from stream.model.records import TopicPartition
 

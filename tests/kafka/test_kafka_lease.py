@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from assertions import HANG_S
 from kafka_support import policy_for
+from support.topics import Broker
 
 from stream.demo.apache_kafka import ApacheKafka
-from stream.demo.topics import Broker
 from stream.kafka.client_config import common_config
 from stream.kafka.groups import Groups
 from stream.kafka.lease import Lease, LeaseTakenError

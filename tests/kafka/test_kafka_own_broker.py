@@ -14,11 +14,11 @@ import pytest
 from assertions import HANG_S
 from engine_support import PATH, RunningProcessor, put
 from kafka_support import Member, committed, fill, policy_for, until
+from support import topics
+from support.receiver import FaultReceiver
 
-from stream.demo import topics
 from stream.demo.apache_kafka import ApacheKafka
 from stream.demo.kafka_jars import KafkaUnavailable
-from stream.demo.receiver import FaultReceiver
 from stream.kafka.client_config import KafkaPolicy
 from stream.model.records import TopicPartition
 from stream.model.source import CommitOutcome

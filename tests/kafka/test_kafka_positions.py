@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from kafka_support import Member, committed, fill, policy_for
+from support import topics
+from support.topics import Broker
 
-from stream.demo import topics
-from stream.demo.topics import Broker
 from stream.model.records import TopicPartition
 
 KEPT: list[topics.Given] = [("k", b"kept", 0, None)] * 3

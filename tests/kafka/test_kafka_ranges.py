@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from kafka_support import Member, committed, delete_records, fill, policy_for
+from support import topics
+from support.topics import Broker
 
-from stream.demo import topics
-from stream.demo.topics import Broker
 from stream.kafka.client_config import KafkaPolicy, common_config, range_reader_config, reader_config
 from stream.kafka.groups import Groups
 from stream.kafka.progress import CommittedProgress

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError
 from kafka_support import Member, committed, fill, in_order, policy_for, skip_if_mock_refused, until
+from support.mock_cluster import HEARTBEAT, OFFSET_COMMIT, MockCluster
+from support.topics import Broker
 
-from stream.demo.mock_cluster import HEARTBEAT, OFFSET_COMMIT, MockCluster
-from stream.demo.topics import Broker
 from stream.model.errors import RefusedError
 from stream.model.source import CommitOffset, CommitOutcome
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kafka_support import delete_records, fill, policy_for
+from support.topics import Broker, Given, produce_events, produce_transaction
 
-from stream.demo.topics import Broker, Given, produce_events, produce_transaction
 from stream.kafka.client_config import reader_config
 from stream.kafka.record_reader import OffsetRange, RecordReader
 from stream.model.records import Record, RecordId, TopicPartition

@@ -6,9 +6,9 @@ import pytest
 from confluent_kafka import Consumer
 from confluent_kafka import TopicPartition as KafkaPartition
 from kafka_support import QUIET, Member, delete_topic, fill, policy_for, until
+from support.mock_cluster import MockCluster
+from support.topics import Broker
 
-from stream.demo.mock_cluster import MockCluster
-from stream.demo.topics import Broker
 from stream.model.commit_map import CommitMap, decode, encode, name_hash
 from stream.model.records import TopicPartition
 from stream.model.source import DataLoss

@@ -8,9 +8,9 @@ import pytest
 from confluent_kafka import KafkaError
 from confluent_kafka.admin import NewPartitions
 from kafka_support import Member, admin_of, commit_for, committed, fill, policy_for, until
+from support.mock_cluster import OFFSET_COMMIT, OFFSET_FETCH, MockCluster
+from support.topics import Broker
 
-from stream.demo.mock_cluster import OFFSET_COMMIT, OFFSET_FETCH, MockCluster
-from stream.demo.topics import Broker
 from stream.model.records import TopicPartition
 
 

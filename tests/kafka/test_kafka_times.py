@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from kafka_support import policy_for
+from support import topics
+from support.topics import Broker
 
-from stream.demo import topics
-from stream.demo.topics import Broker
 from stream.kafka.client_config import reader_config
 from stream.kafka.reader import OffsetReader
 from stream.model.records import TopicPartition

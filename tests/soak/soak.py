@@ -29,8 +29,8 @@ from soak_load import WORKFLOWS, Load, read_all
 from soak_log import LoggedReceiver
 from soak_members import Member, usage
 from soak_verdicts import Sample, Topic, Verdict, judge_samples, letters_of, read_samples
+from support import topics
 
-from stream.demo import topics
 from stream.demo.apache_kafka import ApacheKafka
 
 TOPIC, GROUP, LETTERS = "segment-events", "soak", "soak.dead-letters"

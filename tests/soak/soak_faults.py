@@ -16,10 +16,11 @@ from soak_deliveries import Window
 from soak_load import WORKFLOWS
 from soak_log import REJECTED
 from soak_members import SESSION_S, Member
+from support.behaviours import resetting, retry_after
+from support.receiver import FaultReceiver
 
 from stream.demo.apache_kafka import ApacheKafka
-from stream.demo.behaviours import Behaviour, always, flaky, resetting, retry_after, slow, when
-from stream.demo.receiver import FaultReceiver
+from stream.demo.behaviours import Behaviour, always, flaky, slow, when
 
 REFUND = b'"Order Refunded"'
 PAUSE_S = (20.0, 60.0)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from soak_load import WORKFLOWS, number_in
+from support.behaviours import Act, Misdeed
+from support.receiver import FaultReceiver
 
-from stream.demo.arrival import Arrival
-from stream.demo.behaviours import Act, Reply
-from stream.demo.receiver import FaultReceiver
-from stream.demo.receiver_connection import RequestHead
+from stream.demo.behaviours import Reply
+from stream.demo.receiver_connection import Arrival, RequestHead
 
 LINE = struct.Struct("<ddiHB")
 """When it came and was answered, the event's number, the status, and which workflow."""
@@ -56,7 +56,7 @@ class LoggedReceiver(FaultReceiver):
     def arrived(self, head: RequestHead, body: bytes) -> tuple[Arrival, Reply]:
         """As always; what will not be answered is written down now."""
         arrival, reply = super().arrived(head, body)
-        if reply.act in (Act.RESET, Act.HANG):
+        if isinstance(reply, Misdeed) and reply.act in (Act.RESET, Act.HANG):
             self._write(arrival, 0.0, 0)
         return arrival, reply
 

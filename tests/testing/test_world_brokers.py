@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from support import topics
+from support.mock_cluster import OFFSET_COMMIT, MockCluster
+from support.topics import Broker
 
-from stream.demo import kafka_jars, topics
+from stream.demo import kafka_jars
 from stream.demo.apache_kafka import ApacheKafka, KafkaStartError
-from stream.demo.mock_cluster import OFFSET_COMMIT, MockCluster
-from stream.demo.topics import Broker
 
 EVENTS: list[topics.Given] = [
     ("user-1", b'{"n":1}', 0, [("trace", b"a"), ("trace", b"b"), ("none", None)]),

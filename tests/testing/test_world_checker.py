@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from support import checker
 from support.trace import Trace, count, merge_traces, parse_trace, read_trace
 
-from stream.demo.arrival import Arrival
+from stream.demo.receiver_connection import Arrival
 
 EXISTING = {("events", 0): range(4), ("events", 1): [0, 5, 6]}
 BOTH = ("orders", "privacy")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import ssl
 import subprocess
@@ -13,9 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 from assertions import HANG_S
+from support import behaviours as misdeeds
+from support.receiver import FaultReceiver
 
 from stream.demo import behaviours
-from stream.demo.receiver import FaultReceiver
 
 BODY = b'{"type":"track"}'
 
@@ -43,8 +43,8 @@ def test_a_path_without_a_script_answers_200_and_is_logged(receiver: FaultReceiv
 
 def test_paths_have_logs_and_numbers_of_their_own(receiver: FaultReceiver, client: httpx.Client) -> None:
     """What one path gets does not move another path's script on."""
-    receiver.script("/a", behaviours.cycle(500, 200))
-    receiver.script("/b", behaviours.cycle(501, 201))
+    receiver.script("/a", misdeeds.cycle(500, 200))
+    receiver.script("/b", misdeeds.cycle(501, 201))
     answers = [post(client, receiver, path) for path in ("/a", "/b", "/a", "/b", "/c")]
     assert answers == [500, 501, 200, 201, 200]
     assert [receiver.count(path) for path in ("/a", "/b", "/c", None)] == [2, 2, 1, 5]
@@ -56,8 +56,8 @@ def test_paths_have_logs_and_numbers_of_their_own(receiver: FaultReceiver, clien
     ("behaviour", "statuses"),
     [
         (behaviours.always(404), [404] * 6),
-        (behaviours.cycle(503, 200), [503, 200, 503, 200, 503, 200]),
-        (behaviours.first(500, 429), [500, 429, 200, 200, 200, 200]),
+        (misdeeds.cycle(503, 200), [503, 200, 503, 200, 503, 200]),
+        (misdeeds.first(500, 429), [500, 429, 200, 200, 200, 200]),
         (behaviours.flaky(3), [200, 200, 503, 200, 200, 503]),
         (behaviours.always(204), [204] * 6),
         (behaviours.always(599), [599] * 6),
@@ -75,7 +75,7 @@ def test_statuses_come_as_scripted(
 
 def test_a_body_can_decide(receiver: FaultReceiver, client: httpx.Client) -> None:
     """Requests whose body matches get another behaviour."""
-    receiver.script("/w", behaviours.when(lambda body: b"poison" in body, 400, behaviours.cycle(200, 202)))
+    receiver.script("/w", behaviours.when(lambda body: b"poison" in body, 400, misdeeds.cycle(200, 202)))
     assert [post(client, receiver, "/w", body) for body in (b"a", b"poison", b"b", b"c")] == [200, 400, 200, 202]
 
 
@@ -83,7 +83,7 @@ def test_a_script_is_changed_while_the_server_runs(receiver: FaultReceiver, clie
     """A new script, and its removal, count from the next request on."""
     receiver.script("/w", 503)
     assert post(client, receiver, "/w") == 503
-    receiver.script("/w", behaviours.retry_after("7", 429))
+    receiver.script("/w", misdeeds.retry_after("7", 429))
     assert client.post(receiver.url("/w")).headers["retry-after"] == "7"
     receiver.heal("/w")
     assert post(client, receiver, "/w") == 200
@@ -91,12 +91,12 @@ def test_a_script_is_changed_while_the_server_runs(receiver: FaultReceiver, clie
 
 def test_an_outage_ends_when_it_is_healed_or_its_time_is_over(receiver: FaultReceiver, client: httpx.Client) -> None:
     """Two outages, one healed by hand and one that lasts no time at all."""
-    outage = behaviours.OutageBehaviour()
+    outage = misdeeds.OutageBehaviour()
     receiver.script("/w", outage)
     assert post(client, receiver, "/w") == 503
     outage.heal()
     assert post(client, receiver, "/w") == 200
-    receiver.script("/w", behaviours.OutageBehaviour(for_s=0.0))
+    receiver.script("/w", misdeeds.OutageBehaviour(for_s=0.0))
     assert post(client, receiver, "/w") == 200
 
 
@@ -119,10 +119,10 @@ def test_a_slow_answer_does_not_hold_up_other_connections(receiver: FaultReceive
 @pytest.mark.parametrize(
     ("behaviour", "error"),
     [
-        (behaviours.hanging(), httpx.ReadTimeout),
-        (behaviours.hanging_in_body(), httpx.ReadTimeout),
-        (behaviours.resetting(), httpx.ReadError),
-        (behaviours.garbage(), httpx.RemoteProtocolError),
+        (misdeeds.hanging(), httpx.ReadTimeout),
+        (misdeeds.hanging_in_body(), httpx.ReadTimeout),
+        (misdeeds.resetting(), httpx.ReadError),
+        (misdeeds.garbage(), httpx.RemoteProtocolError),
     ],
     ids=["hang", "hang in body", "reset", "garbage"],
 )
@@ -139,7 +139,7 @@ def test_no_complete_answer_leaves_status_0(
 @pytest.mark.parametrize("interval_s", [0.001, 0.0], ids=["byte by byte", "as fast as it is read"])
 def test_a_body_can_be_endless(receiver: FaultReceiver, client: httpx.Client, interval_s: float) -> None:
     """The client sees the head and as much of the body as it cares to read."""
-    receiver.script("/w", behaviours.trickling(interval_s))
+    receiver.script("/w", misdeeds.trickling(interval_s))
     with client.stream("POST", receiver.url("/w"), content=BODY) as answer:
         assert answer.status_code == 200
         pieces = answer.iter_raw()
@@ -147,7 +147,7 @@ def test_a_body_can_be_endless(receiver: FaultReceiver, client: httpx.Client, in
     assert receiver.wait_for(lambda: receiver.open_connections == 0)
 
 
-@pytest.mark.parametrize("behaviour", [behaviours.closing(), behaviours.closing_unannounced()])
+@pytest.mark.parametrize("behaviour", [misdeeds.closing(), misdeeds.closing_unannounced()])
 def test_a_server_may_close_after_each_answer(
     receiver: FaultReceiver, client: httpx.Client, behaviour: behaviours.Behaviour
 ) -> None:
@@ -170,7 +170,7 @@ def test_idle_connections_can_be_dropped(receiver: FaultReceiver, client: httpx.
 
 def test_pieces_and_pipelined_requests_are_read(receiver: FaultReceiver) -> None:
     """Two requests sent in odd pieces over one connection are answered in order."""
-    receiver.script("/w", behaviours.cycle(201, 202))
+    receiver.script("/w", misdeeds.cycle(201, 202))
     request = b"POST /w HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello"
     with socket.create_connection(("127.0.0.1", receiver.port)) as raw:
         for piece in (request[:7], request[7:40], request[40:] + request[:11], request[11:]):
@@ -216,15 +216,6 @@ def test_a_port_in_use_is_an_error_that_leaves_nothing_behind(receiver: FaultRec
     assert threading.active_count() == before
 
 
-def test_answers_are_written_to_a_file(tmp_path: Path, client: httpx.Client) -> None:
-    """One JSON object an answer."""
-    log = tmp_path / "receiver.log"
-    with FaultReceiver(log_file=log) as receiver:
-        client.post(receiver.url("/w"), content=BODY, headers={"Idempotency-Key": "m-1"})
-    [line] = [json.loads(line) for line in log.read_text().splitlines()]
-    assert (line["path"], line["status"], line["bytes"], line["idempotency_key"]) == ("/w", 200, 16, "m-1")
-
-
 def test_it_speaks_tls(tmp_path: Path) -> None:
     """With a certificate it serves https, and can reset there, too."""
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
@@ -237,6 +228,6 @@ def test_it_speaks_tls(tmp_path: Path) -> None:
     with FaultReceiver(tls=server_side) as receiver, httpx.Client(verify=trusting, trust_env=False) as client:
         assert receiver.url("/w").startswith("https://")
         assert post(client, receiver, "/w") == 200
-        receiver.script("/w", behaviours.resetting())
+        receiver.script("/w", misdeeds.resetting())
         with pytest.raises(httpx.HTTPError):
             post(client, receiver, "/w")
