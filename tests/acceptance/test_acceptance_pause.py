@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from acceptance_support import Program, Scene, call_here, ids_of, tracks, wait_until
 from support.checker import duplicates, missing, unexpected
+from support.receiver import FaultReceiver
+from support.topics import Broker
 from support.trace import Trace, merge_traces, read_trace
-
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker
 
 pytestmark = pytest.mark.acceptance
 
