@@ -1,6 +1,9 @@
 """tray-stream: Segment events on Kafka, delivered to tray workflows."""
 
-__all__ = ["__version__"]
+__all__ = ["DISTRIBUTION", "__version__"]
+
+DISTRIBUTION = "tray-stream"
+"""Tells this package from others of its name."""
 
 __version__: str
 

@@ -31,9 +31,9 @@ def run_healthcheck(config: Path | None = None) -> None:
 
 
 def listen(config: Path | None, environ: Mapping[str, str]) -> str:
-    """`http.listen` as the processor has it: from the environment, else the file, else the default."""
-    told = environ.get("TRAY_HTTP__LISTEN")
-    return told or _from_file(config) or DEFAULT_LISTEN
+    """`http.listen` as the processor has it: from the environment, the file, or the default (of the image, or ours)."""
+    given = environ.get("TRAY_HTTP__LISTEN") or _from_file(config)
+    return given or environ.get("TRAY_DEFAULT_LISTEN") or DEFAULT_LISTEN
 
 
 def _from_file(config: Path | None) -> str:

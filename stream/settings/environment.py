@@ -9,6 +9,7 @@ from stream.settings.keys import fields_by_key, section_of, sections_by_key
 from stream.settings.references import is_quoted, is_utf8, referenced_variables, without_newline
 from stream.settings.text import read_text, split_list
 from stream.settings.variables import (
+    DEFAULT_LISTEN,
     ISOLATION,
     OPTION_TABLES,
     PREFIX,
@@ -19,6 +20,7 @@ from stream.settings.variables import (
 )
 
 _SECRET_AT = ("destination", "shared_secret")
+_LISTEN_AT = ("http", "listen")
 
 
 def read_environment(environ: Mapping[str, str], draft: Draft) -> None:
@@ -51,6 +53,8 @@ def _read_variable(name: str, text: str, draft: Draft, is_referenced: bool) -> N
         _read_shared_secret(text, draft)
     elif name == ISOLATION:
         draft.put(("isolation",), text, name)
+    elif name == DEFAULT_LISTEN:
+        _read_default_listen(text, draft)
     elif option_prefix:
         option = name.removeprefix(option_prefix).lower().replace("_", ".")
         draft.put(("kafka", OPTION_TABLES[option_prefix], option), text, name)
@@ -72,6 +76,12 @@ def _read_shared_secret(text: str, draft: Draft) -> None:
         draft.report((SHARED_SECRET,), what, "Keep one of the two.")
         return
     draft.put(_SECRET_AT, text, SHARED_SECRET)
+
+
+def _read_default_listen(text: str, draft: Draft) -> None:
+    section = draft.tree.get("http", {})
+    if isinstance(section, dict) and "listen" not in section:
+        draft.put(_LISTEN_AT, text, DEFAULT_LISTEN)
 
 
 def _read_setting(name: str, text: str, draft: Draft) -> None:

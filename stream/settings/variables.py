@@ -16,6 +16,8 @@ from stream.settings.keys import fields_by_key, section_of, sections_by_key
 PREFIX = "TRAY_"
 WORKFLOW_URLS = "TRAY_WORKFLOW_URLS"
 ISOLATION = "TRAY_ISOLATION"
+DEFAULT_LISTEN = "TRAY_DEFAULT_LISTEN"
+"""The default of http.listen, as the container image has it: the file and TRAY_HTTP__LISTEN come before it."""
 SHARED_SECRET = "TRAY_SHARED_SECRET"  # noqa: S105 - the name of a variable, not a secret
 OPTION_TABLES = {
     "TRAY_KAFKA_OPTION_": "options",
@@ -36,7 +38,7 @@ _NEAR_IN_SECTION = 0.65
 @lru_cache
 def known_variables() -> dict[str, str]:
     """The variables of single settings and the shortcuts, by their spelling with single underscores."""
-    names = [WORKFLOW_URLS, SHARED_SECRET, ISOLATION]
+    names = [WORKFLOW_URLS, SHARED_SECRET, ISOLATION, DEFAULT_LISTEN]
     for section, kind in sections_by_key().items():
         keys = [key for key, field in fields_by_key(kind).items() if _is_single(key, field)]
         names += [f"{PREFIX}{section}__{key}".upper() for key in keys]

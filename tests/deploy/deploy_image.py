@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -24,18 +23,24 @@ def copied_sources(stage: Stage) -> list[str]:
 
 
 def build(context: Path) -> Path:
-    """The environment that the build stage makes, made in `context` by its own last step from its own files."""
+    """The environment that the build stage makes, made in `context` by its own last steps from its own files."""
     for source in copied_sources(BUILD):
         there = ROOT / source
         copy = shutil.copytree if there.is_dir() else shutil.copy2
         copy(there, context / source)
-    step = shlex.split(re.sub(r"--mount=\S+\s*", "", BUILD.all("RUN")[-1]))
     environment = context / "environment"
-    env = {**os.environ, **BUILD.variables, "UV_PROJECT_ENVIRONMENT": str(environment)}
-    done = subprocess.run([uv(), *step[1:]], cwd=context, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    env = {**os.environ, **BUILD.variables, "UV_PROJECT_ENVIRONMENT": str(environment), "UV_NO_CACHE": "0"}
+    for step in BUILD.all("RUN")[-2:]:
+        command = [uv(), *shlex.split(step)[1:]]
+        done = subprocess.run(command, cwd=context, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
     shutil.rmtree(context / "stream")  # what runs is what was installed
     return environment
+
+
+def without_init(command: Sequence[str]) -> list[str]:
+    """A command of the image less its init (`tini -s --`), which only a container has."""
+    return list(command[command.index("--") + 1 :]) if command[0] == "tini" else list(command)
 
 
 def call(
@@ -49,7 +54,8 @@ def call(
 
 def start(built: Path, command: Sequence[str], env: Mapping[str, str], directory: Path) -> subprocess.Popen[str]:
     """The same, and not waited for."""
-    program = [str(built / "bin" / command[0]), *command[1:]]
+    name, *arguments = without_init(command)
+    program = [str(built / "bin" / name), *arguments]
     pipe = subprocess.PIPE
     return subprocess.Popen(program, cwd=directory, env=dict(env), stdout=pipe, stderr=pipe, text=True)
 

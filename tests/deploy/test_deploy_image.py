@@ -7,9 +7,10 @@ import shlex
 import signal
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
-from assertions import every
+from assertions import every, filled
 from deploy_image import ARGUMENTS, BUILD, FINAL, UV, call, copied_sources, free_port, start
 from deploy_tools import ROOT
 from support.receiver import FaultReceiver
@@ -18,13 +19,14 @@ from support.topics import Broker, produce_events
 from stream.demo.behaviours import always
 from stream.model.errors import ConfigError
 from stream.run.healthcheck import address, health_fault, listen
+from stream.settings import load_settings
 
 
 def test_two_stages_on_one_python() -> None:
     """The environment is built and run on the same image, and the tool that built it stays behind."""
     assert BUILD.image == FINAL.image == ARGUMENTS["PYTHON_IMAGE"]
     assert [copy for copy in FINAL.all("COPY") if not copy.startswith("--from=build")] == []
-    assert FINAL.all("RUN") == []
+    assert every("compileall" in step for step in FINAL.all("RUN"))
     made = re.match(r"uv==(\S+)", (ROOT / ".ci/uv.txt").read_text())
     assert made is not None
     assert UV.image.endswith(f"/uv:{made[1]}")
@@ -34,18 +36,79 @@ def test_the_process_is_nobody_special_and_needs_no_shell() -> None:
     """A numeric user other than root, exec form, an orderly stop, health asked by our own command."""
     user, _, group = FINAL.last("USER").partition(":")
     assert (int(user) > 0, int(group) > 0) == (True, True)
-    assert FINAL.command("ENTRYPOINT") + FINAL.command("CMD") == ["tray-stream", "run"]
+    assert FINAL.command("ENTRYPOINT") + FINAL.command("CMD") == ["tini", "-s", "--", "tray-stream", "run"]
     assert FINAL.last("STOPSIGNAL") == "SIGTERM"
     assert FINAL.command("HEALTHCHECK") == ["tray-stream", "healthcheck"]
-    assert FINAL.variables["TRAY_HTTP__LISTEN"] == "0.0.0.0:9464"
     assert FINAL.last("EXPOSE") == "9464"
+
+
+def test_labels_say_what_it_is() -> None:
+    """Title, version, revision and date of the build are labels; a release gives the last three as arguments."""
     assert FINAL.labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+    given = {name: FINAL.labels[f"org.opencontainers.image.{name}"] for name in ("version", "revision", "created")}
+    assert given == {"version": "${VERSION}", "revision": "${REVISION}", "created": "${CREATED}"}
+    assert {argument.partition("=")[0] for argument in FINAL.all("ARG")} == {"VERSION", "REVISION", "CREATED"}
+
+
+def test_any_builder_takes_it() -> None:
+    """No frontend is fetched, and no step needs BuildKit: Docker, Buildah and Kaniko build it alike."""
+    text = (ROOT / "Dockerfile").read_text()
+    assert "# syntax" not in text
+    assert "--mount" not in text
+
+
+def test_no_variable_outranks_the_settings_file(tmp_path: Path) -> None:
+    """The image listens everywhere by default, and where the file or TRAY_HTTP__LISTEN says when they say."""
+    path = tmp_path / "stream.toml"
+    given = {**FINAL.variables, "TRAY_WORKFLOW_URLS": "https://hooks.example.com", "TRAY_KAFKA__TOPICS": "events"}
+    path.write_text("")
+    assert load_settings(path, given, {}).settings.http.listen == "0.0.0.0:9464"
+    assert listen(path, given) == "0.0.0.0:9464"
+    path.write_text('http.listen = "127.0.0.1:1111"\n')
+    assert load_settings(path, given, {}).settings.http.listen == "127.0.0.1:1111"
+    assert listen(path, given) == "127.0.0.1:1111"
+    given["TRAY_HTTP__LISTEN"] = "127.0.0.1:2222"
+    assert load_settings(path, given, {}).settings.http.listen == "127.0.0.1:2222"
+    assert listen(path, given) == "127.0.0.1:2222"
+
+
+def test_a_faulty_default_address_is_named(tmp_path: Path) -> None:
+    """The variable of the image is checked like any other."""
+    given = {"TRAY_DEFAULT_LISTEN": "everywhere", "TRAY_WORKFLOW_URLS": "https://a.example", "TRAY_KAFKA__TOPICS": "t"}
+    with pytest.raises(ConfigError, match="TRAY_DEFAULT_LISTEN"):
+        load_settings(None, given, {}, default_path=tmp_path / "none.toml")
+
+
+def test_the_dependencies_are_to_be_had_for_arm() -> None:
+    """Every locked package of the image that is compiled has a wheel for linux/arm64 and the Python of the image."""
+    lock = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
+    named = {package["name"]: package for package in lock}
+    version = re.search(r"python:(\d)\.(\d+)", ARGUMENTS["PYTHON_IMAGE"])
+    assert version is not None
+    own = f"cp{version[1]}{version[2]}"
+    tags = re.compile(rf"-(({own}-{own}|cp3\d+-abi3|py3-none)-manylinux\S*aarch64|none-any)\S*\.whl")
+    for name in filled(sorted(in_the_image(named))):
+        files = [wheel["url"] for wheel in named[name].get("wheels", ())]
+        assert any(tags.search(file) for file in files), name
+
+
+def in_the_image(named: dict[str, dict[str, Any]]) -> set[str]:
+    """Names of the packages that an installation with all extras brings on Linux."""
+    found: set[str] = set()
+    ours = named["tray-stream"]
+    wanted = [*ours["dependencies"], *(one for extra in ours["optional-dependencies"].values() for one in extra)]
+    while wanted:
+        dependency = wanted.pop()
+        if dependency["name"] not in found and "win32'" not in dependency.get("marker", "").replace("!= 'win32'", ""):
+            found.add(dependency["name"])
+            wanted += named[dependency["name"]].get("dependencies", ())
+    return found
 
 
 def test_every_build_step_keeps_to_the_lock() -> None:
     """Nothing is resolved anew: each sync is locked and leaves development packages out."""
-    steps = [step for step in BUILD.all("RUN") if "uv" in step]
-    assert len(steps) == 2
+    steps = [step for step in BUILD.all("RUN") if step.startswith("uv")]
+    assert len(steps) == 3
     assert every({"--locked", "--no-dev"} <= set(shlex.split(step)) for step in steps)
     assert BUILD.variables["UV_COMPILE_BYTECODE"] == "1"
 
@@ -68,7 +131,7 @@ def test_the_built_environment_runs(built: Path, tmp_path: Path) -> None:
     (packages,) = built.glob("lib/python*/site-packages")
     assert (packages / "stream" / "schemas" / "track.schema.json").exists()
     assert (packages / "opentelemetry" / "sdk").exists()
-    assert list(packages.glob("pytest*")) == []
+    assert [*packages.glob("pytest*"), *packages.glob("hatchling*")] == []
     assert list(packages.glob("stream/**/__pycache__/*.pyc")) != []
 
 
