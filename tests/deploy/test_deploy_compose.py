@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from assertions import every
 from deploy_image import FINAL, call, free_port, start
 from deploy_tools import ROOT
 from prometheus_client.parser import text_string_to_metric_families
@@ -70,6 +71,20 @@ def test_a_lasting_service(name: str) -> None:
     assert "healthcheck" in service or name == "tray-stream"  # the image has its own
     assert [port for port in service.get("ports", []) if not port.startswith("127.0.0.1:")] == []
     assert re.search(r":(v?\d+\.\d+\.\d+|local)$", service["image"])
+
+
+def test_one_image_is_built_once() -> None:
+    """The services that run our image share one build, and each has an init as process 1."""
+    assert [name for name in OURS if "build" in SERVICES[name]] == ["tray-stream"]
+    entrypoints = [SERVICES[name].get("entrypoint", FINAL.command("ENTRYPOINT")) for name in OURS]
+    assert every(entrypoint[:3] == ["tini", "-s", "--"] for entrypoint in entrypoints)
+
+
+def test_health_checks_pass_on_a_busy_machine() -> None:
+    """Ten seconds or more for an answer, at least six tries, and none starts a JVM."""
+    checks = [service["healthcheck"] for service in SERVICES.values() if "test" in service.get("healthcheck", {})]
+    assert every(int(check["timeout"].removesuffix("s")) >= 10 and check["retries"] >= 6 for check in checks)
+    assert every(".sh" not in " ".join(check["test"]) for check in checks)
 
 
 @pytest.mark.parametrize("name", [*OURS, "prometheus"])
