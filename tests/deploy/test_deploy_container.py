@@ -12,9 +12,8 @@ import pytest
 from assertions import HANG_S, every
 from deploy_container import IMAGE, Engine, build_image, find_engine
 from deploy_image import free_port
-
-from stream.demo.receiver import FaultReceiver
-from stream.demo.topics import Broker, produce_events
+from support.receiver import FaultReceiver
+from support.topics import Broker, produce_events
 
 POLL_S = 0.05
 WITHOUT_BYTECODE = """
