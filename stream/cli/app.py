@@ -16,6 +16,7 @@ from stream.held.command import held_app
 from stream.model.needs import Needs
 from stream.offsets.command import offsets_app
 from stream.replay.command import REPLAY_HELP, replay
+from stream.send.command import SEND_HELP, send
 
 RUN_HELP = """Read events from Kafka, deliver them to the workflows, commit what is done.
 
@@ -196,6 +197,7 @@ def check(
 
 
 app.command(help=REPLAY_HELP)(replay)
+app.command(help=SEND_HELP)(send)
 app.command(help=EXPLAIN_HELP)(explain)
 app.command(help=TOP_HELP)(top)
 

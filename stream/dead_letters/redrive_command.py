@@ -9,8 +9,8 @@ import typer
 
 from stream.console import options
 from stream.console.output import print_json, standard_output
-from stream.console.paused import require_running
 from stream.console.stop_signals import say_in_flight, stop_on_signals
+from stream.console.workflows import require_running
 from stream.dead_letters import report
 from stream.dead_letters.bars import shown_runs
 from stream.dead_letters.commands import Opened, lease, opened

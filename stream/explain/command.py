@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
 
 import typer
 from rich.table import Table
 
 from stream.console import options
+from stream.console.event_file import read_event
 from stream.console.output import cell, print_json, print_table
 from stream.console.own_endpoint import own_endpoint
 from stream.dead_letters.bars import shown_count
@@ -35,9 +33,6 @@ from stream.settings.model import Settings
 from stream.top.fetch import NoAnswerError, endpoint
 from stream.top.held import HeldAnswer, ask_held, together
 from stream.validation.schemas import SchemaValidator
-
-MAX_BYTES = 64 * 1024 * 1024
-"""More than any record; a longer file is read by the line."""
 
 
 @dataclass(frozen=True)
@@ -194,7 +189,7 @@ def _read(settings: Settings, source: EventSource) -> tuple[Record, EventProgres
     if source.file is not None and any(part is not None for part in on_topic):
         raise _usage("FILE", "an event is either in a file or on a topic.", "Leave one of them out.")
     if all(part is None for part in on_topic):
-        return _from_file(source), None
+        return read_event(source.file, source.line), None
     place = _place(settings, *on_topic)
     record, standing = PlaceReader(settings, _kafka(settings)).read(place)
     return record, standing
@@ -212,55 +207,6 @@ def _place(settings: Settings, topic: str | None, partition: int | None, offset:
     if topic is None or partition is None or offset is None:
         raise _usage(" ".join(missing), "is missing.", "A place is topic:partition:offset.")
     return RecordId(topic, partition, offset)
-
-
-def _from_file(source: EventSource) -> Record:
-    if source.file is None and sys.stdin.isatty():
-        raise _usage("FILE", "no event is given.", "Name a file, - for standard input, or topic:partition:offset.")
-    if source.file in (None, "-"):
-        value = _event_of("standard input", sys.stdin.buffer, source.line)
-    else:
-        value = _event_in(Path(str(source.file)), source.line)
-    return Record("", 0, 0, int(time.time() * 1000), None, value)
-
-
-def _event_in(path: Path, line: int | None) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return _event_of(str(path), file, line)
-    except OSError as error:
-        raise _usage(str(path), f"cannot be read ({error.strerror}).", "") from error
-
-
-def _event_of(name: str, file: BinaryIO, line: int | None) -> bytes:
-    """The one event of a file, or the one in a line of it; a file may hold one event in several lines."""
-    if line is not None:
-        return _line(name, file, line)
-    whole = file.read(MAX_BYTES + 1).strip()
-    if len(whole) > MAX_BYTES:
-        raise _usage(name, "is longer than any event.", "Choose a line of it: --line 1")
-    if not whole:
-        raise _usage(name, "is empty.", "Give it one event as JSON.")
-    lines = [number for number, text in enumerate(whole.splitlines(), 1) if text.strip()]
-    if len(lines) > 1 and not _is_json(whole) and all(map(_is_json, whole.splitlines()[:2])):
-        raise _usage(name, f"holds {len(lines)} events, one a line.", f"Choose one: --line 1 to --line {lines[-1]}")
-    return whole
-
-
-def _line(name: str, file: BinaryIO, wanted: int) -> bytes:
-    number = 0
-    for number, text in enumerate(file, 1):
-        if number == wanted:
-            return text.rstrip(b"\r\n")
-    raise _usage("--line", f"{name} has {number} lines.", "")
-
-
-def _is_json(text: bytes) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 def _usage(path: str, what: str, fix: str) -> StreamError:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from stream import __version__
@@ -13,6 +13,7 @@ from stream.fql.compile import to_ir
 from stream.fql.parser import parse
 from stream.model.attempts import HttpRequest
 from stream.model.events import SEGMENT_TYPES, Event, Invalid
+from stream.model.policies import WorkflowPolicy
 from stream.model.records import Record
 from stream.rules.decode import Decoder
 from stream.rules.explanation import RuleCheck, check_rules
@@ -120,24 +121,37 @@ class Explanation:
 
 
 class Explainer:
-    """Explains events by these settings. `with_body`: show the body that would be sent."""
+    """Explains events by these settings. `with_body`: show the body that would be sent; `headers`: more of them."""
 
-    def __init__(self, settings: Settings, with_body: bool) -> None:
+    def __init__(self, settings: Settings, with_body: bool, headers: Sequence[tuple[str, str]] = ()) -> None:
         self._settings = settings
         self._shown = redacted_settings(settings)
         self._with_body = with_body
-        self._decode = Decoder(settings.validation.mode, SchemaValidator()).decode
+        self.decode = Decoder(settings.validation.mode, SchemaValidator()).decode
+        self._policies = [_with_headers(workflow_policy(settings, one), headers) for one in settings.workflows]
+        self._builders = [RequestBuilder(policy, f"tray-stream/{__version__}") for policy in self._policies]
 
     def explain(self, record: Record, now: float) -> Explanation:
         """Every step of one record, at `now` (Unix time in seconds). Its topic is empty when it is from a file."""
-        decoded = self._decode(record)
+        decoded = self.decode(record)
         if not isinstance(decoded, Event):
             return Explanation(self._not_an_event(record, decoded))
         event = Decoded(
             "event", len(decoded.body), decoded.type, self._schema(decoded.type), self._setting("validation", "mode")
         )
-        workflows = enumerate(self._settings.workflows)
-        return Explanation(event, [self._offer(decoded, index, workflow, now) for index, workflow in workflows])
+        return Explanation(event, self.offers(decoded, now))
+
+    def offers(self, event: Event, now: float) -> list[Verdicts]:
+        """What each workflow would do with the event, and the request as it would be sent at `now`."""
+        return [self._offer(event, index, workflow, now) for index, workflow in enumerate(self._settings.workflows)]
+
+    def request(self, event: Event, index: int, now: float) -> HttpRequest:
+        """What is sent of an event to the workflow of this index, which wants it."""
+        return self._builders[index].build(event, now)
+
+    def verdicts(self, event: Event) -> list[Verdicts]:
+        """What each workflow would do with the event, without the request."""
+        return [self._judge(event, index, workflow) for index, workflow in enumerate(self._settings.workflows)]
 
     def _not_an_event(self, record: Record, decoded: Invalid | None) -> Decoded:
         if decoded is None:
@@ -165,21 +179,19 @@ class Explainer:
         return f"schemas/{known}.schema.json"
 
     def _offer(self, event: Event, index: int, workflow: Workflow, now: float) -> Verdicts:
-        policy = workflow_policy(self._settings, workflow)
-        checks = check_rules(event, policy, self._settings.destination.integration_name)
+        verdicts = self._judge(event, index, workflow)
+        if not verdicts.wanted:
+            return verdicts
+        return replace(verdicts, request=self._request(event, self.request(event, index, now), workflow))
+
+    def _judge(self, event: Event, index: int, workflow: Workflow) -> Verdicts:
+        checks = check_rules(event, self._policies[index], self._settings.destination.integration_name)
         rules = [self._rule(check, index) for check in checks]
         if not checks[-1].passes:
             return Verdicts(workflow.name, False, rules)
-        request = RequestBuilder(policy, f"tray-stream/{__version__}").build(event, now)
-        place = str(event.record.place)
-        return Verdicts(
-            workflow.name,
-            True,
-            rules,
-            self._setting("workflow", "give_up", index) if place in workflow.give_up else None,
-            self._lane(event, index, workflow),
-            self._request(event, request, workflow),
-        )
+        is_given_up = str(event.record.place) in workflow.give_up
+        given_up = self._setting("workflow", "give_up", index) if is_given_up else None
+        return Verdicts(workflow.name, True, rules, given_up, self._lane(event, index, workflow))
 
     def _rule(self, check: RuleCheck, index: int) -> Rule:
         if check.number is not None:
@@ -230,6 +242,13 @@ class Explainer:
             request.body.decode("utf-8", "replace") if self._with_body else None,
             event.body.decode("utf-8", "replace") if self._with_body and is_changed else None,
         )
+
+
+def _with_headers(policy: WorkflowPolicy, headers: Sequence[tuple[str, str]]) -> WorkflowPolicy:
+    """With these headers in place of those of the same names."""
+    names = {name.lower() for name, _ in headers}
+    kept = (header for header in policy.headers if header[0].lower() not in names)
+    return replace(policy, headers=(*kept, *headers))
 
 
 def _lane_field(event: Event) -> str:

@@ -52,38 +52,39 @@ def _became(found: Sequence[Outcome], unknown: str) -> Iterator[Text]:
 def _event(record: Record, decoded: Decoded, standing: EventProgress | None) -> Iterator[Text]:
     if standing is not None:
         when = "no timestamp" if record.timestamp_ms < 0 else format_time(record.timestamp_ms)
-        yield _row("event", f"{record.place}, {when}, {decoded.bytes} bytes", "bold")
+        yield row("event", f"{record.place}, {when}, {decoded.bytes} bytes", "bold")
     else:
-        yield _row("event", f"{decoded.bytes} bytes", "bold")
+        yield row("event", f"{decoded.bytes} bytes", "bold")
     if decoded.verdict == "tombstone":
-        yield _row("decode", f"no value (a tombstone): {decoded.then}", "yellow")
+        yield row("decode", f"no value (a tombstone): {decoded.then}", "yellow")
         return
     if decoded.verdict == "event":
-        yield _row("decode", f'a JSON object of type "{decoded.type}"')
+        yield row("decode", f'a JSON object of type "{decoded.type}"')
         checked = f"valid by {decoded.schema}" if decoded.schema else "any JSON object is taken"
-        yield _row("validate", checked, "green", decoded.mode)
+        yield row("validate", checked, "green", decoded.mode)
         return
     where = "validate" if decoded.reason == "invalid_event" else "decode"
     by = f" by {decoded.schema}" if decoded.schema else ""
-    yield _row(where, f"{decoded.reason}{by}: {decoded.detail}", "red", decoded.mode)
-    yield _row("then", decoded.then)
+    yield row(where, f"{decoded.reason}{by}: {decoded.detail}", "red", decoded.mode)
+    yield row("then", decoded.then)
 
 
 def _workflow(verdicts: Verdicts, from_file: bool) -> Iterator[Text]:
     would = "would receive it" if verdicts.wanted else f"would not receive it ({verdicts.rules[-1].rule})"
     yield Text(f"workflow {verdicts.workflow}: ", "bold").append(would, "bold green" if verdicts.wanted else "bold red")
     for rule in verdicts.rules:
-        yield _rule(rule)
+        yield rule_line(rule)
     if verdicts.given_up is not None:
-        yield _row("given up", "the settings name it: it ends without being sent", "yellow", verdicts.given_up)
+        yield row("given up", "the settings name it: it ends without being sent", "yellow", verdicts.given_up)
     if verdicts.lane is not None:
-        yield _row("lane", _lane(verdicts.lane, from_file), "", verdicts.lane.setting)
+        yield row("lane", _lane(verdicts.lane, from_file), "", verdicts.lane.setting)
     if verdicts.request is not None:
-        yield from _request(verdicts.request)
+        yield from request_lines(verdicts.request)
 
 
-def _rule(rule: Rule) -> Text:
-    return _row(rule.rule, f"{'yes' if rule.passes else 'no'}: {rule.why}", "" if rule.passes else "red", rule.setting)
+def rule_line(rule: Rule) -> Text:
+    """What a rule said, and the setting that it read."""
+    return row(rule.rule, f"{'yes' if rule.passes else 'no'}: {rule.why}", "" if rule.passes else "red", rule.setting)
 
 
 def _lane(lane: Lane, from_file: bool) -> str:
@@ -103,16 +104,17 @@ def _lane(lane: Lane, from_file: bool) -> str:
     return f"its user by {lane.by}{name}: it waits for earlier events of that user in its partition"
 
 
-def _request(request: Request) -> Iterator[Text]:
-    yield _row("request", f"{request.method} {request.url}")
+def request_lines(request: Request, *, is_stored: bool = True) -> Iterator[Text]:
+    """The request, a line for each header, and the body where it was asked for; `is_stored`: of an event of a topic."""
+    yield row("request", f"{request.method} {request.url}")
     for name, value in request.headers.items():
-        yield _row("", f"{name}: {value}")
-    origin = "as it is on the topic" if request.is_original else "made from the event"
-    yield _row("body", f"{request.body_bytes} bytes, sha256 {request.body_sha256}, {origin}")
+        yield row("", f"{name}: {value}")
+    origin = ", as it is on the topic" if request.is_original else ", made from the event"
+    yield row("body", f"{request.body_bytes} bytes, sha256 {request.body_sha256}{origin if is_stored else ''}")
     if request.body_before is not None:
-        yield _row("before filters", request.body_before)
+        yield row("before filters", request.body_before)
     if request.body is not None:
-        yield _row("after filters" if request.body_before is not None else "", request.body)
+        yield row("after filters" if request.body_before is not None else "", request.body)
 
 
 def _unwanting(explanation: Explanation) -> set[str]:
@@ -122,32 +124,32 @@ def _unwanting(explanation: Explanation) -> set[str]:
 
 def _standing(record: Record, standing: EventProgress, unwanting: set[str]) -> Iterator[Text]:
     if not standing.is_read:
-        yield _row("topic", f"kafka.topics does not name {record.topic}: run does not read it", "red")
+        yield row("topic", f"kafka.topics does not name {record.topic}: run does not read it", "red")
     last = "no offset" if standing.first == standing.end else f"offsets {standing.first} to {standing.end - 1}"
-    yield _row("partition", f"{record.topic}:{record.partition} holds {last}")
+    yield row("partition", f"{record.topic}:{record.partition} holds {last}")
     for group in standing.groups:
         yield from _group(record.offset, group, unwanting)
     for letter in standing.letters:
-        yield _row("dead letter", _letter(letter), "" if letter.ended else "red")
+        yield row("dead letter", _letter(letter), "" if letter.ended else "red")
     if not standing.letters:
         nothing = f"not known: {standing.letters_unknown}" if standing.letters_unknown else "none"
-        yield _row("dead letter", nothing)
+        yield row("dead letter", nothing)
 
 
 def _group(offset: int, group: GroupProgress, unwanting: set[str]) -> Iterator[Text]:
     if group.state == "unseen":
-        yield _row("group", f"{group.group}: Kafka does not let us see it", "yellow")
+        yield row("group", f"{group.group}: Kafka does not let us see it", "yellow")
         return
     members = _count(group.members, "member")
     nobody = "" if group.members else ": nobody reads"
-    yield _row("group", f"{group.group}: {group.state}, {members}{nobody}", "red" if nobody else "")
-    yield _row("committed", _committed(offset, group.committed))
+    yield row("group", f"{group.group}: {group.state}, {members}{nobody}", "red" if nobody else "")
+    yield row("committed", _committed(offset, group.committed))
     if group.map == "ignored":
-        yield _row("", "the commit's metadata is not ours: what is done beyond it is not known", "yellow")
+        yield row("", "the commit's metadata is not ours: what is done beyond it is not known", "yellow")
     for name, progress in group.workflows.items():
         if name not in unwanting:
             said = _NOBODY if nobody and progress == "open" else _OUTCOMES[progress]
-            yield _row("", f"{name}: {said}", "" if progress in ("passed", "done") else "yellow")
+            yield row("", f"{name}: {said}", "" if progress in ("passed", "done") else "yellow")
 
 
 def _committed(offset: int, committed: int | None) -> str:
@@ -167,7 +169,8 @@ def _letter(letter: LetterOfEvent) -> str:
     return f"{whose}: {letter.reason}{status}{attempts}, {format_time(letter.failed_at_ms)}, at {letter.at}{ended}"
 
 
-def _row(label: str, said: str, style: str = "", setting: Setting | None = None) -> Text:
+def row(label: str, said: str, style: str = "", setting: Setting | None = None) -> Text:
+    """A labelled line, with the setting that decided."""
     line = Text(f"  {label:<{_LABEL}}").append(cell(said, style))
     if setting is not None:
         line.append(cell(f"  [{setting.path}{_value(setting.value)}]", "dim"))

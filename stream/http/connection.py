@@ -179,7 +179,8 @@ class HttpConnection(asyncio.Protocol):
         if reader.progress is not ReadProgress.COMPLETE or head is None:
             self._end(attempt, failure(fault))
             return
-        excerpt = "" if head.status < 300 else self._excerpts.cut(reader.body)
+        is_quoted = head.status >= 300 or self._excerpts.of_success
+        excerpt = self._excerpts.cut(reader.body) if is_quoted else ""
         answer = Answer(head.status, retry_after=head.retry_after, date=head.date, excerpt=excerpt)
         if reader.is_reusable and not self._transport.get_write_buffer_size():
             self._pool.on_answer(self, attempt, answer)

@@ -15,7 +15,9 @@ SECRET_PIECE_CHARS = 8
 class Excerpts:
     """Cuts excerpts of the answers to one URL; error pages like to quote the path they were asked for."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, *, of_success: bool = False) -> None:
+        """`of_success`: answers of success have one as well."""
+        self.of_success = of_success
         pieces = {piece for text in (target, unquote(target)) for piece in (text, *re.split(r"[/?&=#]", text))}
         longest_first = sorted((p for p in pieces if len(p) >= SECRET_PIECE_CHARS), key=len, reverse=True)
         self._secret = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None

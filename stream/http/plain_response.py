@@ -54,3 +54,11 @@ class PlainResponseParser:
     def on_message_complete(self) -> None:
         """Called by the parser, which knows only now whether the connection stays open."""
         self._kept += self._parser.should_keep_alive()
+
+
+class NothingPlain(PlainResponseParser):
+    """Leaves every answer to `AnswerReader`, which keeps its body."""
+
+    def look(self, chunk: bytes) -> Answer | None:
+        """Never the answer."""
+        return None

@@ -15,7 +15,7 @@ from stream.http.egress import CheckAddress, allow_all
 from stream.http.excerpt import Excerpts
 from stream.http.head import HeadWriter
 from stream.http.lookup import Lookup, system_lookup
-from stream.http.plain_response import PlainResponseParser
+from stream.http.plain_response import NothingPlain, PlainResponseParser
 from stream.http.proxy import ProxyServer
 from stream.http.target import parse_target
 from stream.model.attempts import RESENT, Answer, HttpRequest
@@ -35,9 +35,9 @@ class WebhookSender:
     connections are kept between requests; how many are in use at once is up to the caller. One that is older than about
     `max_connection_age_s` is closed once it is free, so that a host's new addresses are found. `tls` replaces the
     shared TLS settings. `lookup` finds a host's addresses; `check` may refuse one before it is connected to: with a
-    `proxy` that is the proxy's, since the proxy finds the workflow's. Answers of success have no excerpt. Answers that
-    came in one turn of the event loop are reported together at its end. Raises ValueError, without the URL in it, when
-    `url` cannot be used.
+    `proxy` that is the proxy's, since the proxy finds the workflow's. Answers of success have no excerpt, unless
+    `quotes_success`. Answers that came in one turn of the event loop are reported together at its end. Raises
+    ValueError, without the URL in it, when `url` cannot be used.
     """
 
     def __init__(
@@ -52,11 +52,12 @@ class WebhookSender:
         lookup: Lookup = system_lookup,
         check: CheckAddress = allow_all,
         proxy: ProxyServer | None = None,
+        quotes_success: bool = False,
     ) -> None:
         target = parse_target(url)
         self._on_results: OnResults = _nobody
-        self.glance = PlainResponseParser()
-        self._excerpts = Excerpts(target.raw_path.decode("ascii"))
+        self.glance = NothingPlain() if quotes_success else PlainResponseParser()
+        self._excerpts = Excerpts(target.raw_path.decode("ascii"), of_success=quotes_success)
         self._heads = HeadWriter(target, proxy if target.scheme == "http" else None)
         self._max_age_s = max_connection_age_s
         self._dialer = Dialer(target, tls, timeout_s, lookup, check, proxy)

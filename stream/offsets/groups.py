@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+from stream.console.workflows import require_workflows
 from stream.kafka.client_config import KafkaPolicy, reader_config
 from stream.kafka.reader import OffsetReader
 from stream.model.errors import ConfigError, MissingTopicError, Problem
 from stream.model.records import TopicPartition
 from stream.runtime.policies import layouts
-from stream.settings.keys import nearest
 from stream.settings.model import Settings
 
 Ranges = dict[TopicPartition, tuple[int, int]]
@@ -22,12 +22,7 @@ def chosen_groups(settings: Settings, names: Collection[str]) -> dict[str, tuple
     Raises:
         ConfigError: there is no such workflow, or all of them share one group.
     """
-    known = [workflow.name for workflow in settings.workflows]
-    for name in names:
-        if name not in known:
-            near = nearest(name, known)
-            fix = f"Did you mean {near}?" if near else f"There are: {', '.join(known) or 'none'}."
-            raise ConfigError([Problem("--workflow", f"there is no workflow {name}.", fix)])
+    require_workflows(settings, "--workflow", names)
     if names and settings.isolation == "shared":
         what = "has no offsets of its own: all workflows share one consumer group."
         fix = "Leave --workflow out; to send events to one workflow again: tray-stream replay --workflow NAME."

@@ -116,10 +116,10 @@ def replay(
     group_id: options.Group = None,
 ) -> None:
     """Events of a range, sent again."""
-    from stream.console.paused import require_running
+    from stream.console.workflows import only_workflows, require_running
     from stream.replay.event_query import EventQuery
     from stream.replay.execute import run_replay
-    from stream.replay.request import ReplayRequest, only_workflows, parse_topics, require_name
+    from stream.replay.request import ReplayRequest, parse_topics, require_name
     from stream.rules.patterns import doubt
 
     _require_clear(start, execute, dry_run)

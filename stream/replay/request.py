@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from stream.model.errors import ConfigError, Problem
 from stream.replay.event_query import EventQuery
 from stream.replay.fingerprint import ReplayFingerprint, asked_for
-from stream.settings.keys import nearest
 from stream.settings.model import Settings
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -77,25 +76,6 @@ def require_name(settings: Settings, name: str) -> None:
     if name in live or replay_group(settings, name) in live:
         what = f"{name} is the name of the live consumer group, whose offsets a replay must not touch."
         raise ConfigError([Problem("--name", what, "Choose another, such as the reason for the replay.")])
-
-
-def only_workflows(settings: Settings, names: Collection[str]) -> Settings:
-    """The settings with these workflows alone; with all of them when none is named.
-
-    Raises:
-        ConfigError: there is no such workflow.
-    """
-    known = [workflow.name for workflow in settings.workflows]
-    problems = []
-    for name in names:
-        if name not in known:
-            near = nearest(name, known)
-            fix = f"Did you mean {near}?" if near else f"There are: {', '.join(known) or 'none'}."
-            problems.append(Problem("--workflow", f"there is no workflow {name}.", fix))
-    if problems:
-        raise ConfigError(problems)
-    chosen = tuple(w for w in settings.workflows if not names or w.name in names)
-    return settings.model_copy(update={"workflows": chosen})
 
 
 def parse_topics(texts: Collection[str]) -> dict[str, frozenset[int]]:

@@ -100,6 +100,16 @@ def delete_notification(body: bytes, timestamp_ms: int) -> bytes:
     return _apply(body, edits)
 
 
+def with_member(body: bytes, name: str, value: bytes) -> bytes:
+    """The JSON object `body` with this member in place of those of its name, every other byte as it was."""
+    edits = [(one.start, one.end, value) for one in top_level_members(body) if one.name == name]
+    if not edits:
+        closing = body.rindex(b"}")
+        comma = b"," if body[body.index(b"{") + 1 : closing].strip() else b""
+        edits = [(closing, closing, comma + json.dumps(name).encode() + b":" + value)]
+    return _apply(body, edits)
+
+
 def _needed(values: dict[str, bytes], timestamp_ms: int) -> dict[str, bytes]:
     """The members that a notification has, each with the value to be used when it is missing."""
     identifier = next((values[name] for name in ("userId", "userID") if _names_someone(values.get(name))), None)

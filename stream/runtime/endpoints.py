@@ -39,7 +39,7 @@ class WorkflowEndpoint:
     tls: ssl.SSLContext = field(compare=False)
     proxy_tls: ssl.SSLContext = field(compare=False)
 
-    def open(self, logger: Logger) -> WebhookSender:
+    def open(self, logger: Logger, *, quotes_success: bool = False) -> WebhookSender:
         """A sender, on the running event loop; what it refuses to connect to is told once for each address."""
         return WebhookSender(
             self.url.reveal(),
@@ -49,6 +49,7 @@ class WorkflowEndpoint:
             tls=self.tls,
             check=self.guard(_teller(self.workflow, logger)),
             proxy=self.proxy_server(),
+            quotes_success=quotes_success,
         )
 
     def guard(self, on_refused: Callable[[Address, str], None]) -> CheckAddress:

@@ -39,6 +39,7 @@ PERSONAL = ("user", "anonymous", "email", "note", "event", "group", "previous", 
 SHOWN: dict[str, tuple[str, ...]] = {
     "dead-letters show": PERSONAL,
     "explain --body": PERSONAL,
+    "send --body": PERSONAL,
     "explain": ("event", "message"),
 }
 """What of an event a command shows because it was asked to: the first whose words are all given."""
@@ -288,6 +289,8 @@ def run_the_others(place: Place, search: Search) -> None:
         ["explain", "event.json"],
         ["explain", "event.json", "--body"],
         ["explain", "--topic", place.scene.topic, "--partition", "0", "--offset", "0", "--json"],
+        ["send", "--all", "event.json"],
+        ["send", "--workflow", "good", "event.json", "--body"],
         ["offsets", "show"],
         ["offsets", "reset", "--to-earliest"],
         ["offsets", "migrate", "--to", "workflow"],

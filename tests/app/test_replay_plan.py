@@ -10,6 +10,7 @@ from support import topics
 from support.topics import Broker
 
 from stream.console.options import SILENT
+from stream.console.workflows import only_workflows
 from stream.kafka.client_config import common_config
 from stream.kafka.groups import Groups
 from stream.model.commit_map import CommitMap, encode, name_hash
@@ -20,7 +21,7 @@ from stream.model.timeparse import format_time
 from stream.replay.event_query import EventQuery
 from stream.replay.fingerprint import PartitionRange, take_over
 from stream.replay.plan import ReplayPlan, plan_replay
-from stream.replay.request import ReplayRequest, only_workflows, parse_topics, replay_group, require_name
+from stream.replay.request import ReplayRequest, parse_topics, replay_group, require_name
 from stream.replay.world import replay_policy
 from stream.settings.load import load_settings
 from stream.settings.model import Settings

@@ -178,6 +178,7 @@ def commands(topic: str) -> dict[str, list[list[str]]]:
     return {
         "check --json": [["check", "--json"]],
         "explain --json": [["explain", *place, "--json"]],
+        "send --json": [["send", "--all", "--json"]],
         "offsets show --json": [["offsets", "show", "--json"]],
         "offsets reset --json": [["offsets", "reset", "--to-earliest", "--json"]],
         "offsets migrate --json": [["offsets", "migrate", "--to", "workflow", "--json"]],

@@ -30,10 +30,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "explain": {*BELOW_COMMANDS, "dead_letters", "replay", "top"},
     "top": BELOW_COMMANDS,
     "held": {*BELOW_COMMANDS, "top"},
+    "send": {*BELOW_COMMANDS, "explain", "run"},
     "audience": BELOW_COMMANDS,
     "demo": {*BELOW_COMMANDS, "run"},
     "cli": {
-        *("run", "check", "replay", "dead_letters", "offsets", "explain", "held", "top", "audience", "demo"),
+        *("run", "check", "replay", "dead_letters", "offsets", "explain", "send", "held", "top", "audience", "demo"),
         *("console", "model", "settings", "runtime"),
     },
     "start_signals": set(),

@@ -1,0 +1,61 @@
+"""Workflows as options name them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from stream.model.errors import ConfigError, Problem
+from stream.settings.keys import nearest
+from stream.settings.model import Settings
+
+
+def only_workflows(settings: Settings, names: Collection[str]) -> Settings:
+    """The settings with these workflows alone; with all of them when none is named.
+
+    Raises:
+        ConfigError: there is no such workflow.
+    """
+    require_workflows(settings, "--workflow", names)
+    chosen = tuple(w for w in settings.workflows if not names or w.name in names)
+    return settings.model_copy(update={"workflows": chosen})
+
+
+def only_name(settings: Settings) -> str:
+    """The name of the only workflow there is.
+
+    Raises:
+        ConfigError: there are several, or none.
+    """
+    names = [workflow.name for workflow in settings.workflows]
+    if len(names) != 1:
+        fix = f"There are: {', '.join(names) or 'none'}. Or send to every one: --all"
+        raise ConfigError([Problem("--workflow", "is missing.", fix)])
+    return names[0]
+
+
+def require_workflows(settings: Settings, where: str, names: Collection[str]) -> None:
+    """Raises ConfigError when one of the names, given at `where`, is not that of a workflow."""
+    if problems := list(unknown_workflows(settings, where, names)):
+        raise ConfigError(problems)
+
+
+def unknown_workflows(settings: Settings, where: str, names: Collection[str]) -> Iterator[Problem]:
+    """A problem for each name that is not that of a workflow."""
+    known = [workflow.name for workflow in settings.workflows]
+    for name in names:
+        if name not in known:
+            near = nearest(name, known)
+            fix = f"Did you mean {near}?" if near else f"There are: {', '.join(known) or 'none'}."
+            yield Problem(where, f"there is no workflow {name}.", fix)
+
+
+def require_running(settings: Settings, names: Collection[str], others: str) -> None:
+    """Raises ConfigError when the settings pause one of these workflows; `others` says how to choose others."""
+    fix = f"Resume it (paused = false), or {others}."
+    problems = [
+        Problem(f"workflow {workflow.name}", "is paused: nothing is sent to it.", fix)
+        for workflow in settings.workflows
+        if workflow.paused and workflow.name in names
+    ]
+    if problems:
+        raise ConfigError(problems)

@@ -1,0 +1,1 @@
+"""`tray-stream send`: one real request to a workflow, and its answer."""
