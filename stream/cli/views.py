@@ -37,17 +37,17 @@ Without --body nothing of the event is printed but its type, a track event's nam
 
 TOP_HELP = """Watch a running processor: rate, latency, gate, retries and dead letters of workflows, lag of partitions.
 
-Reads the metrics endpoint alone, by default the one that the settings name (http.listen).
+Reads /status.json of the processor, by default at the address that the settings name (http.listen).
 
 Examples:
 
   tray-stream top
 
-  tray-stream top --url http://10.0.0.7:9464/metrics --interval 5s
+  tray-stream top --url http://10.0.0.7:9464 --interval 5s
 
   tray-stream top --once --json
 
-With --once it looks twice, an interval apart, so that there are rates. Without a terminal it prints plain lines.
+The processor itself keeps rates and trends, so one look has them. Without a terminal it prints plain lines.
 """
 
 
@@ -118,7 +118,7 @@ def top(
     config: options.Config = None,
     url: Annotated[
         str | None,
-        typer.Option("--url", help="The endpoint: http://host:port/metrics, or host:port.", show_default=False),
+        typer.Option("--url", help="Where it listens: http://host:port, or host:port.", show_default=False),
     ] = None,
     interval: Annotated[str, typer.Option("--interval", help="Time between two looks.")] = "2s",
     once: Annotated[bool, typer.Option("--once", help="Print one view and end.")] = False,

@@ -96,7 +96,7 @@ async def _play(stage: Stage, keep: bool, address: str, console: Console) -> Pro
     total = sum(end_offsets(stage.bootstrap, TOPIC).values())
     tasks = [asyncio.create_task(_show_progress(processor, total, console))]
     if keep:
-        console.print(f"Ctrl-C ends it. Metrics: http://{address}/metrics, to be watched with:")
+        console.print(f"Ctrl-C ends it. Status page: http://{address}/, in the terminal:")
         console.print(f"  tray-stream top --url {address}")
         tasks.append(asyncio.create_task(_trickle(stage)))
     try:

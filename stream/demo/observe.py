@@ -74,6 +74,7 @@ def _tell(run: Observation, manners: Mapping[str, str], bootstrap: str, grafana:
     lines = ["", "The workflows:", *(f"  {name:<11} {what}" for name, what in manners.items()), "", "Look here:"]
     if grafana is not None:
         lines.append(f"  Grafana     {grafana.url}/d/tray-stream-overview")
+    lines.append(f"  status page {run.metrics_url.removesuffix('metrics')}")
     lines.append(f"  Prometheus  {run.prometheus.url}/alerts")
     for what, query in QUERIES.items():
         lines.append(f"  {what}: {run.prometheus.url}/graph?g0.tab=0&g0.range_input=5m&g0.expr={quote(query)}")

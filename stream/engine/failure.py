@@ -15,7 +15,7 @@ from stream.model.events import Reason
 from stream.model.held import Hold
 from stream.model.ports import Logger
 from stream.model.timeparse import format_wall
-from stream.rules.outcome import Verdict, retry_after_s
+from stream.rules.outcome import Verdict, describe_answer, retry_after_s
 from stream.rules.quoted import without_quotes
 
 _PUSH_BACK = (429, 503)
@@ -38,6 +38,8 @@ class Failures:
         """An attempt came back, and its event is not delivered."""
         if (hold := workflow.held.get(delivery)) is not None:
             hold.answer = answer.code
+        if verdict is not Verdict.REJECTED:
+            workflow.note_failure(describe_answer(answer))
         if delivery.drop_reason is not None:
             self._dropped(workflow, delivery, answer)
         elif verdict is Verdict.REJECTED:
@@ -50,6 +52,7 @@ class Failures:
     def on_workflow_works(self, workflow: WorkflowState, delivery: Delivery, *, delivered: bool) -> None:
         """The answer shows that the workflow works: it has taken an event, or refused this one alone."""
         gate, now = workflow.gate, self._steps.monotonic()
+        workflow.note_success()
         if delivery.state is State.PROBING:
             delivery.attempts += 1
             gate.probe_over()

@@ -114,6 +114,8 @@ class Housekeeping:
 
 def _show_gate(workflow: WorkflowState, stats: WorkflowStats, wall_offset: float) -> None:
     gate = workflow.gate
+    stats.gate_is_held = gate.is_held
+    stats.held_since = next((hold.since for hold in workflow.held.values()), None)
     if gate.closed_since is None:
         stats.gate_closed_since = stats.gate_closed_until = None
     else:

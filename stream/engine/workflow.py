@@ -81,7 +81,7 @@ class WorkflowState:
     @property
     def is_healthy(self) -> bool:
         """Nothing has failed lately: a delivery is nothing but a delivery."""
-        return self.gate.is_calm and not self.letters_in_a_row
+        return self.gate.is_calm and not self.letters_in_a_row and self.stats.failing_since is None
 
     # Starting.
 
@@ -185,6 +185,16 @@ class WorkflowState:
         """Lay the lanes of these partitions by the present order."""
         self.dispatcher.rebuild([part.workflows[self._index] for part in parts], self._lane_of, max_lane_events)
         self._steps.touched.workflow(self)
+
+    def note_failure(self, because: str) -> None:
+        """An attempt failed in a way that says nothing good of the workflow."""
+        if self.stats.failing_since is None:
+            self.stats.failing_since = self._steps.wall()
+        self.stats.failing_because = because
+
+    def note_success(self) -> None:
+        """It has taken an event, or rejected one: it works."""
+        self.stats.failing_since = None
 
     def release_held(self, deliveries: Sequence[Delivery]) -> None:
         """These have ended."""

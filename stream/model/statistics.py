@@ -69,10 +69,14 @@ class WorkflowStats:
         "concurrency_limit",
         "dead_letters",
         "deliveries",
+        "failing_because",
+        "failing_since",
         "filtered",
         "gate_closed_since",
         "gate_closed_until",
+        "gate_is_held",
         "held",
+        "held_since",
         "in_flight",
         "last_delivery_at",
         "oldest_open_at",
@@ -96,6 +100,14 @@ class WorkflowStats:
         self.gate_closed_since: float | None = None
         """Unix time in seconds; None while the gate is open."""
         self.gate_closed_until: float | None = None
+        self.gate_is_held = False
+        """Closed by the flood guard: dead letters in a row without a delivery."""
+        self.failing_since: float | None = None
+        """Unix time in seconds of the first failure since the workflow last took or rejected an event."""
+        self.failing_because = ""
+        """What the last of these failures was, in words without anything of an answer's body."""
+        self.held_since: float | None = None
+        """Unix time in seconds; None: nothing is held."""
         self.oldest_open_at: float | None = None
         """Unix time in seconds of the oldest record that it wants and is not done with; None: nothing is open."""
         self.last_delivery_at: float | None = None

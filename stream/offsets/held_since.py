@@ -8,11 +8,9 @@ from typing import NamedTuple
 from stream.console.own_endpoint import own_endpoint
 from stream.model.errors import ConfigError, StreamError
 from stream.settings.model import Settings
+from stream.telemetry.status.report import GroupStatus, ProcessStatus
 from stream.top.fetch import endpoint
-from stream.top.history import History
-from stream.top.reading import GroupReading
-from stream.top.scrape import Scraper
-from stream.top.snapshot import Snapshot
+from stream.top.reading import STATUS_PATH, look
 
 
 class HeldSummary(NamedTuple):
@@ -28,35 +26,27 @@ HeldByWorkflow = Mapping[tuple[str, str], HeldSummary]
 """By group and workflow."""
 
 
-RunningGroups = Mapping[str, GroupReading]
+RunningGroups = Mapping[str, GroupStatus]
 """What a processor says of its consumer groups, by name."""
 
 
-def look_at_processor(settings: Settings) -> Snapshot | None:
+def look_at_processor(settings: Settings) -> ProcessStatus | None:
     """None where no processor answers: offsets are Kafka's to tell, this is an extra."""
     try:
-        return Scraper(endpoint(own_endpoint(settings.http))).look()
+        return look(endpoint(own_endpoint(settings.http), STATUS_PATH))
     except (StreamError, ConfigError):
         return None
 
 
-def running_groups(seen: Snapshot | None) -> RunningGroups:
+def running_groups(seen: ProcessStatus | None) -> RunningGroups:
     """Each group that the processor runs."""
-    if seen is None:
-        return {}
-    history = History()
-    history.take(seen)
-    return {group.group: group for group in history.reading().groups}
+    return {group.group: group for group in seen.groups} if seen else {}
 
 
-def held_since(seen: Snapshot | None) -> HeldByWorkflow:
-    """Each workflow that is held or fails."""
+def held_since(seen: ProcessStatus | None) -> HeldByWorkflow:
+    """Each workflow that is held or fails; an empty name: partitions whose records are not valid events."""
     if seen is None:
         return {}
-    found: dict[tuple[str, str], HeldSummary] = {}
-    for labels, events in seen.series("tray_held"):
-        key = labels.get("group", ""), labels.get("workflow", "")
-        since = seen.least("tray_gate_closed_since_timestamp_seconds", group=key[0], workflow=key[1])
-        before = found.get(key, HeldSummary(0, None))
-        found[key] = HeldSummary(before.events + int(events), since if since is not None else before.closed_since)
+    found = {(one.group, one.workflow): HeldSummary(one.held, one.gate_closed_since) for one in seen.workflows}
+    found |= {(group.group, ""): HeldSummary(group.partitions_held, None) for group in seen.groups}
     return {key: held for key, held in found.items() if held.events or held.closed_since is not None}

@@ -13,8 +13,8 @@ from stream.model.timeparse import format_time
 from stream.offsets.held_since import HeldByWorkflow, RunningGroups
 from stream.offsets.reset import Reset
 from stream.offsets.show import GroupOffsets, PartitionOffsets
+from stream.telemetry.status.report import GroupStatus
 from stream.top.outages import outages
-from stream.top.reading import GroupReading
 
 Json = dict[str, object]
 
@@ -53,7 +53,7 @@ def standings_json(
     ]
 
 
-def _running_json(found: GroupReading | None) -> Json | None:
+def _running_json(found: GroupStatus | None) -> Json | None:
     """What the processor that answers says of the group; None: none does."""
     if found is None:
         return None
@@ -150,7 +150,7 @@ def _partitions_table(partitions: Sequence[PartitionOffsets], now_ms: int) -> Ta
     return table
 
 
-def _alarms(one: GroupOffsets, found: GroupReading | None, now_ms: int) -> Iterator[str]:
+def _alarms(one: GroupOffsets, found: GroupStatus | None, now_ms: int) -> Iterator[str]:
     """What is never well: partitions that are not read, and a processor that reads none."""
     for partition in one.partitions:
         place = f"{partition.tp.topic}:{partition.tp.partition}"

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import Enum
+from http import HTTPStatus
 
 from stream.model.attempts import Answer
 
 MAX_RETRY_AFTER_S = 3600.0
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 _WORKFLOW_AT_FAULT = frozenset({401, 403, 404, 407, 410})
 _RETRIED_4XX = frozenset({408, 429})
@@ -57,6 +59,14 @@ class OutcomeTable:
         if answer.failure or not 0 < answer.status < 1000:
             return Verdict.RETRY
         return self._verdicts[answer.status]
+
+
+def describe_answer(answer: Answer) -> str:
+    """What came back as the end of a sentence, in our own words: nothing of an answer's body."""
+    if answer.failure:
+        return answer.excerpt or answer.failure
+    phrase = _PHRASES.get(answer.status, "")
+    return f"it answers {answer.status} {phrase}".rstrip()
 
 
 def retry_after_s(value: str | None, wall: float, date: str | None = None) -> float:

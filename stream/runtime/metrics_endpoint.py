@@ -30,6 +30,6 @@ def serve_http(listen: str, exposed: Exposed, logger: Logger) -> TelemetryServer
     """
     server = TelemetryServer(listen, exposed, SystemClock(), logger)
     server.start()
-    host = listen.rpartition(":")[0]
-    logger.info("Metrics and health are served.", url=f"http://{host}:{server.port}/metrics")
+    base = f"http://{listen.rpartition(':')[0]}:{server.port}"
+    logger.info("Metrics and health are served.", url=f"{base}/metrics", status_page=f"{base}/")
     return server

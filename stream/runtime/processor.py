@@ -12,6 +12,7 @@ from pathlib import Path
 from stream import __version__
 from stream.kafka.client_config import require_patterns
 from stream.model.errors import ConfigError, DataLossError, EngineInvariantError, Problem, StreamError, describe_error
+from stream.model.held import Json, held_json
 from stream.model.statistics import EngineStats
 from stream.runtime.contact import ProcessContact
 from stream.runtime.descriptors import raise_descriptor_limit, warn_of_descriptors
@@ -21,7 +22,7 @@ from stream.runtime.engine_runtime import build_world
 from stream.runtime.engines import Engines
 from stream.runtime.event_loop import fail_on_loop_faults
 from stream.runtime.garbage import collect_now_and_then
-from stream.runtime.held_now import HeldNow
+from stream.runtime.loop_answer import Remembered, ask_loop
 from stream.runtime.metrics_endpoint import OpenEndpoint, serve_http
 from stream.runtime.policies import GroupSpec, kafka_policy, layouts
 from stream.runtime.reload import EnginePlan, ReloadPlan, changed_files, changed_keys, in_force, plan_engines
@@ -39,6 +40,7 @@ from stream.telemetry.health import Health
 from stream.telemetry.logs import StructlogLogger, librdkafka_logger
 from stream.telemetry.mask import HIDDEN
 from stream.telemetry.metrics import build_registry
+from stream.telemetry.status.keeper import StatusKeeper, follow_status
 from stream.telemetry.trace import TraceFile
 
 BEAT_EVERY_S = 1.0
@@ -87,6 +89,7 @@ class Processor:
         )
         self._engines.match_stats(self._planned)
         self._contact = ProcessContact(self.all_stats, self.logger)
+        self._status = StatusKeeper(self.all_stats, __version__, SystemClock())
         self._logger = librdkafka_logger(self.logger, self._contact.outage)
         self._kafka = kafka_policy(self.settings, logger=self._logger)
         require_patterns(self._kafka)
@@ -178,12 +181,15 @@ class Processor:
         Raises:
             StreamError: what ended it, unless it was asked to stop or came to the end.
         """
-        registry = build_registry(MonotonicStats(asyncio.get_running_loop(), self.all_stats), __version__)
-        held = HeldNow(asyncio.get_running_loop(), lambda: self.runs, SystemClock())
-        exposed = ExposedProcess(registry, self.health, SystemClock(), held)
+        loop = asyncio.get_running_loop()
+        registry = build_registry(MonotonicStats(loop, self.all_stats), __version__)
+        held = Remembered(lambda: self._ask_held(loop), SystemClock())
+        status = Remembered(lambda: ask_loop(loop, self._status.status), SystemClock())
+        exposed = ExposedProcess(registry, self.health, SystemClock(), held, status)
         endpoint = self.open_endpoint(self.settings.http.listen, exposed, self.logger)
         raise_descriptor_limit(self.settings, self.logger)
-        tasks = [asyncio.create_task(one) for one in (self._beat(), collect_now_and_then(), self._contact.follow())]
+        lasting = self._beat(), collect_now_and_then(), self._contact.follow(), follow_status(self._status)
+        tasks = [asyncio.create_task(one) for one in lasting]
         try:
             start = self.start or await self._prepare()
             if start is not None:
@@ -193,6 +199,10 @@ class Processor:
                 task.cancel()
             endpoint.close()
             await self._close_tracing()
+
+    def _ask_held(self, loop: asyncio.AbstractEventLoop) -> Json | None:
+        groups = ask_loop(loop, lambda: [run.world.engine.held() for run in self.runs])
+        return None if groups is None else held_json(groups)
 
     async def _prepare(self) -> StartFacts | None:
         """What Kafka says at start; None when a stop came before it answered."""

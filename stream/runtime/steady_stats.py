@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
 from copy import deepcopy
 from typing import overload
 
 from stream.model.statistics import EngineStats
-
-ANSWER_WITHIN_S = 1.0
-"""A scrape is answered while the event loop is stuck, too: then with the numbers as they stand."""
+from stream.runtime.loop_answer import ask_loop
 
 
 class MonotonicStats(Sequence[EngineStats]):
-    """Copies of `engines`, made anew on the event loop each time they are walked; from any other thread."""
+    """Copies of `engines`, made anew on the event loop each time they are walked; from any other thread.
+
+    While the event loop is stuck they are the numbers as they stand.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, engines: Sequence[EngineStats]) -> None:
         self._loop = loop
         self._engines = engines
 
     def __iter__(self) -> Iterator[EngineStats]:
-        answer: Future[list[EngineStats]] = Future()
-        try:
-            self._loop.call_soon_threadsafe(lambda: answer.set_result(deepcopy(list(self._engines))))
-            return iter(answer.result(ANSWER_WITHIN_S))
-        except (TimeoutError, RuntimeError):  # stuck, or closed
-            return iter(self._engines)
+        copies = ask_loop(self._loop, lambda: deepcopy(list(self._engines)))
+        return iter(self._engines if copies is None else copies)
 
     def __len__(self) -> int:
         return len(self._engines)

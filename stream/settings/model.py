@@ -195,7 +195,8 @@ class Http(Section):
 
     listen: str = Field(
         default="127.0.0.1:9464",
-        description="Address of /metrics, /healthz and /readyz: host:port; port 0 takes a free one.",
+        description="Address of the status page (/), /status.json, /metrics, /healthz and /readyz: host:port; port 0 "
+        "takes a free one.",
     )
 
     @property

@@ -22,6 +22,9 @@ from stream.model.errors import ConfigError, Problem
 from stream.model.held import Json
 from stream.model.ports import Clock, Logger
 from stream.telemetry.exposed import Exposed
+from stream.telemetry.status.page import CONTENT_SECURITY_POLICY
+from stream.telemetry.status.report import ProcessStatus
+from stream.telemetry.status.views import StatusViews
 
 MAX_CONNECTIONS = 32
 """Connections served at one time; for one more the oldest is closed whose request is not complete, else the oldest."""
@@ -37,16 +40,25 @@ JSON = "application/json"
 HELD_SCHEMA_VERSION = 1
 
 
+NOT_HERE = b"Not here; there are /, /status.json, /metrics, /held.json, /healthz and /readyz.\n"
+HTML = "text/html; charset=utf-8"
+PAGE_HEADERS = (("Content-Security-Policy", CONTENT_SECURITY_POLICY), ("Referrer-Policy", "no-referrer"))
+ALL_HEADERS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+
+
 class HttpReply(NamedTuple):
     """What a path answers with."""
 
     status: int
     content_type: str
     body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class TelemetryServer:
-    """Serves /metrics, /held.json, /healthz and /readyz on `listen` ("host:port"; port 0 takes a free one).
+    """Serves the status page, /status.json, /metrics, /held.json, /healthz and /readyz.
+
+    `listen`: "host:port"; port 0 takes a free one.
 
     The port is bound at once, so that a start fails early.
     Raises ConfigError when the address cannot be listened on.
@@ -54,6 +66,8 @@ class TelemetryServer:
 
     def __init__(self, listen: str, exposed: Exposed, clock: Clock, logger: Logger) -> None:
         self._exposed = exposed
+        self._clock = clock
+        self._views = StatusViews()
         self._server = _bind(listen, self, clock, logger)
         self._thread = Thread(
             target=self._server.serve_forever, args=(CHECK_INTERVAL_S,), name="telemetry", daemon=True
@@ -81,6 +95,10 @@ class TelemetryServer:
         match path:
             case "/metrics":
                 return HttpReply(200, CONTENT_TYPE_PLAIN_0_0_4, self._exposed.metrics())
+            case "/":
+                return self._status_page(self._exposed.status())
+            case "/status.json":
+                return self._status_json(self._exposed.status())
             case "/held.json":
                 return _held(self._exposed.held())
             case "/healthz":
@@ -88,12 +106,23 @@ class TelemetryServer:
             case "/readyz":
                 return _verdict(self._exposed.readiness_fault())
             case _:
-                return HttpReply(404, TEXT, b"Not here; there are /metrics, /held.json, /healthz and /readyz.\n")
+                return HttpReply(404, TEXT, NOT_HERE)
+
+    def _status_json(self, status: ProcessStatus | None) -> HttpReply:
+        return NO_STATUS if status is None else HttpReply(200, JSON, self._views.json(status))
+
+    def _status_page(self, status: ProcessStatus | None) -> HttpReply:
+        if status is None:
+            return NO_STATUS
+        return HttpReply(200, HTML, self._views.page(status, self._clock.wall()), PAGE_HEADERS)
+
+
+NO_STATUS = HttpReply(503, TEXT, b"The event loop does not answer.\n")
 
 
 def _held(held: Json | None) -> HttpReply:
     if held is None:
-        return HttpReply(503, TEXT, b"The event loop does not answer.\n")
+        return NO_STATUS
     return HttpReply(200, JSON, json.dumps({"schema_version": HELD_SCHEMA_VERSION, **held}).encode())
 
 
@@ -144,7 +173,7 @@ class _Answering(BaseHTTPRequestHandler):
         return self._send_head(self.server.endpoint.reply(self.path.partition("?")[0]))
 
     def _refuse(self) -> None:
-        self.wfile.write(self._send_head(HttpReply(405, TEXT, b"Only GET and HEAD.\n")))
+        self.wfile.write(self._send_head(HttpReply(405, TEXT, b"Only GET and HEAD.\n", (("Allow", "GET, HEAD"),))))
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = _refuse  # noqa: N815 - http.server's names
 
@@ -152,8 +181,8 @@ class _Answering(BaseHTTPRequestHandler):
         self.send_response(reply.status)
         self.send_header("Content-Type", reply.content_type)
         self.send_header("Content-Length", str(len(reply.body)))
-        if reply.status == 405:
-            self.send_header("Allow", "GET, HEAD")
+        for name, value in (*ALL_HEADERS, *reply.headers):
+            self.send_header(name, value)
         self.end_headers()
         return reply.body
 
@@ -190,7 +219,7 @@ class _Server(ThreadingHTTPServer):
 
     daemon_threads = True
     # Of the kernel's queue; with the default of five, a burst of connections waits a second.
-    request_queue_size = 2 * MAX_CONNECTIONS
+    request_queue_size = 4 * MAX_CONNECTIONS
 
     def __init__(self, address: tuple[str, int], endpoint: TelemetryServer, clock: Clock, logger: Logger) -> None:
         self.endpoint = endpoint

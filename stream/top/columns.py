@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from rich.text import Text
 
+from stream.model.amounts import NONE, latency, rate, short, span
 from stream.model.printable import printable
-from stream.top.reading import WorkflowReading
-from stream.top.words import NONE, latency, rate, short, span
+from stream.telemetry.status.report import State, WorkflowStatus
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Column:
     title: str
     width: int
     rank: int
-    cell: Callable[[WorkflowReading, float], Text]
+    cell: Callable[[WorkflowStatus, float], Text]
     """The text for a workflow, at a time (Unix seconds)."""
 
 
@@ -34,18 +34,20 @@ def chosen(columns: Sequence[Column], width: int) -> list[Column]:
     return [column for column in columns if column in kept]
 
 
-def name_width(readings: Iterable[WorkflowReading], most: int) -> int:
+def name_width(readings: Iterable[WorkflowStatus], most: int) -> int:
     """Room for the longest name, within reason."""
     return min(most, max((len(reading.workflow) for reading in readings), default=0))
 
 
-def plain(text: Callable[[WorkflowReading], str]) -> Callable[[WorkflowReading, float], Text]:
+def plain(text: Callable[[WorkflowStatus], str]) -> Callable[[WorkflowStatus, float], Text]:
     """A cell without a colour of its own."""
     return lambda reading, _now: Text(text(reading))
 
 
-def _gate(reading: WorkflowReading, now: float) -> Text:
+def _gate(reading: WorkflowStatus, now: float) -> Text:
     """`open`; `shut 3m04s>5s`: closed for so long, and so long until the next probe; `1/4 shut`: of one worker."""
+    if reading.state is State.PAUSED:
+        return Text("paused", "yellow")
     if not reading.gates_closed:
         return Text("open", "green")
     until = f">{span(reading.gate_closed_until - now)}" if reading.gate_closed_until else ""
@@ -60,15 +62,15 @@ def _counted(count: int, per_s: float | None = None, style: str = "red") -> Text
     return Text(text, style if count and text != "0" else "")
 
 
-def _oldest(reading: WorkflowReading, now: float) -> Text:
+def _oldest(reading: WorkflowStatus, now: float) -> Text:
     return Text(span(now - reading.oldest_open_at) if reading.oldest_open_at else NONE)
 
 
-def _last(reading: WorkflowReading, now: float) -> Text:
+def _last(reading: WorkflowStatus, now: float) -> Text:
     return Text(span(now - reading.last_delivery_at) if reading.last_delivery_at else NONE)
 
 
-def _failing(reading: WorkflowReading, _now: float) -> Text:
+def _failing(reading: WorkflowStatus, _now: float) -> Text:
     """The commonest failure of the last minute."""
     code, count = next(iter(reading.failing.items()), ("", 0))
     return Text(f"{printable(code)} x{short(count)}" if code else NONE, "red" if code else "")

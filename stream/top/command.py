@@ -1,4 +1,4 @@
-"""`tray-stream top`: a running processor, watched through its metrics endpoint."""
+"""`tray-stream top`: a running processor, watched through its status."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import typer
@@ -16,14 +15,13 @@ from stream.console.output import print_json, standard_output
 from stream.console.own_endpoint import own_endpoint
 from stream.model.durations import parse_duration
 from stream.model.errors import ConfigError, Problem, StreamError
-from stream.model.timeparse import format_time
+from stream.model.timeparse import format_wall
 from stream.settings.load import load_http
 from stream.settings.units import format_duration
+from stream.telemetry.status.report import ProcessStatus, plain_tree
 from stream.top.fetch import NoAnswerError, endpoint
-from stream.top.history import History
 from stream.top.keys import pressed_keys
-from stream.top.reading import Reading
-from stream.top.scrape import Scraper
+from stream.top.reading import STATUS_PATH, look
 from stream.top.screen import Screen
 
 LEAST_INTERVAL_S, MOST_INTERVAL_S = 0.1, 3600.0
@@ -33,15 +31,15 @@ PIPE_WIDTH, PIPE_HEIGHT = 160, 100_000
 
 
 def run_top(config: Path | None, url: str | None, interval: str, once: bool, as_json: bool) -> None:
-    """Look again and again until Ctrl-C, or twice with `once`.
+    """Look again and again until Ctrl-C, or once with `once`.
 
     Raises:
         StreamError: with `once`, there is no answer; ConfigError: what was asked for makes no sense.
     """
     interval_s = _seconds(interval)
-    watch = _Watch(Scraper(endpoint(url or own_endpoint(load_http(config, os.environ)))), interval_s)
+    watch = _Watch(endpoint(url or own_endpoint(load_http(config, os.environ)), STATUS_PATH), interval_s)
     if once:
-        watch.look_twice()
+        watch.look_once()
         watch.print_view(as_json)
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the terminal is left as it was
@@ -58,30 +56,22 @@ def run_top(config: Path | None, url: str | None, interval: str, once: bool, as_
 class _Watch:
     """The looks at one endpoint, and what is shown of them."""
 
-    def __init__(self, scraper: Scraper, interval_s: float) -> None:
-        self._scraper = scraper
+    def __init__(self, url: str, interval_s: float) -> None:
+        self._url = url
         self._interval_s = interval_s
-        self._history = History()
-        self._screen = Screen(scraper.url, format_duration(interval_s), time.time)
-        self._screen.trends, self._screen.total_trend = self._history.trends, self._history.total_trend
+        self._screen = Screen(url, format_duration(interval_s), time.time)
 
-    def look_twice(self) -> None:
-        """Look, and an interval later again.
-
-        Raises:
-            StreamError: there is no answer.
-        """
-        for wait_s in (self._interval_s, 0.0):
-            self._look()
-            if self._screen.fault:
-                raise StreamError(self._told())
-            time.sleep(wait_s)
+    def look_once(self) -> None:
+        """Raises StreamError: there is no answer."""
+        self._look()
+        if self._screen.fault:
+            raise StreamError(self._told())
 
     def print_view(self, as_json: bool) -> None:
         """What the last look said."""
         reading, screen = self._screen.reading, self._screen
         if as_json and reading is not None:
-            print_json(_tree(self._scraper.url, reading))
+            print_json(_tree(self._url, reading))
             return
         screen.is_live = False
         console = standard_output()
@@ -129,19 +119,14 @@ class _Watch:
 
     def _look(self) -> None:
         try:
-            snapshot = self._scraper.look()
-            self._history.take(snapshot)
-            reading = self._history.reading()
+            self._screen.reading = look(self._url)
+            self._screen.fault = ""
         except NoAnswerError as error:
             self._screen.fault = str(error)
-        except (KeyError, ValueError):  # a label that every one of our samples has is missing, or is not a number
-            self._screen.fault = "its metrics are not those of tray-stream"
-        else:
-            self._screen.fault, self._screen.reading = "", reading
 
     def _told(self) -> str:
-        url = self._scraper.url
-        return f"{url} gives no metrics: {self._screen.fault}. Is tray-stream running there? --url names another."
+        why = self._screen.fault
+        return f"{self._url} gives no status: {why}. Is tray-stream running there? --url names another."
 
 
 def _seconds(interval: str) -> float:
@@ -155,7 +140,5 @@ def _seconds(interval: str) -> float:
     return seconds
 
 
-def _tree(url: str, reading: Reading) -> dict[str, object]:
-    tree = {"url": url, "at": format_time(round(reading.wall * 1000)), **asdict(reading)}
-    del tree["wall"]
-    return tree
+def _tree(url: str, reading: ProcessStatus) -> dict[str, object]:
+    return {"url": url, **plain_tree(reading), "at": format_wall(reading.at)}

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 
 from rich.text import Text
 
+from stream.model.amounts import short, span
 from stream.model.printable import printable
+from stream.telemetry.status.report import TREND_EVERY_S, State, WorkflowStatus
 from stream.top.columns import COLUMNS
-from stream.top.reading import WorkflowReading
 from stream.top.trend import sparkline
-from stream.top.words import short
 
-Order = Callable[[WorkflowReading], float]
+Order = Callable[[WorkflowStatus], float]
 
 ORDERS: tuple[tuple[str, Order | None], ...] = (
     ("as configured", None),
@@ -25,9 +25,13 @@ ORDERS: tuple[tuple[str, Order | None], ...] = (
 _LABEL = 14
 
 
-def detail(one: WorkflowReading, now: float, trend: Collection[float], width: int, bars: str) -> Iterator[Text]:
+def detail(one: WorkflowStatus, now: float, width: int, bars: str) -> Iterator[Text]:
     """Lines of one workflow, at a time (Unix seconds)."""
     yield Text(f"workflow {printable(one.workflow)}  group {printable(one.group)}", "bold")
+    since = f" for {span(now - one.since)}" if one.since is not None else ""
+    because = f": {printable(one.because)}" if one.because else ""
+    style = "" if one.state is State.DELIVERING else "yellow" if one.state is State.PAUSED else "red"
+    yield Text(f"  {one.state}{since}{because}", style)
     for column in COLUMNS:
         if column.title != "failing":
             yield Text(f"  {column.title:<{_LABEL}}").append_text(column.cell(one, now))
@@ -36,6 +40,6 @@ def detail(one: WorkflowReading, now: float, trend: Collection[float], width: in
         yield Text(f"    {printable(code):<{_LABEL}}{short(count)}", "red")
     if not one.failing:
         yield Text("    nothing")
-    if trend:
-        yield Text("  delivered")
-        yield Text("  " + sparkline(trend, min(len(trend), width - 2), bars), "cyan")
+    if any(one.trend):
+        yield Text(f"  delivered, last {span(len(one.trend) * TREND_EVERY_S)}")
+        yield Text("  " + sparkline(one.trend, min(len(one.trend), width - 2), bars), "cyan")

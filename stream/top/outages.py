@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
+from stream.model.amounts import span
 from stream.model.timeparse import format_wall
-from stream.top.reading import GroupReading
-from stream.top.words import span
+from stream.telemetry.status.report import GroupStatus
 
 STYLE = "bold red"
 DAY_S = 86_400.0
 
 
-def outages(groups: Sequence[GroupReading], now: float) -> Iterator[Text]:
+def outages(groups: Sequence[GroupStatus], now: float) -> Iterator[Text]:
     """At most one line of each kind, whichever groups it is about. `now`: Unix time in seconds."""
     if cut_off := [group for group in groups if group.members_cut_off]:
         yield Text(f"{_contact(cut_off, now)}{_which(cut_off, groups)}", STYLE)
@@ -23,7 +23,7 @@ def outages(groups: Sequence[GroupReading], now: float) -> Iterator[Text]:
         yield Text(f"No partition is assigned to this process; it reads nothing{_which(idle, groups)}", STYLE)
 
 
-def _contact(cut_off: Sequence[GroupReading], now: float) -> str:
+def _contact(cut_off: Sequence[GroupStatus], now: float) -> str:
     some = sum(group.members_cut_off for group in cut_off), sum(group.members for group in cut_off)
     which = f" from {some[0]} of {some[1]} workers" if some[0] < some[1] else ""
     contacts = [group.last_contact_at for group in cut_off]
@@ -34,7 +34,7 @@ def _contact(cut_off: Sequence[GroupReading], now: float) -> str:
     return f"Kafka unreachable{which} since {at} ({span(now - min(since))}). Events wait; lag unknown"
 
 
-def _which(some: Sequence[GroupReading], groups: Sequence[GroupReading]) -> str:
+def _which(some: Sequence[GroupStatus], groups: Sequence[GroupStatus]) -> str:
     """Names, unless it is about all of them."""
     return "." if len(some) == len(groups) else f": {', '.join(group.group for group in some)}."
 

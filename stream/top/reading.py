@@ -1,97 +1,64 @@
-"""What is shown of a running process: its groups, workflows and partitions at one moment."""
+"""One look at a running processor: its /status.json, checked and read."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING
+
+from stream.model.timeparse import parse_time
+from stream.telemetry.status.report import ProcessStatus, is_time
+from stream.top.fetch import NoAnswerError, fetch
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+STATUS_PATH = "/status.json"
+MOST = 10**20
+"""More than any count, size or time."""
 
 
-@dataclass(frozen=True)
-class GroupReading:
-    """One consumer group. Rates are a second, None before the second scrape."""
+def look(url: str) -> ProcessStatus:
+    """The status as it is now. Blocking, for a few seconds at most.
 
-    group: str
-    received_per_s: float | None
-    open_events: int
-    open_bytes: int
-    lag: int | None
-    """None: not known, since no partition is owned here or Kafka does not answer."""
-    partitions: int
-    partitions_paused: int
-    partitions_held: int
-    """Partitions that are not read, since their records are no valid events."""
-    partitions_assigned: int
-    partitions_halted: int
-    """Not read, since records of theirs were lost."""
-    members: int
-    """Consumers of the group in this process, one for each worker; how many of them no broker answers:"""
-    members_cut_off: int
-    last_contact_at: float | None
-    """When a broker last answered the one that has waited longest; None: never."""
-    records_lost: int
-    commits_failed: int
-
-
-@dataclass(frozen=True)
-class WorkflowReading:
-    """One workflow of a group, over all workers. Times are Unix seconds; rates a second, None before the second scrape.
-
-    Quantiles are of the last minute's attempts; of all of them where the last minute had none.
+    Raises:
+        NoAnswerError: there is no answer, or it is not a status of this program.
     """
-
-    group: str
-    workflow: str
-    delivered: int
-    delivered_per_s: float | None
-    p50_s: float | None
-    p99_s: float | None
-    in_flight: int
-    concurrency_limit: int
-    waiting: int
-    gates: int
-    """One for each worker; how many of them are closed:"""
-    gates_closed: int
-    gate_closed_since: float | None
-    gate_closed_until: float | None
-    held: int
-    retries: int
-    """Attempts that did not end their event."""
-    retries_per_s: float | None
-    failing: dict[str, int]
-    """Attempts of the last minute by their answer, all but 2xx."""
-    dead_letters: int
-    dead_letters_per_s: float | None
-    filtered: int
-    oldest_open_at: float | None
-    last_delivery_at: float | None
+    return read_status(fetch(url))
 
 
-@dataclass(frozen=True)
-class PartitionReading:
-    """One partition that is owned at present."""
+def read_status(text: str) -> ProcessStatus:
+    """What an answer says. Keys that are not known are passed over.
 
-    group: str
-    topic: str
-    partition: int
-    lag: int | None
-    """None: not known, since Kafka does not answer."""
-    committed: int | None
-    committed_per_s: float | None
-    worker: str = ""
-    """The worker that owns it; empty without workers."""
+    Raises:
+        NoAnswerError: it is not a status of this program.
+    """
+    try:
+        tree = json.loads(text, parse_float=_number, parse_int=_number, parse_constant=_number)
+        return _adapter().validate_python(_with_moments(tree))
+    except (ValueError, RecursionError) as error:  # pydantic's errors are ValueErrors
+        raise NoAnswerError("its answer is not a status of tray-stream") from error
 
 
-@dataclass(frozen=True)
-class Reading:
-    """Everything that is shown."""
+@cache
+def _adapter() -> TypeAdapter[ProcessStatus]:
+    from pydantic import TypeAdapter  # it takes long to load
 
-    wall: float
-    version: str
-    workers: int
-    """0: one process without workers."""
-    workers_up: int
-    reloads_failed: int
-    letters_failed: int
-    """Writes of dead letters that Kafka refused in the last seconds."""
-    groups: list[GroupReading] = field(default_factory=list)
-    workflows: list[WorkflowReading] = field(default_factory=list)
-    partitions: list[PartitionReading] = field(default_factory=list)
+    return TypeAdapter(ProcessStatus)
+
+
+def _number(text: str) -> int | float:
+    number = float(text)
+    if not abs(number) < MOST:  # NaN and infinities included
+        raise ValueError(text)
+    return int(text) if text.lstrip("-").isdecimal() else number
+
+
+def _with_moments(tree: object, key: str = "") -> object:
+    """RFC 3339 times as Unix seconds."""
+    if isinstance(tree, Mapping):
+        return {name: _with_moments(value, name) for name, value in tree.items()}
+    if isinstance(tree, list):
+        return [_with_moments(one) for one in tree]
+    return parse_time(tree) / 1000 if isinstance(tree, str) and is_time(key) else tree

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
+from stream.model.amounts import rate, short, size, span
 from stream.model.printable import printable
 from stream.model.timeparse import format_wall
+from stream.telemetry.status.merging import summed_trends
+from stream.telemetry.status.report import (
+    TREND_EVERY_S,
+    TREND_POINTS,
+    GroupStatus,
+    PartitionStatus,
+    ProcessStatus,
+    WorkflowStatus,
+)
 from stream.top.columns import COLUMNS, FURTHER, Column, chosen, name_width
 from stream.top.detail import ORDERS, detail
 from stream.top.keys import ESCAPE
 from stream.top.outages import outages
-from stream.top.reading import GroupReading, PartitionReading, Reading, WorkflowReading
 from stream.top.trend import BARS, PLAIN_BARS, sparkline
-from stream.top.words import rate, short, size, span
 
 NARROW_NAME, WIDE_NAME = 12, 32
 WIDE = 100
-TREND_LEAST, TREND_MOST = 12, 60
+TREND_LEAST, TREND_MOST = 12, TREND_POINTS
 
 
 @dataclass
@@ -32,11 +40,9 @@ class Screen:
     """Between two looks, as people write it."""
     wall: Callable[[], float]
     """Unix time in seconds; asked at each drawing, so that ages grow between two looks."""
-    reading: Reading | None = None
+    reading: ProcessStatus | None = None
     fault: str = ""
     """Why the last look brought nothing; empty when it did."""
-    total_trend: Collection[float] = ()
-    trends: Mapping[tuple[str, str], Collection[float]] = field(default_factory=dict)
     order: int = 0
     """Which of `ORDERS` the workflows are in."""
     chosen: int | None = None
@@ -62,8 +68,7 @@ class Screen:
         head += [*self._totals(reading, width, bars), *_alarms(reading)]
         if self.chosen is not None and self.chosen < len(reading.workflows):
             one = self._ordered(reading)[self.chosen]
-            trend = self.trends.get((one.group, one.workflow), ())
-            yield from (*head, Text(), *detail(one, self.wall(), trend, width, bars), self._footer())
+            yield from (*head, Text(), *detail(one, self.wall(), width, bars), self._footer())
             return
         workflows = list(self._workflows(reading, width, bars))
         footer = [self._footer()] if self.is_live else []
@@ -89,7 +94,7 @@ class Screen:
         elif key == ESCAPE:
             self.chosen = None
 
-    def _ordered(self, reading: Reading) -> Sequence[WorkflowReading]:
+    def _ordered(self, reading: ProcessStatus) -> Sequence[WorkflowStatus]:
         by = ORDERS[self.order][1]
         return reading.workflows if by is None else sorted(reading.workflows, key=by)
 
@@ -102,43 +107,41 @@ class Screen:
 
     def _faults(self) -> Iterator[Text]:
         if self.fault:
-            age = f" Shown: {span(self.wall() - self.reading.wall)} ago." if self.reading else ""
-            yield Text(f"No metrics: {self.fault}. Trying again.{age}", "bold red")
+            age = f" Shown: {span(self.wall() - self.reading.at)} ago." if self.reading else ""
+            yield Text(f"No status: {self.fault}. Trying again.{age}", "bold red")
 
-    def _totals(self, reading: Reading, width: int, bars: str) -> Iterator[Text]:
+    def _totals(self, reading: ProcessStatus, width: int, bars: str) -> Iterator[Text]:
         """One line, and the trend behind it, or below it where the width has no room."""
         line = Text(_summary(reading))
         if reading.workers:
             style = "" if reading.workers_up == reading.workers else "red"
             line.append("  ").append(f"workers {reading.workers_up}/{reading.workers}", style)
         room = min(TREND_MOST, width - line.cell_len - 2)
-        if not self.total_trend or room >= TREND_LEAST:
-            yield line.append("  ").append(sparkline(self.total_trend, room, bars).strip(), "cyan")
+        trend = summed_trends([one.trend for one in reading.workflows])
+        if not any(trend) or room >= TREND_LEAST:
+            yield line.append("  ").append(sparkline(trend, room, bars).strip(), "cyan")
             return
         yield line
-        yield Text(sparkline(self.total_trend, min(TREND_MOST, width), bars).strip(), "cyan")
+        yield Text(sparkline(trend, min(TREND_MOST, width), bars).strip(), "cyan")
 
-    def _workflows(self, reading: Reading, width: int, bars: str) -> Iterator[Text]:
+    def _workflows(self, reading: ProcessStatus, width: int, bars: str) -> Iterator[Text]:
         columns, names, trend = _layout(reading, width)
         header = Text("workflow".ljust(names), "bold")
         for column in columns:
             header.append(" " + column.title.rjust(column.width))
-        yield header.append(f"  delivered, last {self._trend_span(trend)}" if trend else "")
+        yield header.append(f"  delivered, last {span(trend * TREND_EVERY_S)}" if trend else "")
         for one in self._ordered(reading):
             yield self._workflow(one, columns, names, trend, bars)
 
-    def _workflow(self, one: WorkflowReading, columns: Sequence[Column], names: int, trend: int, bars: str) -> Text:
+    def _workflow(self, one: WorkflowStatus, columns: Sequence[Column], names: int, trend: int, bars: str) -> Text:
         line = Text(_fitted(one.workflow, names).ljust(names), "red" if one.gates_closed or one.held else "")
         for column in columns:
             cell = column.cell(one, self.wall())
             cell.truncate(column.width, overflow="ellipsis")
             line.append(" " * (1 + column.width - cell.cell_len)).append_text(cell)
-        if trend and (points := self.trends.get((one.group, one.workflow))):
-            line.append("  ").append(sparkline(points, trend, bars), "cyan")
+        if trend:
+            line.append("  ").append(sparkline(one.trend, trend, bars), "cyan")
         return line
-
-    def _trend_span(self, points: int) -> str:
-        return f"{points} x {self.interval}"
 
     def _footer(self) -> Text:
         order = f" ({ORDERS[self.order][0]})" if self.order else ""
@@ -155,7 +158,7 @@ def _cut(workflows: Sequence[Text], room: int) -> Iterator[Text]:
     yield Text(f"… and {len(workflows) - room + 1} workflows more", "dim")
 
 
-def _summary(reading: Reading) -> str:
+def _summary(reading: ProcessStatus) -> str:
     groups = reading.groups
     received = [group.received_per_s for group in groups if group.received_per_s is not None]
     delivered = [one.delivered_per_s for one in reading.workflows if one.delivered_per_s is not None]
@@ -169,14 +172,14 @@ def _summary(reading: Reading) -> str:
     return "  ".join(parts) + (f"  paused {paused}" if paused else "")
 
 
-def _total_lag(groups: Sequence[GroupReading]) -> str:
+def _total_lag(groups: Sequence[GroupStatus]) -> str:
     """What is known of it, `+?` where there is more; `?`: nothing is known."""
     known = [group.lag for group in groups if group.lag is not None]
     unknown = "?" if len(known) < len(groups) else ""
     return f"{short(sum(known))}{'+' if unknown else ''}{unknown}" if known else "?"
 
 
-def _layout(reading: Reading, width: int) -> tuple[list[Column], int, int]:
+def _layout(reading: ProcessStatus, width: int) -> tuple[list[Column], int, int]:
     """(columns, width of the names, width of the trends or 0)."""
     names = max(len("workflow"), name_width(reading.workflows, NARROW_NAME if width < WIDE else WIDE_NAME))
     columns = chosen([column for column in COLUMNS if column.rank < FURTHER], width - names)
@@ -190,7 +193,7 @@ def _left(columns: Sequence[Column], names: int, width: int) -> int:
     return width - names - sum(column.width + 1 for column in columns) - 2
 
 
-def _alarms(reading: Reading) -> Iterator[Text]:
+def _alarms(reading: ProcessStatus) -> Iterator[Text]:
     """One line of what is never well, when there is any of it."""
     groups = reading.groups
     counts = {
@@ -206,7 +209,7 @@ def _alarms(reading: Reading) -> Iterator[Text]:
         yield Text("  ".join(told), "bold red")
 
 
-def _partitions(reading: Reading, width: int, room: int) -> Iterator[Text]:
+def _partitions(reading: ProcessStatus, width: int, room: int) -> Iterator[Text]:
     """A line of titles and at most `room` more: the partitions that lag most, side by side where the width allows."""
     extra = (len(reading.groups) > 1, reading.workers > 0)
     if not reading.partitions:
@@ -226,7 +229,7 @@ def _partitions(reading: Reading, width: int, room: int) -> Iterator[Text]:
         yield Text(f"… and {len(found) - len(shown)} partitions with less lag", "dim")
 
 
-def _partition(one: PartitionReading, extra: tuple[bool, bool]) -> str:
+def _partition(one: PartitionStatus, extra: tuple[bool, bool]) -> str:
     committed = "-" if one.committed is None else str(one.committed)
     place = f"{one.topic}:{one.partition}"
     return _cells(

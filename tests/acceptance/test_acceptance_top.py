@@ -47,7 +47,7 @@ def test_once(watched: tuple[Scene, Program]) -> None:
     looked = call(scene.directory, "top", "--url", url, "--once", "--json", "--interval", "200ms")
     assert looked.returncode == 0, looked.stderr
     found = json.loads(looked.stdout)
-    assert found["url"] == f"http://{url}/metrics"
+    assert found["url"] == f"http://{url}/status.json"
     orders, down = found["workflows"]
     assert (orders["workflow"], orders["delivered"], orders["gates_closed"]) == ("orders", EVENTS, 0)
     assert orders["delivered_per_s"] is not None
@@ -55,6 +55,7 @@ def test_once(watched: tuple[Scene, Program]) -> None:
     assert (down["workflow"], down["gates_closed"], down["delivered"]) == ("down", 1, 0)
     assert down["gate_closed_since"] < down["gate_closed_until"]
     assert down["oldest_open_at"] is not None
+    assert (down["state"], down["because"]) == ("failing", "it answers 503 Service Unavailable")
     assert {(one["topic"], one["partition"]) for one in found["partitions"]} <= {(scene.topic, 0), (scene.topic, 1)}
     plain = call(scene.directory, "top", "--url", url, "--once", "--interval", "0.1")
     assert plain.returncode == 0
@@ -95,7 +96,7 @@ def test_nobody_there(tmp_path: Path) -> None:
     looked = call(tmp_path, "top", "--once")
     assert (looked.returncode, looked.stdout) == (1, "")
     assert looked.stderr == (
-        "Error: http://127.0.0.1:1/metrics gives no metrics: connection refused. "
+        "Error: http://127.0.0.1:1/status.json gives no status: connection refused. "
         "Is tray-stream running there? --url names another.\n"
     )
 

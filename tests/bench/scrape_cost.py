@@ -10,19 +10,22 @@ import asyncio
 import http.client
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 
 from support.scripted_workflow import SilentLogger
 
 from stream.model.records import TopicPartition
 from stream.model.statistics import EngineStats
+from stream.runtime.loop_answer import ask_loop
 from stream.runtime.steady_stats import MonotonicStats
 from stream.telemetry.clock import SystemClock
 from stream.telemetry.exposed import ExposedProcess
 from stream.telemetry.health import Health
 from stream.telemetry.metrics import build_registry
 from stream.telemetry.server import TelemetryServer
+from stream.telemetry.status.keeper import StatusKeeper
+from stream.telemetry.status.report import ProcessStatus
 
 TOPIC = "segment-events"
 WORKFLOWS = [f"workflow-{number}" for number in range(10)]
@@ -46,11 +49,11 @@ def engine(group: str, workflows: Sequence[str]) -> EngineStats:
     return stats
 
 
-def scrape(port: int) -> tuple[float, int, int]:
-    """Milliseconds for one answer, its bytes and its samples."""
+def ask(port: int, path: str) -> tuple[float, int, int]:
+    """Milliseconds for one answer, its bytes and its lines that are no comments."""
     began = time.perf_counter()
     connection = http.client.HTTPConnection("127.0.0.1", port)
-    connection.request("GET", "/metrics")
+    connection.request("GET", path)
     body = connection.getresponse().read()
     connection.close()
     elapsed = (time.perf_counter() - began) * 1e3
@@ -60,22 +63,46 @@ def scrape(port: int) -> tuple[float, int, int]:
 async def measure(name: str, engines: Sequence[EngineStats]) -> None:
     """Print the cost for these engines."""
     clock = SystemClock()
-    registry = build_registry(MonotonicStats(asyncio.get_running_loop(), engines), "bench")
-    exposed = ExposedProcess(registry, Health(clock), clock, dict)
+    loop, keeper = asyncio.get_running_loop(), StatusKeeper(engines, "bench", clock)
+    registry = build_registry(MonotonicStats(loop, engines), "bench")
+
+    def status() -> ProcessStatus | None:  # anew for each request, which a process does once a second
+        return ask_loop(loop, keeper.status)
+
+    exposed = ExposedProcess(registry, Health(clock), clock, dict, status)
     server = TelemetryServer("127.0.0.1:0", exposed, clock, SilentLogger())
     server.start()
     try:
-        answers = [await asyncio.to_thread(scrape, server.port) for _ in range(SCRAPES)]
+        answers = [await asyncio.to_thread(ask, server.port, "/metrics") for _ in range(SCRAPES)]
+        looks = [await asyncio.to_thread(ask, server.port, "/status.json") for _ in range(SCRAPES)]
+        pages = [await asyncio.to_thread(ask, server.port, "/") for _ in range(SCRAPES)]
     finally:
         await asyncio.to_thread(server.close)
     began = time.perf_counter()
     deepcopy(list(engines))
     stall = (time.perf_counter() - began) * 1e3
+    samples_s = [_timed(keeper.sample) for _ in range(60)]
+    began = time.perf_counter()
+    keeper.status()
+    looked = (time.perf_counter() - began) * 1e3
     times, (_, size, samples) = [elapsed for elapsed, _, _ in answers], answers[-1]
     print(
         f"{name:<18} {samples:>5,} samples {size / 1024:>4.0f} KiB: {statistics.median(times):5.1f} ms a scrape "
         f"(slowest of {SCRAPES}: {max(times):.1f}), the event loop stands still for {stall:.1f} ms of it"
     )
+    for what, found in (("/status.json", looks), ("the status page", pages)):
+        took, (_, size, _) = [elapsed for elapsed, _, _ in found], found[-1]
+        print(
+            f"{'':<18} {what}, {size / 1024:.0f} KiB: {statistics.median(took):5.1f} ms a request "
+            f"(slowest of {SCRAPES}: {max(took):.1f}), the event loop stands still for {looked:.1f} ms of it"
+        )
+    print(f"{'':<18} what the status keeps, once a second: {statistics.median(samples_s):.2f} ms")
+
+
+def _timed(work: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    work()
+    return (time.perf_counter() - began) * 1e3
 
 
 def main() -> None:

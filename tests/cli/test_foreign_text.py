@@ -30,6 +30,7 @@ from stream.model.committed import Committed
 from stream.model.errors import StreamError
 from stream.model.letters import Identity, Letter, Marker
 from stream.model.records import Record, RecordId, TopicPartition
+from stream.model.statistics import EngineStats
 from stream.model.timeparse import LAST_MS
 from stream.offsets import migrate_command as offset_migrate
 from stream.offsets import report as offset_report
@@ -43,9 +44,12 @@ from stream.replay.replay_filter import ReplayCounts
 from stream.replay.report import ReplayReport
 from stream.replay.request import ReplayRequest
 from stream.settings.model import Settings
-from stream.top.history import History
+from stream.telemetry.clock import SystemClock
+from stream.telemetry.status.keeper import StatusKeeper
+from stream.telemetry.status.page import render
+from stream.telemetry.status.report import status_json
+from stream.telemetry.status.summary import summarize
 from stream.top.screen import Screen
-from stream.top.snapshot import read_snapshot
 
 HOSTILE = (
     "\x1b]0;title\x07\x1b[2J",
@@ -123,25 +127,22 @@ def explained(text: str, ms: int) -> Iterator[object]:
 
 
 def watched(text: str, ms: int) -> Iterator[object]:
-    """The screen of `top`, of an endpoint that is not ours."""
-    label = text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
-    who = f'group="{label}",workflow="{label}"'
-    lines = [
-        f'tray_build_info{{version="{label}"}} 1',
-        f'tray_open_bytes{{group="{label}"}} {ms}',
-        *(f"tray_gate_open{{{who}}} 0", f"tray_gate_closed_since_timestamp_seconds{{{who}}} {ms}"),
-        *(f"tray_gate_closed_until_timestamp_seconds{{{who}}} NaN", f"tray_held{{{who}}} +Inf"),
-        f'tray_attempts_total{{{who},code="{label}"}} 3',
-        f'tray_committed_offset{{group="{label}",topic="{label}",partition="0",worker="{label}"}} 1e300',
-        f'tray_committed_offset{{group="{label}",topic="{label}",partition="1",worker="{label}"}} 5',
-    ]
-    history = History()
-    for at in (0.0, 2.0):
-        history.take(read_snapshot("\n".join(lines) + "\n", at, NOW_MS / 1000 + at))
-    screen = Screen(text, "2s", lambda: NOW_MS / 1000, history.reading())
-    for line in screen.lines(300, 100):
-        Console(width=300).print(line, soft_wrap=True)
-    yield [str(history.reading())]
+    """The screen of `top`, the status page and what both show."""
+    stats = EngineStats(text, [text], [text])
+    stats.partitions_assigned = 1
+    workflow = stats.workflows[text]
+    workflow.gate_closed_since = workflow.gate_closed_until = workflow.failing_since = NOW_MS / 1000
+    workflow.last_delivery_at = workflow.oldest_open_at = ms / 1000
+    workflow.failing_because, workflow.attempts[text], workflow.filtered[text] = text, 3, 5
+    stats.committed[TopicPartition(text, 0)] = 5
+    status = StatusKeeper([stats], text, SystemClock()).status()
+    screen = Screen(text, "2s", lambda: NOW_MS / 1000, status)
+    for key in ("", "1"):
+        screen.press(key)
+        for line in screen.lines(300, 100):
+            Console(width=300).print(line, soft_wrap=True)
+    print(*render(status, NOW_MS / 1000).decode().split("<main>")[1].split("</main>")[0].splitlines())
+    yield status_json(status, summarize(status).sentence)
 
 
 def others(text: str, _ms: int) -> Iterator[object]:

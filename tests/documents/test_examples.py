@@ -222,6 +222,8 @@ def test_outputs_of_a_running_processor_have_the_documented_keys(scene: Scene, t
             printed = sorted(set(keys(json.loads(done.stdout))))
             assert printed, done.stderr
             assert [key for key in printed if not any(pattern.fullmatch(key) for pattern in known)] == []
+        served, known = set(keys(json.loads(program.get("/status.json")[1]))), documented("/status.json")
+        assert [key for key in served if not any(pattern.fullmatch(key) for pattern in known)] == []
         assert program.stop() == 0
 
 

@@ -38,6 +38,7 @@ STATE_OF_FLAG = {
     "closed_since": "gate is closed",
     "closed_until": "gate is closed",
     "gate_closed_since": "gate is closed",
+    "gate_is_held": "events are held",
     "gate_closed_until": "gate is closed",
     "_closed_before": "gate is closed",
     "is_stopped": "backpressure",

@@ -93,7 +93,8 @@ class PlayedLife:
         self.told.append(order)
         if isinstance(order, Ask) and not self.is_silent:
             metrics = f"# HELP m m\n# TYPE m gauge\nm {self.number}.0\n" if order is Ask.METRICS else None
-            self.report(WorkerReport("", "Not joined yet." if self.is_starting else "", metrics, self.remaining))
+            fault = "Not joined yet." if self.is_starting else ""
+            self.report(WorkerReport("", fault, metrics, self.remaining, answers=order))
 
     def kill(self) -> None:
         self.killed_at = now()

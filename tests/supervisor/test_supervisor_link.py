@@ -15,8 +15,10 @@ from stream.model.errors import Problem
 from stream.runtime.remaining import Remaining
 from stream.runtime.supervisor.link import Controls, SupervisorLink
 from stream.runtime.supervisor.messages import Ask, Order, Reload, Stop, WorkerReport
+from stream.telemetry.status.report import ProcessStatus
 
 WAIT_S = HANG_S
+STATUS = ProcessStatus(5.0, "1.2.3", 0, 0, 0, 0)
 
 
 @dataclass
@@ -32,6 +34,9 @@ class Shown:
 
     def held(self) -> dict[str, object] | None:
         return {"total": 1}
+
+    def status(self) -> ProcessStatus | None:
+        return STATUS
 
     def health_fault(self) -> str:
         return "Stuck."
@@ -79,8 +84,10 @@ def line() -> Iterator[Line]:
 def test_it_reports_when_asked(line: Line) -> None:
     """Metrics and what is held only when they are asked for, since they cost."""
     assert line.answer(Ask.PULSE) == WorkerReport("Stuck.", "Stopping.", None, Remaining.ONLY_HALTED)
-    assert line.answer(Ask.METRICS) == WorkerReport("Stuck.", "Stopping.", "m 1.0\n", Remaining.ONLY_HALTED)
-    assert line.answer(Ask.HELD) == WorkerReport("Stuck.", "Stopping.", None, Remaining.ONLY_HALTED, {"total": 1})
+    faults, left = ("Stuck.", "Stopping."), Remaining.ONLY_HALTED
+    assert line.answer(Ask.METRICS) == WorkerReport(*faults, "m 1.0\n", left, answers=Ask.METRICS)
+    assert line.answer(Ask.HELD) == WorkerReport(*faults, None, left, {"total": 1}, answers=Ask.HELD)
+    assert line.answer(Ask.STATUS) == WorkerReport(*faults, None, left, status=STATUS, answers=Ask.STATUS)
 
 
 def test_orders_lead_to_the_controls(line: Line) -> None:

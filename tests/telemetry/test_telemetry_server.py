@@ -7,10 +7,11 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import pytest
-from assertions import HANG_S
+from assertions import HANG_S, every
 from prometheus_client import CollectorRegistry, Gauge
 
 from stream.model.errors import ConfigError
@@ -18,6 +19,7 @@ from stream.model.held import Json
 from stream.telemetry.exposed import Exposed, ExposedProcess
 from stream.telemetry.health import Health
 from stream.telemetry.server import MAX_CONNECTIONS, MAX_REQUEST_BYTES, TelemetryServer
+from stream.telemetry.status.report import ProcessStatus
 
 
 @dataclass
@@ -61,6 +63,8 @@ class Endpoint:
     server: TelemetryServer
     held: list[Json | None]
     """What the process holds; its only entry may be replaced."""
+    status: list[ProcessStatus | None]
+    """Likewise its status."""
 
     def ask(self, path: str, method: str = "GET") -> tuple[int, str, http.client.HTTPResponse]:
         """Status, body and the response itself."""
@@ -88,10 +92,11 @@ def endpoint() -> Iterator[Endpoint]:
     Gauge("tray_answer", "The answer.", registry=registry).set(42)
     health = Health(clock)
     held: list[Json | None] = [{"total": 0}]
-    exposed = ExposedProcess(registry, health, clock, lambda: held[0])
+    status: list[ProcessStatus | None] = [None]
+    exposed = ExposedProcess(registry, health, clock, lambda: held[0], lambda: status[0])
     server = TelemetryServer("127.0.0.1:0", exposed, clock, lines)
     server.start()
-    yield Endpoint(clock, lines, health, registry, exposed, server, held)
+    yield Endpoint(clock, lines, health, registry, exposed, server, held, status)
     server.close()
 
 
@@ -113,6 +118,33 @@ def test_what_is_held_is_served_as_json(endpoint: Endpoint) -> None:
     assert endpoint.ask("/held.json")[:2] == (503, "The event loop does not answer.\n")
 
 
+def test_the_status_is_served_as_json_and_as_a_page(endpoint: Endpoint) -> None:
+    """503 before there is one; afterwards the last one there was, even if the process cannot say any more."""
+    assert endpoint.ask("/status.json")[:2] == (503, "The event loop does not answer.\n")
+    assert endpoint.ask("/")[0] == 503
+    endpoint.status[0] = ProcessStatus(1000.0, "1.2.3", 0, 0, 0, 0)
+    status, body, response = endpoint.ask("/status.json")
+    assert (status, response.getheader("Content-Type")) == (200, "application/json")
+    assert json.loads(body)["schema_version"] == 1
+    endpoint.status[0], endpoint.clock.at = None, 1042.0
+    status, body, response = endpoint.ask("/?x=1")
+    assert (status, response.getheader("Content-Type")) == (200, "text/html; charset=utf-8")
+    assert "this is how it was 42s ago" in body
+    policy = response.getheader("Content-Security-Policy") or ""
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert response.getheader("Cache-Control") == "no-store"
+
+
+def test_a_hundred_clients_at_once_get_the_same_bytes(endpoint: Endpoint) -> None:
+    """They are made once for all."""
+    endpoint.status[0] = ProcessStatus(1000.0, "1.2.3", 0, 0, 0, 0)
+    with ThreadPoolExecutor(100) as clients:
+        answers = list(clients.map(lambda number: endpoint.ask(("/status.json", "/")[number % 2])[:2], range(200)))
+    assert len(set(answers)) == 2
+    assert every(status == 200 for status, _ in answers)
+
+
 def test_head_is_get_without_the_body(endpoint: Endpoint) -> None:
     """The length is that of the body that GET would send."""
     status, body, response = endpoint.ask("/metrics", "HEAD")
@@ -122,7 +154,7 @@ def test_head_is_get_without_the_body(endpoint: Endpoint) -> None:
 
 def test_unknown_paths_and_verbs_are_refused(endpoint: Endpoint) -> None:
     """404 names what there is, 405 what is allowed, and neither names the software below."""
-    assert endpoint.ask("/")[0] == 404
+    assert endpoint.ask("/elsewhere")[0] == 404
     status, _, response = endpoint.ask("/metrics", "POST")
     assert (status, response.getheader("Allow")) == (405, "GET, HEAD")
     assert endpoint.ask("/metrics", "BREW")[0] == 501

@@ -8,34 +8,29 @@ from collections.abc import Sequence
 import pytest
 from assertions import every
 from rich.console import Console
-from watch_support import WALL, stats_of, text_of
+from support.watched import WALL, stats_of, status_of, workers_of
 
 from stream.model.source import Contact
 from stream.model.statistics import EngineStats
-from stream.runtime.supervisor.exposed import merged
-from stream.top.history import History
-from stream.top.reading import Reading
+from stream.telemetry.status.report import ProcessStatus
 from stream.top.screen import Screen
-from stream.top.snapshot import read_snapshot
 
 NOW = WALL + 184
 AWAY = Contact(is_up=False, at=WALL, seen_at=NOW)
 SIZES = [(80, 24), (200, 60)]
 
 
-def reading_of(text: str) -> Reading:
-    """What one scrape says."""
-    history = History()
-    history.take(read_snapshot(text, 0, NOW))
-    return history.reading()
-
-
-def drawn(text: str, width: int = 80, height: int = 24) -> list[str]:
+def drawn(status: ProcessStatus, width: int = 80, height: int = 24) -> list[str]:
     """What a terminal shows of it."""
     out = io.StringIO()
     console = Console(file=out, width=width, height=height, force_terminal=True, color_system=None)
-    console.print(Screen("http://127.0.0.1:9464/metrics", "2s", lambda: NOW, reading_of(text)), end="")
+    console.print(screen_of(status), end="")
     return out.getvalue().splitlines()
+
+
+def screen_of(status: ProcessStatus) -> Screen:
+    """The view of it, three minutes after Kafka answered last."""
+    return Screen("http://127.0.0.1:9464/status.json", "2s", lambda: NOW, status)
 
 
 def lost() -> EngineStats:
@@ -57,7 +52,7 @@ def isolated(names: Sequence[str], *away: str) -> list[EngineStats]:
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_kafka_that_is_away_is_told_with_since_when(width: int, height: int) -> None:
     """And the lag is unknown, not 0."""
-    lines = drawn(text_of(lost()), width, height)
+    lines = drawn(status_of(lost()), width, height)
     assert lines[1] == "Kafka unreachable since 05:30:17 UTC (3m04s). Events wait; lag unknown."
     assert "lag ?" in lines[2]
     assert every("No partition" not in line for line in lines)  # it follows from the other
@@ -65,7 +60,7 @@ def test_kafka_that_is_away_is_told_with_since_when(width: int, height: int) -> 
 
 def test_it_is_red() -> None:
     """In bold."""
-    screen = Screen("http://127.0.0.1:9464/metrics", "2s", lambda: NOW, reading_of(text_of(lost())))
+    screen = screen_of(status_of(lost()))
     assert [str(line.style) for line in screen.lines(80, 24)][1] == "bold red"
 
 
@@ -73,36 +68,36 @@ def test_partitions_that_are_still_held_have_no_known_lag() -> None:
     """Until the session ends they are owned, and the last lag that was seen says nothing."""
     stats = stats_of()
     stats.note_contact(AWAY)
-    lines = drawn(text_of(stats))
+    lines = drawn(status_of(stats))
     assert [line.split()[:2] for line in lines if line.startswith("seg:")] == [["seg:0", "?"], ["seg:1", "?"]]
     assert "lag ?" in lines[2]
 
 
 def test_kafka_that_never_answered_has_no_time() -> None:
     """At a first start."""
-    assert drawn(text_of(EngineStats("tray", ["seg"], ["orders"])))[1] == (
+    assert drawn(status_of(EngineStats("tray", ["seg"], ["orders"])))[1] == (
         "Kafka has not answered yet. Events wait; lag unknown."
     )
 
 
 def test_a_process_without_partitions_is_told() -> None:
     """Kafka answers, and gave it none."""
-    lines = drawn(text_of(stats_of(partitions=0)))
+    lines = drawn(status_of(stats_of(partitions=0)))
     assert lines[1] == "No partition is assigned to this process; it reads nothing."
     assert "lag ?" in lines[2]
 
 
 def test_workers_without_a_partition_beside_others_are_well() -> None:
     """More workers than partitions."""
-    text = merged({0: text_of(stats_of()), 1: text_of(stats_of(partitions=0))})
-    assert every("No partition" not in line for line in drawn(text))
-    assert reading_of(text).groups[0].partitions_assigned == 2
+    status = workers_of(stats_of(), stats_of(partitions=0))
+    assert every("No partition" not in line for line in drawn(status))
+    assert status.groups[0].partitions_assigned == 2
 
 
 def test_one_worker_that_is_cut_off_is_told() -> None:
     """How many of how many; the lag of what the others own is known by itself, the whole is not."""
-    text = merged({0: text_of(stats_of()), 1: text_of(lost())})
-    lines = drawn(text)
+    status = workers_of(stats_of(), lost())
+    lines = drawn(status)
     assert (
         lines[1] == "Kafka unreachable from 1 of 2 workers since 05:30:17 UTC (3m04s). Events wait; lag unknown."[:80]
     )
@@ -111,28 +106,20 @@ def test_one_worker_that_is_cut_off_is_told() -> None:
 
 def test_groups_are_named_when_it_is_about_some() -> None:
     """With isolation = "workflow"."""
-    assert drawn(text_of(*isolated(["orders", "crm"], "crm")), 120)[1].endswith("lag unknown: tray.crm.")
-    assert "lag 0+?" in drawn(text_of(*isolated(["orders", "crm"], "crm")), 120)[2]
-    assert drawn(text_of(*isolated(["orders", "crm"], "crm", "orders")), 120)[1].endswith("lag unknown.")
+    assert drawn(status_of(*isolated(["orders", "crm"], "crm")), 120)[1].endswith("lag unknown: tray.crm.")
+    assert "lag 0+?" in drawn(status_of(*isolated(["orders", "crm"], "crm")), 120)[2]
+    assert drawn(status_of(*isolated(["orders", "crm"], "crm", "orders")), 120)[1].endswith("lag unknown.")
 
 
 def test_halted_partitions_are_told() -> None:
     """Although their lag may be 0."""
     stats = stats_of()
     stats.partitions_halted = 2
-    assert "2 partitions halted: records that were to be read are gone" in drawn(text_of(stats))
+    assert "2 partitions halted: records that were to be read are gone" in drawn(status_of(stats))
 
 
 def test_an_outage_of_days_has_its_day() -> None:
     """A time of day alone would mislead."""
     stats = lost()
     stats.contact = Contact(is_up=False, at=WALL - 200_000, seen_at=NOW)
-    assert " since 2026-11-21 21:56 UTC (2d7h). " in drawn(text_of(stats))[1]
-
-
-def test_a_processor_of_an_earlier_version_raises_no_alarm() -> None:
-    """It has none of these metrics."""
-    kept = [line for line in text_of(stats_of()).splitlines() if "tray_kafka" not in line and "assigned" not in line]
-    lines = drawn("\n".join(kept) + "\n")
-    assert every("Kafka" not in line and "No partition" not in line for line in lines)
-    assert "lag 0" in lines[1]
+    assert " since 2026-11-21 21:56 UTC (2d7h). " in drawn(status_of(stats))[1]

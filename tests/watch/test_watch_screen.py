@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 
 import pytest
 from rich.console import Console
-from watch_support import WALL, snapshot_of, stats_of
+from support.watched import WALL, Watched, stats_of, status_of, text_of
 
+from stream.model.amounts import latency, rate, short, size, span
 from stream.model.records import TopicPartition
-from stream.top.history import History
+from stream.top.reading import read_status
 from stream.top.screen import Screen
 from stream.top.trend import PLAIN_BARS, sparkline
-from stream.top.words import latency, rate, short, size, span
 
 
 def screen_of(workflows: Sequence[str] = ("orders", "privacy"), partitions: int = 3, looks: int = 30) -> Screen:
     """A view of a processor of which the first workflow delivers and the second fails."""
-    stats, history = stats_of("tray", workflows, partitions), History()
+    stats = stats_of("tray", workflows, partitions)
+    watched = Watched(stats)
     good, bad = stats.workflows[workflows[0]], stats.workflows[workflows[1]]
     for look in range(looks):
         good.deliveries["delivered"] += 100
         good.attempts["200"] += 100
         for partition in range(partitions):
             stats.ends[TopicPartition("seg", partition)] = 10 * partition
-        history.take(snapshot_of(2 * look, stats))
+        watched.at(10 * look)
+    now = 10 * looks
     bad.attempts["503"] = 7
-    bad.gate_closed_since, bad.gate_closed_until = WALL + 2 * looks - 184, WALL + 2 * looks + 5
-    bad.oldest_open_at, bad.waiting, bad.held = WALL - 3600, 1234, 3
-    history.take(snapshot_of(2 * looks, stats))
-    screen = Screen("http://127.0.0.1:9464/metrics", "2s", lambda: WALL + 2 * looks, history.reading())
-    screen.trends, screen.total_trend = history.trends, history.total_trend
-    return screen
+    bad.gate_closed_since, bad.gate_closed_until = WALL + now - 184, WALL + now + 5
+    bad.failing_because = "it answers 503 Service Unavailable"
+    bad.oldest_open_at, bad.waiting, bad.held = WALL + now - 3660, 1234, 3
+    good.deliveries["delivered"] += 400
+    status = read_status(text_of(watched.at(now)))
+    return Screen("http://127.0.0.1:9464/status.json", "2s", lambda: WALL + now, status)
 
 
 def drawn(screen: Screen, width: int, height: int) -> list[str]:
@@ -95,7 +98,14 @@ def test_a_digit_shows_one_workflow() -> None:
     screen.press("2")
     text = "\n".join(drawn(screen, 80, 24))
     assert "workflow privacy  group tray" in text
-    for wanted in ("shut 3m04s>5s", "1h01m", "503           7", "waiting       1234", "held          3"):
+    for wanted in (
+        "failing for 3m04s: it answers 503 Service Unavailable",
+        "shut 3m04s>5s",
+        "1h01m",
+        "503           7",
+        "waiting       1234",
+        "held          3",
+    ):
         assert wanted in text
     assert rows(screen) == []
     screen.press("\x1b")
@@ -104,6 +114,17 @@ def test_a_digit_shows_one_workflow() -> None:
     assert rows(screen) == ["orders", "privacy"]  # there is none in that row
     screen.press("x")
     assert rows(screen) == ["orders", "privacy"]
+
+
+def test_a_paused_workflow_is_told() -> None:
+    """In the gate's column, whatever the gate is, and by itself."""
+    stats = stats_of()
+    stats.workflows["privacy"].paused, stats.workflows["privacy"].gate_closed_since = True, WALL
+    screen = Screen("http://127.0.0.1:9464/status.json", "2s", lambda: WALL, status_of(stats))
+    lines = drawn(screen, 80, 24)
+    assert "paused" in next(line for line in lines if line.startswith("privacy"))
+    screen.press("2")
+    assert "  paused for 0s" in drawn(screen, 80, 24)
 
 
 def test_a_pause_is_told() -> None:
@@ -121,7 +142,7 @@ def test_a_wide_terminal_shows_more() -> None:
     text = "\n".join(lines)
     for wanted in ("held", "waiting", "503 x7", "last ok", "filtered", "1234"):
         assert wanted in text
-    assert [line.split()[0] for line in lines if "█" * 12 in line] == ["received", "orders"]
+    assert [line.split()[0] for line in lines if re.search(r"([▁-█])\1{11}", line)] == ["received", "orders"]
 
 
 def test_partitions_that_lag_most_come_first() -> None:
@@ -137,18 +158,17 @@ def test_it_says_that_the_endpoint_does_not_answer() -> None:
     screen = screen_of()
     screen.fault, at = "connection refused", screen.wall()
     screen.wall = lambda: at + 12
-    assert "No metrics: connection refused. Trying again. Shown: 12s ago." in "\n".join(drawn(screen, 80, 24))
-    waiting = Screen("http://127.0.0.1:1/metrics", "2s", lambda: WALL, fault="connection refused")
-    assert drawn(waiting, 80, 24)[1:] == ["No metrics: connection refused. Trying again."]
+    assert "No status: connection refused. Trying again. Shown: 12s ago." in "\n".join(drawn(screen, 80, 24))
+    waiting = Screen("http://127.0.0.1:1/status.json", "2s", lambda: WALL, fault="connection refused")
+    assert drawn(waiting, 80, 24)[1:] == ["No status: connection refused. Trying again."]
 
 
 def test_what_is_never_well_is_told() -> None:
     """Lost records, refused commits, held partitions: one line."""
-    stats, history = stats_of(), History()
+    stats = stats_of()
     stats.records_lost[TopicPartition("seg", 0)] = 12
     stats.commits["failed"] = 2
-    history.take(snapshot_of(0, stats))
-    screen = Screen("http://127.0.0.1:9464/metrics", "2s", lambda: WALL, history.reading())
+    screen = Screen("http://127.0.0.1:9464/status.json", "2s", lambda: WALL, status_of(stats))
     assert "12 records lost before they were read  2 commits refused" in drawn(screen, 80, 24)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import TimeoutError as NoAnswerError
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from prometheus_client import generate_latest
 
@@ -14,12 +14,18 @@ from stream import __version__
 from stream.model.held import Json
 from stream.model.held import merged as merged_held
 from stream.model.statistics import EngineStats
+from stream.runtime.loop_answer import Remembered
 from stream.runtime.supervisor.messages import Ask
 from stream.runtime.supervisor.supervisor import FRESH_WITHIN_S, Supervisor
 from stream.runtime.supervisor.worker import Clock, Worker
 from stream.telemetry.catalogue import WORKER_RESTARTS, WORKER_UP, Metric
+from stream.telemetry.clock import SystemClock
 from stream.telemetry.health import HEARTBEAT_MAX_AGE_S
 from stream.telemetry.metrics import EngineCollector
+from stream.telemetry.status.keeper import StatusKeeper
+from stream.telemetry.status.merging import latest_changes
+from stream.telemetry.status.merging import merged as merged_status
+from stream.telemetry.status.report import ProcessStatus
 
 HELP = "# HELP "
 
@@ -36,6 +42,8 @@ class ExposedWorkers:
         """`waiting` has the numbers that are shown until a worker has some of its own."""
         self._supervisor = supervisor
         self._waiting = EngineCollector(waiting, __version__)
+        self._waiting_status = StatusKeeper(waiting, __version__, SystemClock())
+        self._status = Remembered(self._merged_status, SystemClock())
         self._loop = loop
         self._clock = clock
 
@@ -57,6 +65,24 @@ class ExposedWorkers:
         if not all(worker.held for worker in running):
             return None
         return merged_held({worker.number: worker.held for worker in running})
+
+    def status(self) -> ProcessStatus:
+        """The status of all workers together, a second old at most unless one does not answer."""
+        return self._status()
+
+    def _merged_status(self) -> ProcessStatus:
+        self._refresh(Ask.STATUS)
+        workers, supervisor = self._supervisor.workers, self._supervisor
+        said = {str(worker.number): status for worker in workers if (status := worker.status) is not None}
+        whole = merged_status(said or {"": self._waiting_status.status()})
+        return replace(
+            whole,
+            workers=len(workers),
+            workers_up=sum(worker.is_running for worker in workers),
+            worker_restarts=sum(worker.restarts for worker in workers),
+            started_at=self._waiting_status.started_at,
+            changes=latest_changes([*whole.changes, *supervisor.changes.copy()]),
+        )
 
     def _refresh(self, what: Ask) -> None:
         with contextlib.suppress(NoAnswerError, RuntimeError):  # RuntimeError: the loop is closed

@@ -70,5 +70,6 @@ class SupervisorLink:
         exposed = self._exposed
         metrics = exposed.metrics().decode() if order is Ask.METRICS else None
         held = exposed.held() or {} if order is Ask.HELD else None
+        status = exposed.status() if order is Ask.STATUS else None
         remaining = self._controls.remaining()
-        return WorkerReport(exposed.health_fault(), exposed.readiness_fault(), metrics, remaining, held)
+        return WorkerReport(exposed.health_fault(), exposed.readiness_fault(), metrics, remaining, held, status, order)

@@ -15,6 +15,7 @@ from stream.runtime.processor import RunOptions
 from stream.runtime.remaining import Remaining
 from stream.runtime.start import StartFacts
 from stream.settings.load import Loaded
+from stream.telemetry.status.report import ProcessStatus
 
 CLOSE_WAIT_S = 1.0
 
@@ -38,6 +39,8 @@ class Ask(Enum):
     """Its metrics, too, which takes it some milliseconds."""
     HELD = auto()
     """What it holds, too."""
+    STATUS = auto()
+    """Its status, too."""
 
 
 class Stop(Enum):
@@ -68,6 +71,9 @@ class WorkerReport:
     remaining: Remaining = Remaining.SOME
     held: Json | None = None
     """Only when it was asked for; empty: it cannot say now."""
+    status: ProcessStatus | None = None
+    """Only when it was asked for."""
+    answers: Ask = Ask.PULSE
 
 
 class Outbox:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,6 +19,7 @@ from stream.runtime.supervisor.exits import AT_THE_END, IN_ORDER, RECORDS_LOST, 
 from stream.runtime.supervisor.life import Spawn
 from stream.runtime.supervisor.messages import Ask, Order, Reload, Stop, WorkerTask
 from stream.runtime.supervisor.worker import Clock, End, Worker
+from stream.telemetry.status.report import MOST_CHANGES, Change
 
 PULSE_EVERY_S = 1.0
 END_SLACK_S = 5.0
@@ -52,6 +55,8 @@ class Supervisor:
         self._keeping: set[asyncio.Task[None]] = set()
         """One for each worker; over when the worker will have no further process."""
         self._ending = asyncio.Event()
+        self.changes: deque[Change] = deque(maxlen=MOST_CHANGES)
+        """Ends of workers that were to continue; read from any thread."""
         self.stopping = asyncio.Event()
         """It was asked to stop."""
 
@@ -149,6 +154,8 @@ class Supervisor:
         self._logger.error(
             "A worker has died; it is started again.", worker=worker.number, how=told(code), after=f"{pause_s:g}s"
         )
+        died = f"Worker {worker.number} died ({told(code)}); it is started again."
+        self.changes.append(Change(time.time(), "worker_down", died, worker=str(worker.number)))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._ending.wait(), pause_s)
 

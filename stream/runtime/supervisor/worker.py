@@ -10,6 +10,7 @@ from stream.model.held import Json
 from stream.runtime.supervisor.exits import KEPT_FROM_STARTING, Backoff
 from stream.runtime.supervisor.life import Life, Spawn
 from stream.runtime.supervisor.messages import Ask, Order, WorkerReport, WorkerTask
+from stream.telemetry.status.report import ProcessStatus
 
 Clock = Callable[[], float]
 """Monotonic seconds."""
@@ -40,6 +41,8 @@ class Worker:
         """What it last said of its metrics; likewise empty."""
         self.held: Json = {}
         """What it last said that it holds; likewise empty."""
+        self.status: ProcessStatus | None = None
+        """What it last said of its status; likewise None."""
         self.refused_with: int | None = None
         """Its first start ended with this code, before it had joined a group, and none since has come further."""
         self._spawn = spawn
@@ -115,19 +118,18 @@ class Worker:
         if not report.readiness_fault:
             self._has_joined = True
             self.refused_with = None
-        if report.metrics is not None:
-            self.metrics = report.metrics
-            self._set_fresh(Ask.METRICS)
-        elif report.held is not None:
-            self.held = report.held
-            self._set_fresh(Ask.HELD)
-        else:
+        self.metrics = self.metrics if report.metrics is None else report.metrics
+        self.held = self.held if report.held is None else report.held
+        self.status = report.status or self.status
+        if report.answers is Ask.PULSE:
             self._pulse_asked = False
+        else:
+            self._set_fresh(report.answers)
 
     def _forget(self) -> None:
         """What a process said is not true any more once it is gone."""
         self.report = None
-        self.metrics, self.held = "", {}
+        self.metrics, self.held, self.status = "", {}, None
         self._pulse_asked = False
         for what in list(self._fresh):
             self._set_fresh(what)

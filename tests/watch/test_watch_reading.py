@@ -1,18 +1,20 @@
-"""Reading an endpoint, and saying why there is nothing to read."""
+"""Reading a status, and saying why there is nothing to read."""
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
 
 import pytest
-from watch_support import stats_of, text_of
+from support.watched import WALL, Watched, stats_of, text_of
 
 from stream.model.errors import ConfigError
+from stream.telemetry.status.report import plain_tree
 from stream.top.fetch import NoAnswerError, endpoint
-from stream.top.scrape import Scraper
+from stream.top.reading import look
 
 
 @pytest.fixture
@@ -41,27 +43,33 @@ def serve() -> Iterator[Callable[[int, bytes], str]]:
         server.server_close()
 
 
-def test_a_scrape_has_the_time_of_both_clocks(serve: Callable[[int, bytes], str]) -> None:
-    """And every sample."""
+def test_a_status_is_read_as_it_was(serve: Callable[[int, bytes], str]) -> None:
+    """Through JSON and back, times to the millisecond; keys of a later version are passed over."""
     stats = stats_of()
-    stats.received["seg", "track"] = 5
-    snapshot = Scraper(serve(200, text_of(stats).encode()), lambda: 3.0, lambda: 4.0).look()
-    assert (snapshot.at, snapshot.wall) == (3.0, 4.0)
-    assert snapshot.total("tray_events_received_total", group="tray", type="track") == 5
+    stats.workflows["orders"].failing_because = "it answers 503"
+    stats.workflows["orders"].gate_closed_since = WALL - 5.25
+    status = Watched(stats).at(0)
+    shown = json.loads(text_of(status)) | {"of_a_later_version": [{"at": "2026-11-24T05:30:17Z"}]}
+    read = look(serve(200, json.dumps(shown).encode()))
+    assert read.workflows[0].since == WALL - 5.25
+    assert plain_tree(read) == plain_tree(status)
 
 
 @pytest.mark.parametrize(
     ("status", "body", "why"),
     [
         (503, b"", "it answers with status 503"),
-        (200, b"{not metrics", "its answer is not in Prometheus' format"),
-        (200, b"# TYPE up gauge\nup 1\n", "its answer has no metrics of tray-stream"),
+        (200, b"# TYPE up gauge\nup 1\n", "its answer is not a status of tray-stream"),
+        (200, b"{}", "its answer is not a status of tray-stream"),
+        (200, b'{"at": 1e400}', "its answer is not a status of tray-stream"),
+        (200, b'{"at": "soon"}', "its answer is not a status of tray-stream"),
+        (200, b"[" * 100_000, "its answer is not a status of tray-stream"),
     ],
 )
 def test_an_answer_that_is_none(serve: Callable[[int, bytes], str], status: int, body: bytes, why: str) -> None:
     """Each is told in a few words."""
     with pytest.raises(NoAnswerError, match=why):
-        Scraper(serve(status, body)).look()
+        look(serve(status, body))
 
 
 def test_nobody_there() -> None:
@@ -69,15 +77,16 @@ def test_nobody_there() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(NoAnswerError, match="connection refused"):
-            Scraper(f"http://127.0.0.1:{taken.getsockname()[1]}/metrics").look()
+            look(f"http://127.0.0.1:{taken.getsockname()[1]}/status.json")
     with pytest.raises(NoAnswerError, match="its host name is not known"):
-        Scraper("http://no-such-host.invalid/metrics").look()
+        look("http://no-such-host.invalid/status.json")
 
 
 def test_addresses() -> None:
     """`host:port` is enough; another scheme, or none at all, is refused."""
     assert endpoint("127.0.0.1:9464") == "http://127.0.0.1:9464/metrics"
     assert endpoint("https://tray.example.com/") == "https://tray.example.com/metrics"
+    assert endpoint("http://127.0.0.1:9464/metrics", "/status.json") == "http://127.0.0.1:9464/status.json"
     assert endpoint("http://[::1]:9464/other") == "http://[::1]:9464/other"
     for wrong in ("file:///etc/passwd", "http://", "http://host:0", "http://host:port"):
         with pytest.raises(ConfigError, match="is not an address"):
