@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line, the process's own unless told.
+    """Run the command line, the process's own by default.
 
-    An error of ours ends it with its text and its exit code, any other with where it was.
+    A StreamError ends it with its text and its exit code, any other with where it was.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     catch_signals(given)
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
-    except Exception as error:  # a bug: its place is told, its text is not, since it may hold an event or a secret
+    except Exception as error:  # a bug: its place is logged, its text is not, since it may hold an event or a secret
         import traceback
 
         frames = "".join(traceback.format_tb(error.__traceback__))

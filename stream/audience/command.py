@@ -188,7 +188,7 @@ def _stop_signals() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        text = "Stopped by a signal. What was written stays; the next sync goes on from there."
+        text = "Stopped by a signal. What was written stays; the next sync continues from there."
         raise SourceError(text) from error
     finally:
         signal.signal(signal.SIGTERM, before)

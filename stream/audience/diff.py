@@ -13,7 +13,7 @@ from stream.audience.names import Computation
 from stream.audience.runs import MemberRow
 
 LEFT = b"false"
-"""What a user who is no longer in an audience is told to be."""
+"""What a user who is no longer in an audience is set to."""
 
 _ID_DIGITS = 32
 

@@ -29,7 +29,7 @@ class RowIntake:
         return self.read - self.blank - self.bad
 
     def take(self, entries: Iterable[Entry]) -> Iterator[Entry]:
-        """The rows that can be used. Empty lines at the end of the file are no rows.
+        """The rows that can be used. Empty lines at the end of the file are not rows.
 
         Raises:
             ConfigError: at the first bad row, unless those are to be skipped.
@@ -64,6 +64,6 @@ class RowIntake:
 
     def _count_bad(self, entry: Entry) -> None:
         if not self.skip_bad:
-            raise refusal(self.option, f"line {entry.line} {entry.fault}", "Mend it, or skip such lines: --skip-bad.")
+            raise refusal(self.option, f"line {entry.line} {entry.fault}", "Fix it, or skip such lines: --skip-bad.")
         self.read += 1
         self.bad += 1

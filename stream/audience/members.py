@@ -101,7 +101,7 @@ def _read_csv(lines: Lines, layout: ColumnLayout) -> Iterator[Entry]:
 
 
 def _find_delimiter(first: str, layout: ColumnLayout) -> str:
-    """The one by which the user's column is found; errors are told as for a comma."""
+    """The one by which the user's column is found; errors are reported as for a comma."""
     for delimiter in DELIMITERS:
         try:
             layout.find_user([name.strip() for name in next(csv.reader([first], delimiter=delimiter))])
@@ -190,7 +190,7 @@ def _valued(line: int, user: str, raw: object) -> Entry:
 
 
 def scalar_json(value: object) -> bytes | None:
-    """The value as JSON; None when it is no scalar that JSON can hold.
+    """The value as JSON; None when it is not a scalar that JSON can hold.
 
     450, 450.0 and 4.5e2 are one value and have one spelling.
     """

@@ -96,5 +96,5 @@ def _is_word(char: str) -> bool:
 
 
 def refusal(option: str, what: str, fix: str = "") -> ConfigError:
-    """The error (exit 2) that names an option or argument, what is wrong with it, and how to mend it."""
+    """The error (exit 2) that names an option or argument, what is wrong with it, and how to fix it."""
     return ConfigError([Problem(option, what, fix)])

@@ -84,7 +84,7 @@ def all_counts(plan: SyncPlan, outcome: SyncOutcome, seconds: float) -> Counts:
 
 
 def _peak_memory_mib() -> int:
-    """Of this program alone: on Linux, getrusage counts that of the process that started it, too."""
+    """Of this program alone: on Linux, getrusage counts that of the process that started it as well."""
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:

@@ -50,7 +50,7 @@ class StateHead:
     partitions: int
     """Of the state topic. Were it to grow, a user's old and new record could lie apart and both be kept."""
     changes: int = 0
-    """Events written so far. It numbers them, so that each has a messageId of its own for ever."""
+    """Events written so far. It numbers them, so that each has a messageId of its own forever."""
     synced_at: str = ""
 
     def encode(self) -> bytes:
@@ -59,7 +59,7 @@ class StateHead:
 
     @classmethod
     def decode(cls, value: bytes) -> StateHead:
-        """Raises SourceError: the record is not one of ours."""
+        """Raises SourceError: the record is not a state record."""
         try:
             return cls(**orjson.loads(value))
         except (orjson.JSONDecodeError, TypeError) as error:

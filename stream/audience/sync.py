@@ -67,7 +67,7 @@ class SyncOutcome:
 
 
 class Sync:
-    """One sync of one audience or trait. A dry run reads all the same, and claims, creates and writes nothing."""
+    """One sync of one audience or trait. A dry run also reads, but claims, creates and writes nothing."""
 
     def __init__(
         self, plan: SyncPlan, source: InputFile, policy: KafkaPolicy, now: Callable[[], float], progress: SyncProgress
@@ -86,7 +86,7 @@ class Sync:
         """Raises StreamError: the file, the name or Kafka is not as it should be; what is written stays valid."""
         with ExitStack() as stack:
             wanted, known = stack.enter_context(SortedLines()), stack.enter_context(SortedLines())
-            if self._source.is_complete:  # so that its faults are told before anything is touched
+            if self._source.is_complete:  # so that its faults are reported before anything is touched
                 self._read_wanted(wanted)
             partitions = self._state.find()
             writer = None if self._plan.dry_run else stack.enter_context(self._claimed_writer())

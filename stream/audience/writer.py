@@ -39,7 +39,7 @@ class Write(NamedTuple):
 
 
 class TransactionWriter:
-    """The only writer of one transactional id: whoever claims it later fences this one.
+    """The only writer of one transactional id: a later owner fences this one.
 
     Blocking. Every call raises RefusedError when another one has taken over or Kafka refuses, and SourceError
     when Kafka cannot be written to; `who` begins the text ("audience vip").
@@ -51,7 +51,7 @@ class TransactionWriter:
         self._is_lost = False
         """A transaction could not be given up, so no other can be begun."""
         self._cause: KafkaError | None = None
-        """Why the client works no more; later calls may only say that it does not."""
+        """Why the client is unusable; later calls may say only that it is."""
         self._failure: KafkaError | None = None
         """Why a record of the transaction was not written."""
         config = {**_writer_config(policy, transactional_id), "error_cb": self._on_error}
@@ -78,7 +78,7 @@ class TransactionWriter:
             except KafkaException as error:
                 inner = kafka_error(error)
                 if attempt == ATTEMPTS or self._is_lost or not inner.txn_requires_abort():
-                    doing = f"writing a transaction of {self._who} (run again, a sync goes on where this one stopped)"
+                    doing = f"writing a transaction of {self._who} (run again, a sync continues where this one stopped)"
                     raise self._translated(inner, doing) from error
             else:
                 return
@@ -90,7 +90,7 @@ class TransactionWriter:
             for record in records:
                 self._produce(record)
             self._commit()
-        except BaseException as error:  # a signal, too: an open transaction would hold up every reader
+        except BaseException as error:  # a signal as well: an open transaction would hold up every reader
             self._abort(error)
             raise
 
@@ -123,7 +123,7 @@ class TransactionWriter:
             raise self._translated(kafka_error(error), doing) from error
 
     def _retry(self, call: Callable[[float], None], timeout_s: float) -> None:
-        """Call again while Kafka says that this helps; its client goes on where it was."""
+        """Call again while Kafka says that this helps; its client continues where it stopped."""
         deadline = time.monotonic() + timeout_s
         while True:
             try:

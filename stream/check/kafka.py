@@ -134,8 +134,8 @@ class KafkaCheck:
 
     def _lost(self, what: str, tp: TopicPartition, committed: int, first: int) -> Finding:
         stops = self._settings.kafka.on_data_loss == "stop"
-        then = "run does not consume it" if stops else f"run goes on at {first}"
-        detail = f"{tp.topic}:{tp.partition} is committed at {committed}, which the topic does not hold any more"
+        then = "run does not consume it" if stops else f"run continues at {first}"
+        detail = f"{tp.topic}:{tp.partition} is committed at {committed}, which the topic no longer holds"
         return Finding(what, "failed" if stops else "warning", f"{detail}: {then} (kafka.on_data_loss).")
 
     def _dead_letter_findings(self) -> Iterator[Finding]:

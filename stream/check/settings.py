@@ -19,7 +19,7 @@ def check_settings(settings: Settings) -> Iterator[Finding]:
         yield Finding(f"workflow {workflow.name}", "ok", _summary(settings, workflow))
     if len(settings.workflows) > 1 and settings.isolation == "shared":
         detail = (
-            "shared: while one workflow is down, the others go on only until the limits are full. With "
+            "shared: while one workflow is down, the others continue only until the limits are full. With "
             '"workflow" each has a consumer group of its own (offsets migrate carries offsets over).'
         )
         yield Finding("isolation", "warning", detail)

@@ -103,7 +103,7 @@ def explain(
             show_default=False,
         ),
     ] = None,
-    body: Annotated[bool, typer.Option("--body", help="Print the body and the lane's name, too.")] = False,
+    body: Annotated[bool, typer.Option("--body", help="Print the body and the lane's name as well.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """One event, explained."""

@@ -39,8 +39,8 @@ REDRIVE_HELP = """Deliver the events of dead letters again, each to the workflow
 
 Without --execute it counts what would be sent, and what would be left and why. Retries, gate, order and signatures are
 those of run; idempotency keys are the original ones. What is delivered is marked, so after Ctrl-C, SIGTERM or a crash
-the same command goes on where it was. What fails again is a dead letter again, with its attempts added. Invalid events
-go to every workflow that wants them, once the settings take them for valid.
+the same command continues where it stopped. What fails again is a dead letter again, with its attempts added. Invalid
+events go to every workflow that wants them, once the settings take them for valid.
 
 Examples:
 

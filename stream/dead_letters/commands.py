@@ -39,7 +39,7 @@ class Opened:
 
     @property
     def group(self) -> str:
-        """The deployment's group id, which its letters are told by."""
+        """The deployment's group id, which identifies its letters."""
         return self.settings.kafka.group_id
 
     def read(self, choice: DeadLetterQuery) -> tuple[DeadLetterIndex, list[Letter]]:
@@ -82,7 +82,7 @@ def run_list(given: options.Given, choice: DeadLetterQuery, by: str, as_json: bo
 
 
 def run_show(given: options.Given, text: str, workflows: Collection[str], with_value: bool, as_json: bool) -> None:
-    """Print every letter of one event, those that are done with, too.
+    """Print every letter of one event, those that are done with as well.
 
     Raises:
         ConfigError: PLACE is none.

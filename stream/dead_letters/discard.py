@@ -16,7 +16,7 @@ PATIENCE_S = 60.0
 async def discard_letters(
     kafka: KafkaPolicy, topic: str, letters: Sequence[Letter], progress: Callable[[int], None]
 ) -> None:
-    """Write a marker for each; return when all are acknowledged. `progress` is told how many are written.
+    """Write a marker for each; return when all are acknowledged. `progress` is called with the number written.
 
     Raises:
         SourceError: some could not be written; those letters are still open.

@@ -24,9 +24,9 @@ class DeadLetterIndex:
         self.ended: Counter[str] = Counter()
         """Letters that are done with, by the marker's reason."""
         self.foreign = 0
-        """Letters of groups that are none of ours."""
+        """Letters of groups outside this deployment."""
         self.unknown = 0
-        """Records that are no letters."""
+        """Records that are not letters."""
         self.done: dict[Identity, tuple[Letter, Marker]] = {}
         """With `keep_done`: letters that are done with, and by which marker."""
         self._belongs = belongs

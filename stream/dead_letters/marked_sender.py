@@ -26,7 +26,7 @@ class MarkingSender:
         self._go_on()
 
     def cancel(self, attempt: Attempt) -> None:
-        """It is not answered any more."""
+        """Give the attempt up: its callback is not called."""
         self._waiting = deque(waiting for waiting in self._waiting if waiting[1] is not attempt)
         self._sender.cancel(attempt)
 

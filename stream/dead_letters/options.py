@@ -76,16 +76,16 @@ def read_groupings(by: str) -> list[str]:
     """What to count by.
 
     Raises:
-        ConfigError: one of the words is unknown.
+        ConfigError: a grouping is unknown.
     """
-    words = [word.strip() for word in by.split(",") if word.strip()]
-    unknown = [word for word in words if word not in GROUPINGS]
-    if unknown or not words:
+    names = [name.strip() for name in by.split(",") if name.strip()]
+    unknown = [name for name in names if name not in GROUPINGS]
+    if unknown or not names:
         what = f"{unknown[0]!r} is nothing to count by." if unknown else "is empty."
         raise ConfigError([Problem("--by", what, f"There are: {', '.join(GROUPINGS)}.")])
-    if "event" in words:  # a row is one event then: whose, and why, says more than the place alone
-        words += [word for word in ("workflow", "reason") if word not in words]
-    return words
+    if "event" in names:  # a row is one event then: whose, and why, says more than the place alone
+        names += [name for name in ("workflow", "reason") if name not in names]
+    return names
 
 
 def read_place(text: str) -> RecordId:

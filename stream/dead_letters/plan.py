@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from stream.model.letters import Letter
 from stream.model.records import RecordId
 
-REMOVED = "their workflow is configured no more"
+REMOVED = "their workflow is no longer configured"
 INVALID = "still no valid events"
 UNWANTED = "no workflow wants them by the present filters"
-SOURCE_GONE = "the value was too large to be kept, and the event is not on its topic any more"
-LETTER_GONE = "not on the dead-letter topic any more"
+SOURCE_GONE = "the value was too large to be kept, and the event is no longer on its topic"
+LETTER_GONE = "no longer on the dead-letter topic"
 
 
 @dataclass(slots=True)

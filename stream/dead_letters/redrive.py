@@ -89,7 +89,7 @@ class Redrive:
         """Until every letter has ended, or until stopped.
 
         Raises:
-            StreamError: it could not go on; what was delivered is marked, as far as Kafka could be reached.
+            StreamError: it could not continue; what was delivered is marked, as far as Kafka could be reached.
         """
         fail_on_loop_faults(self.logger, self._break)
         with opened_marks(self.kafka, self.archive.topic) as (marks, topic):
@@ -128,7 +128,7 @@ class Redrive:
         self.runs = [run for of_round in self._rounds for run in of_round]
 
     async def _finish(self) -> None:
-        """Run all, one round after the other; the first that cannot go on stops the others."""
+        """Run all, one round after the other; the first that cannot continue stops the others."""
         for runs in self._rounds:
             for run in runs:
                 if run.name in self.held:

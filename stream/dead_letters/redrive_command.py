@@ -92,10 +92,12 @@ def _conclude(redrive: Redrive) -> None:
         names = ", ".join(redrive.held)
         raise RedriveStoppedError(
             f"Too many letters in a row failed again (dead_letter.max_consecutive): {names}. The rest is left as it "
-            "was. Mend the workflow, then run this again."
+            "was. Fix the workflow, then run this again."
         )
     if redrive.is_stopping:
-        raise RedriveStoppedError("Stopped by a signal. What is delivered is marked; the same command goes on there.")
+        raise RedriveStoppedError(
+            "Stopped by a signal. What is delivered is marked; the same command continues from there."
+        )
 
 
 def _rate(text: str) -> float:

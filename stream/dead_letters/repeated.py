@@ -20,7 +20,7 @@ class RepeatedLetters:
     """
 
     def __init__(self, topic: DeadLetterTopic, workflow: str, tasks: Tasks, on_failed: Callable[[], None]) -> None:
-        """`on_failed` is told of each event that ended badly, before its letter is written."""
+        """`on_failed` is called for each event that ended badly, before its letter is written."""
         self._topic = topic
         self._workflow = workflow
         self._tasks = tasks

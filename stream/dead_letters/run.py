@@ -90,7 +90,7 @@ class LetterRun(DeliveryListener):
         """Everything, then drain and close.
 
         Raises:
-            SourceError: the letters could not be read; those in flight end all the same.
+            SourceError: the letters could not be read; those in flight still end.
         """
         self._engine.start()
         self._engine.on_assigned([StartedPartition(tp, EPOCH, at, at) for tp, at in self._feed.starts.items()])

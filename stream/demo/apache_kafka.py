@@ -221,7 +221,7 @@ class ApacheKafka:
         process, guard = self._process, self._guard
         if process is None:
             return
-        if guard is not None:  # first, lest it fire at a process id that someone else has by then
+        if guard is not None:  # first, so that it cannot hit another process with the same id
             guard.kill()
             guard.communicate()
         if process.poll() is None:

@@ -27,7 +27,7 @@ class ChildError(StreamError):
 class Child:
     """One process, started at once; what it writes goes to `log_file`.
 
-    Ctrl-C at a terminal does not reach it: whoever holds it decides when it ends.
+    Ctrl-C at a terminal does not reach it: its owner decides when it ends.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class Child:
 
     def close(self) -> None:
         """End it at once, and whatever it has started. May be called again."""
-        if self._guard is not None:  # first, lest it fire at a process id that someone else has by then
+        if self._guard is not None:  # first, so that it cannot hit another process with the same id
             self._guard.kill()
             self._guard.communicate()
             self._guard = None

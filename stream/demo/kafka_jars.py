@@ -114,8 +114,8 @@ def _run(command: list[str]) -> None:
     except subprocess.TimeoutExpired as e:
         raise KafkaUnavailable(f"Maven did not fetch Apache Kafka within {e.timeout:.0f} s.") from e
     if done.returncode != 0:
-        told = (done.stdout + done.stderr).strip()[-2000:]
-        raise KafkaUnavailable(f"Maven could not fetch Apache Kafka {KAFKA_VERSION}:\n{told}")
+        output = (done.stdout + done.stderr).strip()[-2000:]
+        raise KafkaUnavailable(f"Maven could not fetch Apache Kafka {KAFKA_VERSION}:\n{output}")
 
 
 def _move(fetched: Path, jars: Path) -> None:

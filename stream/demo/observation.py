@@ -98,7 +98,7 @@ class Observation:
         return f"http://127.0.0.1:{self.port}/metrics"
 
     def end_load(self) -> None:
-        """Write no more events; what is on the topic is still delivered."""
+        """Stop writing events; what is on the topic is still delivered."""
         self._stop_load.set()
         self._load.join()
 

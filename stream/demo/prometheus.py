@@ -1,4 +1,4 @@
-"""A real Prometheus on the loopback that scrapes what it is told to, and answers queries."""
+"""A real Prometheus on the loopback that scrapes what its file names, and answers queries."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def event_key(event: Event) -> str | None:
 
 
 def poison_values() -> list[tuple[str, bytes | None]]:
-    """Record values that break careless consumers, each with its name; those in `LEGAL` are events all the same."""
+    """Record values that break careless consumers, each with its name; those in `LEGAL` are valid events."""
     return [
         ("null", None),
         ("empty", b""),

@@ -15,7 +15,7 @@ WORKFLOWS = ("everything", "orders", "crm")
 
 
 def script_workflows(receiver: Receiver, up_s: float = UP_S, down_s: float = DOWN_S) -> dict[str, str]:
-    """Give the receiver's paths the manners of the three workflows; returns what each does, in words."""
+    """Script the receiver's paths as the three workflows; returns what each does, as a sentence."""
     receiver.script("/everything", slow(ANSWER_S))
     receiver.script("/orders", slow(ANSWER_S, when(lambda body: REJECTED in body, 422, flaky(50))))
     receiver.script("/crm", slow(ANSWER_S, failing_at_times(up_s, down_s)))

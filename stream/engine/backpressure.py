@@ -54,7 +54,7 @@ class Backpressure:
         self._is_open = True
         """The engine as a whole has room for records."""
         self._intake_is_open = True
-        """As the source was told last."""
+        """What the source was last set to."""
         self._stopped: set[PartitionState] = set()
         self._is_changed = False
 

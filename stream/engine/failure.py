@@ -220,7 +220,7 @@ class Failures:
             workflow=workflow.policy.name,
             host=workflow.policy.shown_host,
             answer=answer.code,
-            **({"reason": answer.excerpt} if answer.failure else {}),  # in our words; a body is never quoted
+            **({"reason": answer.excerpt} if answer.failure else {}),  # our own text; a body is never quoted
             next_probe_in_s=round(workflow.gate.closed_until - self._steps.monotonic(), 1),
         )
 

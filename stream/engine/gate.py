@@ -117,7 +117,7 @@ class Gate:
     def on_failure(
         self, generation: int, lane: Hashable, at_fault: bool, retry_after_s: float, now: float, jitter: float
     ) -> None:
-        """An attempt that was no probe failed retryably; `at_fault`: the answer blames the workflow itself.
+        """An attempt that was not a probe failed retryably; `at_fault`: the answer blames the workflow itself.
 
         `generation` is that in which the request was sent.
         """

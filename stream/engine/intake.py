@@ -94,7 +94,7 @@ class Intake:
         first = partition.tracker.next_expected
         return records if records[0].offset >= first else [record for record in records if record.offset >= first]
 
-    # Records that are no events.
+    # Records that are not events.
 
     def _take_other(self, partition: PartitionState, record: Record, decoded: Invalid | None) -> None:
         self._ledger.admit(partition, [record])
@@ -181,7 +181,7 @@ class Intake:
         if (hold := partition.held_by) is None:
             return
         self._logger.error(
-            "This partition is held: its records are no valid events. Mend kafka.topics or [validation], or give the "
+            "This partition is held: its records are not valid events. Fix kafka.topics or [validation], or give the "
             "record up in validation.give_up.",
             topic=partition.tp.topic,
             partition=partition.tp.partition,

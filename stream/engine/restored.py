@@ -23,7 +23,7 @@ def restore(
             found = decode(started.metadata, started.start)
         except BadMapError as error:
             logger.warning(
-                "The commit's metadata is not a map of ours and is ignored: events beyond it may be sent again.",
+                "The commit's metadata is not a commit map and is ignored: events beyond it may be sent again.",
                 topic=started.tp.topic,
                 partition=started.tp.partition,
                 reason=str(error),
@@ -35,7 +35,7 @@ def restore(
 def _tell_removed(
     started: StartedPartition, found: CommitMap, hashes: Sequence[int | None], stats: EngineStats, logger: Logger
 ) -> None:
-    """Events that waited for a workflow which is configured no more end here; said once, with count and range."""
+    """Events that waited for a workflow which is no longer configured end here; logged once, with count and range."""
     end = max((ranges[-1][1] for ranges in found.done.values() if ranges), default=found.base)
     for ranges in found.without(hashes):
         waiting = end - found.base - sum(high - low for low, high in ranges)

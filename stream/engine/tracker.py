@@ -8,7 +8,7 @@ from stream.model.errors import EngineInvariantError
 
 
 class PartitionTracker:
-    """Open offsets of one partition in one tenure, and the watermark below which none is open.
+    """Open offsets of one partition in one epoch, and the watermark below which none is open.
 
     Only open offsets are kept; all others below `next_expected` are done. So an event stuck at the watermark costs no
     memory however far the others go, and offsets that never arrive (compaction, transaction markers, aborted records)
@@ -51,7 +51,7 @@ class PartitionTracker:
         self.next_expected = max(offsets) + 1
 
     def pass_to(self, position: int) -> None:
-        """Nothing will arrive any more from below `position`."""
+        """Nothing arrives from now on below `position`."""
         self.next_expected = max(self.next_expected, position)
 
     def settle(self, offsets: Collection[int]) -> None:

@@ -37,7 +37,7 @@ from stream.validation.schemas import SchemaValidator
 
 @dataclass(frozen=True)
 class EventSource:
-    """Where the event is, as the command line told."""
+    """Where the event is, as the command line names it."""
 
     file: str | None
     line: int | None
@@ -139,8 +139,8 @@ def _search(settings: Settings, source: EventSource) -> Found:
 def _print_found(found: Found) -> None:
     table = Table("event", "written", "type", "name", box=None, pad_edge=False)
     for record in found.records:
-        told = _found_json(record)
-        texts = (told["place"], told["written_at"], told["type"], told["event"])
+        entry = _found_json(record)
+        texts = (entry["place"], entry["written_at"], entry["type"], entry["event"])
         table.add_row(*(cell(str(text or "-")) for text in texts))
     print_table(table)
     more = ", and perhaps more: narrow --from and --until" if found.is_cut else ""

@@ -49,7 +49,7 @@ class Decoded:
     verdict: Verdict
     bytes: int
     type: str = ""
-    """Empty when it is no event."""
+    """Empty when it is not an event."""
     schema: str = ""
     """File of `schemas/` that it was held against; empty: none."""
     mode: Setting | None = None
@@ -222,7 +222,7 @@ class Explainer:
         lane = lane_of(workflow.ordering)(event)
         if lane is None:
             return Lane(setting, "")
-        if workflow.ordering != "user":  # a key may be a person's id, too, and need not be text
+        if workflow.ordering != "user":  # a key may be a person's id as well, and need not be text
             return Lane(setting, workflow.ordering)
         return Lane(setting, _lane_field(event), str(lane) if self._with_body else None)
 

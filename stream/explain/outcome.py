@@ -37,7 +37,7 @@ class Outcome:
     group: str
     state: State
     said: str
-    """The same in words."""
+    """The same as a sentence."""
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ class GroupProgress:
 
     group: str
     state: str
-    """In Kafka's words; `unseen`: Kafka does not let us see the group."""
+    """As Kafka names it; `unseen`: Kafka does not let us see the group."""
     members: int
     committed: int | None
     map: Literal["ours", "none", "ignored"]
@@ -107,15 +107,17 @@ class PlaceReader:
 
     def _fate(self, place: RecordId) -> str:
         """What the groups' offsets say of an event that is gone from the topic."""
-        told = []
+        sentences = []
         for group in self._groups(place):
             passed = [name for name, progress in group.workflows.items() if progress in ("passed", "done")]
             left = [name for name in group.workflows if name not in passed]
             if passed:
-                told.append(f"Done with by {', '.join(passed)}: delivered, filtered, or a dead letter.")
+                sentences.append(f"Done with by {', '.join(passed)}: delivered, filtered, or a dead letter.")
             if left and group.state != "unseen":
-                told.append(f"Not done with by {', '.join(left)}, as far as the group {group.group} tells.")
-        return " ".join(["It is gone from the topic.", *told, f"tray-stream dead-letters show {place} may have it."])
+                sentences.append(f"Not done with by {', '.join(left)}, as far as the group {group.group} tells.")
+        return " ".join(
+            ["It is gone from the topic.", *sentences, f"tray-stream dead-letters show {place} may have it."]
+        )
 
     @property
     def _letter_topic(self) -> str:

@@ -45,7 +45,7 @@ class Found:
 
 
 def search(settings: Settings, kafka: KafkaPolicy, sought: Sought, now_ms: int, progress: Progress) -> Found:
-    """Read the range, and keep what matches. Blocking; `progress` is told how many of how many offsets are read.
+    """Read the range, and keep what matches. Blocking; `progress` is called with how many of how many offsets are read.
 
     Raises:
         ConfigError: an end of the range cannot be read; MissingTopicError: there is no such topic.

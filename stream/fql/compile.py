@@ -150,7 +150,7 @@ class _Coder:
                 return self._constant(to_ir(part)["value"])
             case Call():
                 return self._call(part)
-        raise AssertionError(f"{part} is no operand")
+        raise AssertionError(f"{part} is not an operand")
 
     def _argument(self, part: Operand) -> str:
         """Code of what Segment's code is given where it evaluates no function: the IR's list."""
@@ -208,7 +208,7 @@ def _is_exact(value: object) -> bool:
 def _holds(elements: Any, item: Any) -> bool:
     """Whether the list of a field holds the item."""
     if elements.__class__ is not list:
-        raise EvaluationError("what stands behind in is no list")
+        raise EvaluationError("what stands behind in is not a list")
     return _is_in(item, elements)
 
 

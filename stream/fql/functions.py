@@ -30,12 +30,12 @@ _MOST_PARTS = 3
 
 
 def match(text: Any, pattern: Any) -> bool:
-    """Whether a text matches a pattern; false for what is no text. Raises EvaluationError."""
+    """Whether a text matches a pattern; false for what is not text. Raises EvaluationError."""
     return text.__class__ is str and pattern.__class__ is str and matcher(pattern)(text)
 
 
 def uppercase(value: Any) -> str | None:
-    """The text in upper case; null for what is no text."""
+    """The text in upper case; null for what is not text."""
     return value.upper() if value.__class__ is str else None
 
 
@@ -81,7 +81,7 @@ Version = tuple[float, float, float]
 
 
 def semver(left: Any, operator: Any, right: Any) -> bool:
-    """Whether two versions compare as the operator says; false for what is no version or no operator."""
+    """Whether two versions compare as the operator says; false for what is not a version or no operator."""
     if left.__class__ is not str or operator.__class__ is not str or right.__class__ is not str:
         return False
     first, second = _version(left), _version(right)

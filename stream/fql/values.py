@@ -83,7 +83,7 @@ def type_of(value: Any) -> str:
 
 
 def lowercase(value: Any) -> str | None:
-    """The text in lower case; null for what is no text."""
+    """The text in lower case; null for what is not text."""
     return value.lower() if value.__class__ is str else None
 
 
@@ -140,7 +140,7 @@ def compares(left: Any, operator: str, right: Any) -> bool:
 
 
 def contains(text: Any, part: Any) -> bool:
-    """Whether one text holds the other; false for what is no text."""
+    """Whether one text holds the other; false for what is not text."""
     if text.__class__ is not str or part.__class__ is not str:
         return False
     return part in text or (not part.isascii() and units(part) in units(text))

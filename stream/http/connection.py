@@ -9,7 +9,7 @@ from typing import Protocol, cast
 from stream.http.excerpt import Excerpts
 from stream.http.plain_response import PlainResponseParser
 from stream.http.reader import AnswerReader, ReadProgress
-from stream.http.sockets import abort_unsent, last_words, round_trip_s
+from stream.http.sockets import abort_unsent, round_trip_s, unread_bytes
 from stream.http.translate import ClosedError, ProxyError, UnreadableError, failure_text, failure_word
 from stream.model.attempts import Answer
 from stream.model.ports import Attempt
@@ -22,7 +22,7 @@ PROXY_PASSWORD_WANTED = 407
 
 
 class Pool(Protocol):
-    """Who opened a connection, and is told what becomes of it."""
+    """Owner of a connection, called back when its state changes."""
 
     glance: PlainResponseParser
 
@@ -216,10 +216,10 @@ class HttpConnection(asyncio.Protocol):
         return self._is_sending or monotonic() - max(self.started_at, self._sent_at) <= within
 
     def _hear_last_words(self) -> None:
-        words = last_words(self._transport)
-        if words:
+        rest = unread_bytes(self._transport)
+        if rest:
             self._reader = self._reader or AnswerReader(self._excerpts.bytes_needed)
-            self._reader.feed(words)
+            self._reader.feed(rest)
             self._reader.is_reusable = False
 
     def _drop_idle(self) -> None:

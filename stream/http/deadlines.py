@@ -16,8 +16,8 @@ class Deadlines:
     """Calls `on_due` with each connection that still carries an attempt `timeout_s` after its start.
 
     All have the same timeout, so one timer, set for the oldest attempt, is enough: it goes off about once in
-    `timeout_s`, however many attempts come and go, and looks at every connection. Whoever starts an attempt sees to it
-    that the timer is set.
+    `timeout_s`, however many attempts come and go, and looks at every connection. Set the timer
+    (`set`) with each attempt.
     """
 
     def __init__(

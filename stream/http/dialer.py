@@ -67,7 +67,7 @@ class Dialer:
             await self._go_through(self._proxy, sock, protocol)
 
     async def close(self) -> None:
-        """Stop what is going on."""
+        """Stop every attempt to connect."""
         await self._resolver.close()
 
     async def _connected(self) -> socket.socket:
@@ -84,7 +84,7 @@ class Dialer:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             await asyncio.get_running_loop().sock_connect(sock, address.sockaddr)
-        except BaseException:  # a cancel, too: nobody else knows the socket
+        except BaseException:  # a cancel as well: nobody else knows the socket
             sock.close()
             raise
         return sock
@@ -118,7 +118,7 @@ class Dialer:
         try:
             await tunnel.opened()
             await self._secure_tunnel(tunnel.transport, TlsReadAdapter(protocol, self._buffer), self._tls)
-        except BaseException:  # a cancel, too: nobody else knows the transport
+        except BaseException:  # a cancel as well: nobody else knows the transport
             tunnel.transport.abort()
             raise
 

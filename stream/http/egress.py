@@ -61,7 +61,7 @@ def allow_all(_address: Address) -> None:
 
 @dataclass(frozen=True)
 class EgressGuard:
-    """Fulfils `CheckAddress`. `allow` passes whatever else is said; `on_refused` is told of each refusal."""
+    """Fulfils `CheckAddress`. `allow` passes whatever else is said; `on_refused` is called with each refusal."""
 
     allow: tuple[Network, ...] = ()
     public_only: bool = False

@@ -9,7 +9,7 @@ from stream.model.printable import printable
 
 EXCERPT_CHARS = 256
 SECRET_PIECE_CHARS = 8
-"""Pieces of the URL shorter than this are words such as `webhook`, not secrets."""
+"""Pieces of the URL shorter than this are common, such as `webhook`, not secrets."""
 
 
 class Excerpts:

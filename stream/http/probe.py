@@ -19,7 +19,7 @@ from stream.http.translate import failure_text
 async def probe(
     url: str, *, timeout_s: float, tls: ssl.SSLContext, check: CheckAddress, proxy: ProxyServer | None
 ) -> str:
-    """Name, address, TCP, TLS: empty when all of that works, else what does not, in words that may be shown.
+    """Name, address, TCP, TLS: empty when all of that works, else what does not, as text that may be shown.
 
     With a proxy that is as far as the proxy itself: what lies behind it is reached by requests alone.
     """

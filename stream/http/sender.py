@@ -83,7 +83,7 @@ class WebhookSender:
             self._deadlines.set()
 
     def cancel(self, attempt: Attempt) -> None:
-        """Close its connection: it is not answered any more. Nothing happens when it was."""
+        """Close its connection: its callback is not called. No effect once it was answered."""
         self._answered = [answered for answered in self._answered if answered[0] is not attempt]
         for connection in self._connections:
             if connection.attempt is attempt:
@@ -91,13 +91,13 @@ class WebhookSender:
                 break
 
     async def retire(self) -> None:
-        """Close once everything in flight was answered and told; nothing more is sent."""
+        """Close once everything in flight was answered and reported; nothing more is sent."""
         while self._answered or any(c.attempt is not None for c in self._connections):  # noqa: ASYNC110 - rare, and an event would cost every answer
             await asyncio.sleep(RETIRE_LOOK_S)
         await self.close()
 
     async def close(self) -> None:
-        """Close every connection. Attempts that were not told yet never are."""
+        """Close every connection. Attempts that were not reported yet never are."""
         self._deadlines.close()
         self._idle.close()
         self._answered.clear()

@@ -1,4 +1,4 @@
-"""What the kernel is asked about a connection, and told to do with it."""
+"""Reads and sets a connection's options in the kernel."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def round_trip_s(transport: asyncio.Transport) -> float:
         return 0.0
 
 
-def last_words(transport: asyncio.Transport) -> bytes:
+def unread_bytes(transport: asyncio.Transport) -> bytes:
     """What the server said before it hung up on a request that was still being sent; nothing where TLS hides it."""
     if transport.get_extra_info("ssl_object") is not None:
         return b""

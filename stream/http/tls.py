@@ -10,7 +10,7 @@ import httpx
 
 
 class TlsFileError(Exception):
-    """A file of the TLS settings cannot be used. Its text says why, in words that may be shown."""
+    """A file of the TLS settings cannot be used. Its text says why, and may be shown."""
 
 
 @cache
@@ -57,7 +57,7 @@ def _trusting(ca_file: Path) -> ssl.SSLContext:
 def _modern(context: ssl.SSLContext) -> ssl.SSLContext:
     """Set what would otherwise differ by the version of Python or OpenSSL.
 
-    Whoever is trusted need not be a root: an issuing authority alone is enough. Certificates without the identifiers
+    A trusted certificate need not be a root: an issuing authority alone is enough. Certificates without the identifiers
     that RFC 5280 wants, as many companies' own authorities issue them, are taken.
     """
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_TRUSTED_FIRST

@@ -1,4 +1,4 @@
-"""What went wrong below HTTP, in our words: the one place that knows the errors of ssl and sockets."""
+"""Names what went wrong below HTTP: the one place that knows the errors of ssl and sockets."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def failure_word(error: BaseException) -> str:
 
 
 def failure_text(error: BaseException) -> str:
-    """A short reason for a person, in plain words: the system's own where there are some, never text with a URL."""
+    """A short reason for a person: the system's own where there are some, never text with a URL."""
     if isinstance(error, TimeoutError):
         return "no complete answer in time"
     return next(filter(None, map(_system_text, _chain(error))), "") or _own_text(error)
@@ -61,7 +61,7 @@ def failure_text(error: BaseException) -> str:
 def _system_text(error: BaseException) -> str:
     match error:
         case ssl.SSLCertVerificationError():
-            # Behind the comma the text goes on with the host.
+            # Behind the comma the text continues with the host.
             return f"the certificate is not accepted: {_lowered(error.verify_message.partition(',')[0])}"
         case ssl.SSLError():
             return f"TLS failed: {error.reason.replace('_', ' ').lower()}" if error.reason else ""
@@ -82,7 +82,7 @@ def _own_text(error: BaseException) -> str:
 
 
 def _lowered(text: str) -> str:
-    """The system's words as part of a sentence; an abbreviation such as `IP` stays as it is."""
+    """The system's text as part of a sentence; an abbreviation such as `IP` stays as it is."""
     return text if text[1:2].isupper() else text[:1].lower() + text[1:]
 
 

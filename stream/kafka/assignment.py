@@ -34,7 +34,7 @@ class Assignment:
         self.at_end: set[TopicPartition] = set()
         """Partitions that are read to their end, for now; what is paused may have more."""
         self.came_to_end: set[TopicPartition] = set()
-        """Those of `at_end` that came to it since whoever confirms their ids last looked; may name others as well."""
+        """Those of `at_end` that came to it since their ids were confirmed last; may name others as well."""
         self.starts: dict[TopicPartition, int] = {}
         """Where each partition was begun, or moved to, last."""
         self.grants = 0
@@ -93,7 +93,7 @@ class Assignment:
         _in_parts(consumer.incremental_assign, [KafkaPartition(*tp, offset) for tp, offset in positions.items()])
 
     def drop(self, tps: Iterable[TopicPartition]) -> None:
-        """These partitions are not ours any more."""
+        """Forget these partitions: they were revoked or lost."""
         for tp in tps:
             self.epochs.pop(tp, None)
             self.stopped.discard(tp)
@@ -107,7 +107,7 @@ class Assignment:
         return self._last_epoch
 
     def stop(self, consumer: Consumer, tp: TopicPartition) -> None:
-        """Read no more of it in this epoch."""
+        """Stop reading it in this epoch."""
         self.stopped.add(tp)
         _set_paused(consumer, [tp], True)
 

@@ -26,7 +26,7 @@ class Polled:
     """(partition, epoch, position past the last record)."""
     errors: list[tuple[Message, KafkaError]] = field(default_factory=list)
     headless: list[tuple[TopicPartition, int | None]] = field(default_factory=list)
-    """(partition, offset) of records whose headers cannot be read, since a name is not UTF-8; they go on without."""
+    """(partition, offset) of records whose headers cannot be read, since a name is not UTF-8; they are sent without."""
 
 
 def sort_polled(messages: Iterable[Message], epochs: Mapping[TopicPartition, int]) -> Polled:

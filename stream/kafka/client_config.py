@@ -1,4 +1,4 @@
-"""What librdkafka is told: the options that our guarantees rest on, over those that the settings pass through."""
+"""librdkafka's configuration: the options that our guarantees rest on, over those that the settings pass through."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def reader_config(policy: KafkaPolicy) -> Options:
 
 
 def range_reader_config(policy: KafkaPolicy) -> Options:
-    """Options of a consumer that reads partitions which it was told, and never joins the group."""
+    """Options of a consumer that reads partitions given to it, and never joins the group."""
     return {
         "fetch.wait.max.ms": 100,
         **_fetch_size(policy),
@@ -123,8 +123,8 @@ def range_reader_config(policy: KafkaPolicy) -> Options:
 
 def _fetch_size(policy: KafkaPolicy) -> Options:
     """librdkafka refuses a fetch below the largest message or beyond what it may receive, where the settings say."""
-    told = {*policy.options, *policy.consumer_options}
-    return {} if told & {"message.max.bytes", "receive.message.max.bytes"} else {"fetch.max.bytes": FETCH_BYTES}
+    set_options = {*policy.options, *policy.consumer_options}
+    return {} if set_options & {"message.max.bytes", "receive.message.max.bytes"} else {"fetch.max.bytes": FETCH_BYTES}
 
 
 def producer_config(policy: KafkaPolicy) -> Options:
@@ -191,7 +191,7 @@ def _is_taken(pattern: str, policy: KafkaPolicy) -> bool:
 def served(poll: Callable[[float], object], condition: Callable[[], bool]) -> bool:
     """Serve a client's callbacks for a moment, until the condition holds.
 
-    That Kafka refuses us is told by callback alone, and somewhat later than the question fails.
+    That Kafka refuses us comes by callback alone, and somewhat later than the question fails.
     """
     give_up_at = time.monotonic() + CALLBACK_WAIT_S
     while not condition() and time.monotonic() < give_up_at:

@@ -74,7 +74,7 @@ def is_refused(error: KafkaError) -> bool:
     """Whether Kafka said no to who we are or what we may, or we to who it is: trying again as we are does not help."""
     if error.code() == KafkaError._FATAL:  # the client's last word; its text alone says why
         return any(_names(error, code) for code in _REFUSED)
-    if error.code() in _CONNECTION:  # mostly what may mend itself; a certificate that is refused does not
+    if error.code() in _CONNECTION:  # mostly what may recover by itself; a certificate that is refused does not
         return "certificate" in error.str()
     return error.code() in _REFUSED
 

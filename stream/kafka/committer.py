@@ -1,4 +1,4 @@
-"""Commits offsets without waiting; each answer is told once, with the epoch that the commit belonged to."""
+"""Commits offsets without waiting; each answer is reported once, with the epoch that the commit belonged to."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Committer:
         """librdkafka's callback: one answer per partition, or one error for all of them.
 
         Raises:
-            RefusedError: Kafka will not store commits of ours, so that working on would be in vain.
+            RefusedError: Kafka will not store this group's commits, so working on is useless.
         """
         results = []
         for answer in answers:

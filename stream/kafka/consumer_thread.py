@@ -68,12 +68,12 @@ class ConsumerThread(threading.Thread):
         self._failure: BaseException | None = None
         self._intake_open = True
         self._handed = 0
-        """Batches told to the event loop; ..."""
+        """Batches handed to the event loop; ..."""
         self._taken = 0
         """... and those that it has taken."""
         self._held_since: float | None = None
         self._unwanted: frozenset[TopicPartition] = frozenset()
-        """What the engine does not want; what is polled of it all the same lies on the shelf."""
+        """What the engine does not want; what is still polled of it goes to the paused buffer."""
         self._stop_asked = False
         self._is_drained = False
         self._close_at = 0.0
@@ -81,7 +81,7 @@ class ConsumerThread(threading.Thread):
         self._has_joined = False
         self._was_assigned = False
         self._is_dead = False
-        """The client reported a fatal error, fenced for one; nothing works any more."""
+        """The client reported a fatal error, such as fenced; the consumer is unusable."""
         self._assignment = Assignment()
         self._shelf = PausedBuffer(self._assignment.epochs)
         self._committer = Committer(self._assignment.held, self._report_commits)
@@ -267,7 +267,7 @@ class ConsumerThread(threading.Thread):
         self._hand(self._shelf.sift(polled, self._unwanted))
         for tp, offset in polled.headless:
             where = {"topic": tp.topic, "partition": tp.partition, "offset": offset}
-            self._logger.warning("A record's headers are not UTF-8; it goes on without them.", **where)
+            self._logger.warning("A record's headers are not UTF-8; it is sent without them.", **where)
         for message, error in polled.errors:
             self._on_message_error(message, error)
 
@@ -281,7 +281,7 @@ class ConsumerThread(threading.Thread):
         self._hand(self._shelf.take(lambda shelved: shelved == tp))
 
     def _within(self, polled: Polled) -> Polled:
-        """The part of it that is to be told: here, all."""
+        """The part of it that is to be handed over: here, all."""
         return polled
 
     def _deliver(self, polled: Polled) -> None:
@@ -384,7 +384,7 @@ class ConsumerThread(threading.Thread):
             raise RefusedError(as_source_error(error, "at start").args[0])
         if error.code() in UNREACHABLE:  # the client's own log has the cause, ContactWatch the consequence
             return
-        self._logger.warning("Kafka cannot be used for now; trying on.", error=error_text(error))
+        self._logger.warning("Kafka is unavailable; retrying.", error=error_text(error))
 
     def _on_message_error(self, message: Message, error: KafkaError) -> None:
         topic, partition, offset = message.topic(), message.partition(), message.offset()

@@ -1,4 +1,4 @@
-"""Committed offsets that the topic does not hold any more: never silent."""
+"""Committed offsets that the topic no longer holds: never silent."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _STOPPED = {
     "recreated": "The topic was deleted and created again before it was read to its end; this partition is not "
     "consumed.",
 }
-_RESUME = ' To go on at the first record that is left, set kafka.on_data_loss = "skip" and restart.'
+_RESUME = ' To continue at the first record that is left, set kafka.on_data_loss = "skip" and restart.'
 
 
 @dataclass(slots=True)

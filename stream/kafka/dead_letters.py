@@ -116,7 +116,7 @@ class DeadLetterTopic:
         self._produce(written, on_written, omitted=False)
 
     def close(self) -> None:
-        """Stop serving; letters that were not acknowledged are not told of any more."""
+        """Stop serving; `on_written` is not called for letters that were not acknowledged."""
         self._is_closed = True
         self._thread.join(timeout=5)
 
@@ -199,7 +199,7 @@ class DeadLetterTopic:
 
     def _replace(self) -> None:
         """A fatal error ends an idempotent producer for good; the letters it held are reported, and written again."""
-        old = self._producer  # takes no letter any more: each is answered with the fatal error
+        old = self._producer  # takes no letter now: each is answered with the fatal error
         old.purge()
         while len(old) and not self._is_closed:
             with contextlib.suppress(KafkaException):

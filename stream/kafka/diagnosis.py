@@ -31,7 +31,7 @@ _ALL_TOPICS = struct.pack(">i", 0)
 _MAX_ANSWER = 16 * 1024 * 1024
 
 
-class _Found(Exception):  # noqa: N818 - the sentence that ends a search, no failure of ours
+class _Found(Exception):  # noqa: N818 - the sentence that ends a search, not a failure
     """The cause."""
 
 
@@ -66,7 +66,7 @@ def _cause_at(server: str, options: Mapping[str, object]) -> str:
 
 
 def _address(server: str) -> tuple[str, int]:
-    """Raises _Found when it is no address."""
+    """Raises _Found when it is not an address."""
     plain = server.rpartition("://")[2]
     has_port = ":" in plain.rpartition("]")[2]
     host, _, port = plain.rpartition(":") if has_port else (plain, "", str(DEFAULT_PORT))

@@ -88,7 +88,7 @@ class Groups:
         return {tp: Committed(*commit) for tp, commit in found.items()}
 
     def write(self, group: str, commits: Mapping[TopicPartition, Committed]) -> None:
-        """Set the group's offsets. Raises GroupActiveError when it has members, which Kafka holds to, too."""
+        """Set the group's offsets. Raises GroupActiveError when it has members, which Kafka holds to as well."""
         self.require_idle(group)
         wanted = [KafkaPartition(tp.topic, tp.partition, c.offset, c.metadata) for tp, c in commits.items()]
         with self._outsider(group) as consumer:
@@ -98,7 +98,7 @@ class Groups:
     def _outsider(self, group: str) -> Iterator[Consumer]:
         """A consumer that names the group and never joins it.
 
-        The admin client could ask and write, too, but librdkafka 2.16 crashes in it when the group's coordinator is
+        The admin client could ask and write as well, but librdkafka 2.16 crashes in it when the group's coordinator is
         not ready (its answer is handled as if the client had a group).
         """
         consumer = Consumer({**self._config, "group.id": group, "enable.auto.commit": False})

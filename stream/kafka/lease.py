@@ -1,8 +1,8 @@
 """The right to be the only process that does something: sole membership of a consumer group of that name.
 
-Whoever joins looks, once it is a member, whether it is alone, and leaves if it is not. Of two that join at once the
-later look sees both, so never do two go on; both may give up. A process that was killed is a member until its session
-times out, which is waited for.
+A process that joins checks, once it is a member, whether it is alone, and leaves if it is not. Of two that join at once
+the later look sees both, so two never hold it; both may give up. A process that was killed is a member until its
+session times out, which is waited for.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from stream.model.records import Record, RecordBatch, TopicPartition, size_of
 
 FULL_BYTES = 2 * 1024 * 1024
 """A partition of which as much lies here is to be paused. Not at once: pausing drops what was fetched of it, and once
-nothing is fetched any more, it takes librdkafka up to a second to begin again."""
+nothing is fetched, it takes librdkafka up to a second to begin again."""
 ALL_FULL_BYTES = 4 * FULL_BYTES
 """When as much lies here of all of them together, each is to be paused."""
 
@@ -47,7 +47,7 @@ class PausedBuffer:
         return Polled(batches, [end for end in polled.ends if end[0] not in unwanted], polled.errors, polled.headless)
 
     def take(self, is_wanted: Callable[[TopicPartition], bool]) -> Polled:
-        """What is kept of the partitions that are wanted, and from now on is not any more."""
+        """What is kept of the partitions that are wanted, and is no longer kept."""
         taken = Polled()
         for tp in [tp for tp in self._kept if is_wanted(tp)]:
             kept = self._kept.pop(tp)

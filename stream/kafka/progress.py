@@ -1,6 +1,6 @@
 """Keeps how far a reader has come in the commits of a group that has no members; in a thread of its own.
 
-The reader's consumer could commit, too, but it serves the answers only while it polls, and it does not poll while
+The reader's consumer could commit as well, but it serves the answers only while it polls, and it does not poll while
 there is no room for more.
 """
 
@@ -33,14 +33,14 @@ ReportResults = Callable[[Sequence[CommitResult]], None]
 class CommittedProgress:
     """Whose progress it is."""
 
-    headings: Mapping[TopicPartition, str]
+    prefixes: Mapping[TopicPartition, str]
     """What each partition's metadata begins with, before the map of what is done beyond the offset."""
     run: str
-    """What tells this run's headings from those of another run; part of each heading."""
+    """Distinguishes this run's prefixes from those of another run; part of each prefix."""
 
 
 class NothingKept:
-    """Progress that nobody wants to go on from: every commit is answered as if it was made."""
+    """Progress that nobody wants to continue from: every commit is answered as if it was made."""
 
     is_waiting = False
 
@@ -66,7 +66,7 @@ class _Desk:
 
 
 class ProgressKeeper(threading.Thread):
-    """Commits one after the other, always the latest. `on_broken` is told, on this thread, why it cannot go on."""
+    """Commits one after the other, always the latest. `on_broken` gets the error, on this thread."""
 
     def __init__(
         self, config: Options, kept: CommittedProgress, report: ReportResults, on_broken: Callable[[StreamError], None]
@@ -93,7 +93,7 @@ class ProgressKeeper(threading.Thread):
             self._desk.changed.notify()
 
     def close(self) -> None:
-        """Commit no more."""
+        """Stop committing."""
         with self._desk.changed:
             self._desk.is_closed = True
             self._desk.changed.notify()
@@ -134,19 +134,19 @@ class ProgressKeeper(threading.Thread):
             return
         self._look_at = time.monotonic() + LOOK_EVERY_S
         try:
-            found = committed(consumer, list(self._kept.headings), LOOK_TIMEOUT_S)
+            found = committed(consumer, list(self._kept.prefixes), LOOK_TIMEOUT_S)
         except RefusedError:
             raise
         except SourceError:
             return  # asked again soon
         if any(self._kept.run not in metadata for _, metadata in found.values()):
             group = self._config["group.id"]
-            raise RefusedError(f"Another run of this name has begun and goes on from here ({group}); this one stops.")
+            raise RefusedError(f"Another run of this name has begun and continues from here ({group}); this one stops.")
 
     def _commit(self, consumer: Consumer, due: Offsets) -> None:
-        """Raises RefusedError when Kafka will never store commits of ours."""
+        """Raises RefusedError when Kafka will never store this group's commits."""
         asked = [
-            KafkaPartition(*tp, one.offset, self._kept.headings.get(tp, "") + one.metadata) for tp, one in due.items()
+            KafkaPartition(*tp, one.offset, self._kept.prefixes.get(tp, "") + one.metadata) for tp, one in due.items()
         ]
         try:
             answers = consumer.commit(offsets=asked, asynchronous=False) or []

@@ -30,10 +30,10 @@ Later = Callable[[float, Callable[[], None]], object]
 
 
 class RangeReader(ConsumerThread):
-    """A `Source` that reads each partition from its start to its end in `until`, and then no more of it.
+    """A `Source` that reads each partition from its start to its end in `until`, and stops there.
 
     The group of `policy` has no members; commits to it go through as long as it has none. Without `kept` nothing is
-    committed, and the engine is told all the same that it was. `has_room` is asked on the event loop before each batch
+    committed, and the engine still sees it as committed. `has_room` is asked on the event loop before each batch
     is handed to the engine; a batch without room waits, and nothing more is read.
     """
 
@@ -61,7 +61,7 @@ class RangeReader(ConsumerThread):
         self._last: Offsets = {}
         self._later = later
         self._waiting: deque[Polled] = deque()
-        """Read, and not told yet; touched on the event loop alone."""
+        """Read, and not handed over yet; touched on the event loop alone."""
 
     def commit(self, offsets: Offsets) -> None:
         """Send a commit at once, or act as if."""
@@ -130,7 +130,7 @@ class RangeReader(ConsumerThread):
         self._failure = self._failure or error
 
     def _within(self, polled: Polled) -> Polled:
-        """What lies before the ends; a partition that comes to its end is not fetched any more."""
+        """What lies before the ends; a partition at its end is no longer fetched."""
         ended = {}
         for batch in polled.batches:
             until = self._until[batch.tp]
@@ -147,7 +147,7 @@ class RangeReader(ConsumerThread):
         return polled
 
     def _finish(self, tps: Sequence[TopicPartition]) -> None:
-        """Fetched no more; they stay on the books, since their last commits are still to come."""
+        """No longer fetched; they stay on the books, since their last commits are still to come."""
         if tps:
             self._finished |= set(tps)
             self._consumer.incremental_unassign([KafkaPartition(*tp) for tp in tps])

@@ -42,7 +42,7 @@ class RecordReader:
         options = {**prompt, **config, "queued.min.messages": PREFETCHED_RECORDS}
         self._consumer = open_client(Consumer, options)
         self._known: set[str] = set()
-        """Topics whose leaders the client has been told."""
+        """Topics whose leaders the client knows."""
         self._ends: dict[TopicPartition, int] = {}
 
     def __enter__(self) -> Self:
@@ -77,7 +77,7 @@ class RecordReader:
         return found
 
     def _read(self, left: dict[TopicPartition, OffsetRange]) -> Iterator[list[Record]]:
-        """Records until nothing is left; whoever takes them may take partitions off `left`, too."""
+        """Records until nothing is left; the caller may take partitions off `left` as well."""
         if not left:
             return
         self._find_leaders({tp.topic for tp in left})
@@ -94,7 +94,7 @@ class RecordReader:
         self._consumer.unassign()
 
     def fetch(self, wanted: Iterable[RecordId]) -> dict[RecordId, Record]:
-        """These records; those that are not there any more are missing from the answer."""
+        """These records; those that are gone are missing from the answer."""
         sought = {place for place in wanted if place.offset < self._end(TopicPartition(*place[:2]), place.offset)}
         found: dict[RecordId, Record] = {}
         for spans in _rounds(sought):
@@ -152,7 +152,7 @@ class RecordReader:
         return found, bool(messages)
 
     def _skip_gone(self, left: dict[TopicPartition, OffsetRange], tp: TopicPartition) -> None:
-        """The offset where reading was to go on is gone: go on at the first that is left."""
+        """The offset where reading was to continue is gone: continue at the first that is left."""
         if tp not in left:
             return
         first, _ = watermarks(self._consumer, tp, TIMEOUT_S)

@@ -107,8 +107,9 @@ class TopicWatch:
         self._compared_grants = 0
         self._at_end_when_asked: frozenset[TopicPartition] = frozenset()
         self._read_to_end: dict[TopicPartition, str] = {}
-        """Partitions that had been read to their end when the id of their topic, this one, was confirmed last. Kept
-        when they are revoked: the deletion of a topic may take its partitions away before it is noticed."""
+        """Partitions that had been read to their end when the id of their topic, this one, was confirmed last.
+
+        They stay when revoked: the deletion of a topic may take its partitions away before it is noticed."""
 
     def hurry(self) -> None:
         """Something happened that a new topic would explain: ask soon."""

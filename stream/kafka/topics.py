@@ -158,6 +158,6 @@ def _too_small(topic: str, room: int, wanted: int) -> Iterator[str]:
     if room < wanted:
         yield (
             f"The dead-letter topic {topic} takes {room} bytes, less than the largest event with a letter's headers: "
-            "such a letter goes without the event. Mend it: kafka-configs.sh --bootstrap-server … --alter "
+            "such a letter goes without the event. Fix it: kafka-configs.sh --bootstrap-server … --alter "
             f"--entity-type topics --entity-name {topic} --add-config max.message.bytes={wanted}"
         )

@@ -77,7 +77,7 @@ class CommitMap:
 
 
 class BadMapError(ValueError):
-    """The metadata is not a map of ours, or it is damaged; it is to be ignored."""
+    """The metadata is not a commit map, or it is damaged; ignore it."""
 
 
 def encode(commit_map: CommitMap, max_bytes: int) -> str:
@@ -167,7 +167,7 @@ def ranges_without(missing: Iterable[int], start: int, end: int) -> list[Range]:
 
 
 def covers(ranges: list[Range], offset: int) -> bool:
-    """Whether one of the ranges holds the offset. Asked in order of offsets: ranges that were passed are dropped."""
+    """Whether one of the ranges holds the offset. Call it in order of offsets: ranges that were passed are dropped."""
     while ranges and ranges[0][1] <= offset:
         ranges.pop(0)
     return bool(ranges) and ranges[0][0] <= offset
@@ -311,7 +311,7 @@ class _Reader:
 
     def end(self) -> None:
         if self._at != len(self._raw):
-            raise BadMapError("it goes on after its end")
+            raise BadMapError("it continues after its end")
 
 
 def _read(raw: bytes, *, is_old: bool) -> CommitMap:

@@ -50,7 +50,7 @@ def is_newer(unused: Mapping[K, Committed], used: Mapping[K, Committed]) -> bool
 
 
 def _done(commit: Committed, name: str) -> list[Range]:
-    """What the commit's map has as done for the workflow; nothing where it has no map of ours."""
+    """What the commit's map has as done for the workflow; nothing where it has no map."""
     try:
         found = decode(commit.metadata, commit.offset) if commit.metadata else CommitMap(commit.offset)
     except BadMapError:

@@ -2,7 +2,7 @@
 
 StreamError                   anything this program raises on purpose; its text is fit for a person
 ├── ConfigError               settings are wrong: exit 2; carries every problem at once
-├── SourceError               the Kafka side cannot go on: exit 1
+├── SourceError               the Kafka side cannot continue: exit 1
 │   ├── UnreachableError      Kafka does not answer: exit 1
 │   ├── MissingTopicError     a topic that we cannot do without is not there: exit 1
 │   ├── MissingEventError     what the command names is not there: exit 1
@@ -25,7 +25,7 @@ class StreamError(Exception):
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with the settings: where, what, and how to mend it."""
+    """One thing wrong with the settings: where, what, and how to fix it."""
 
     path: str
     what: str
@@ -86,7 +86,7 @@ class EngineInvariantError(StreamError):
 
 
 def system_text(error: BaseException, otherwise: str) -> str:
-    """The system's own words for an error of files or the network, to continue a sentence; `otherwise`: without any."""
+    """The system's own text for an error of files or the network, to continue a sentence; `otherwise`: without any."""
     text = (isinstance(error, OSError) and error.strerror) or ""
     return text[:1].lower() + text[1:] or otherwise
 

@@ -65,7 +65,7 @@ class FilterReason(StrEnum):
     TYPE = "type"
     EVENT = "event"
     REMOVED = "removed"
-    """It waited for a workflow that is configured no more."""
+    """It waited for a workflow that is no longer configured."""
     WHERE = "where"
     """The workflow's statement is not true of it."""
     SAMPLED = "sampled"

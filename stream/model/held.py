@@ -11,7 +11,7 @@ from stream.model.records import RecordId
 from stream.model.timeparse import format_wall
 
 MOST_LISTED = 5_000
-"""Held events and partitions in one list; how many there are is counted all the same."""
+"""Held events and partitions in one list; the counts still cover all."""
 
 Json = dict[str, object]
 

@@ -12,7 +12,7 @@ from stream.model.timeparse import parse_time
 
 REDRIVEN, DISCARDED = "redriven", "discarded"
 MARKERS = (REDRIVEN, DISCARDED)
-"""Reasons of records that are no letters: they say that the letter of the same identity is done with."""
+"""Reasons of records that are not letters: they say that the letter of the same identity is done with."""
 
 PREFIX = "tray."
 MAX_PARTITION, MAX_OFFSET = 2**31 - 1, 2**63 - 1
@@ -62,13 +62,13 @@ class Letter:
     timestamp_ms: int
     """Of the event's own record; -1 when unknown."""
     key: bytes | None
-    """The record's, which its marker has, too."""
+    """The record's, which its marker has as well."""
     is_omitted: bool
     copies: int = 1
     elsewhere: tuple[RecordId, ...] = ()
     """Copies on other partitions of the topic: each needs its own marker."""
     done_by: frozenset[str] = field(default_factory=frozenset)
-    """Of a letter without a workflow: workflows that are done with it all the same."""
+    """Of a letter without a workflow: workflows that are done with it already."""
 
     def is_same(self, other: Letter) -> bool:
         """Whether both are of one event, given that their identities differ in the topic id at most."""

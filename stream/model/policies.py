@@ -40,7 +40,7 @@ class WorkflowPolicy:
     """Nothing is sent to it; its events wait, and retry clocks stand still."""
     on_failure: Literal["dead-letter", "hold"] = "dead-letter"
     give_up: frozenset[RecordId] = frozenset()
-    """Events that are delivered no more."""
+    """Events that are no longer delivered."""
     shown_host: str = ""
     """Where it is, as far as that may be shown: `https://***.trayapp.io`."""
 
@@ -84,7 +84,7 @@ class DeadLetterPolicy:
 
 @dataclass(frozen=True)
 class EnginePolicy:
-    """The rules of one consumer group's engine, told from outside."""
+    """The rules of one consumer group's engine, given from outside."""
 
     group: str
     integration_name: str = "tray.io"

@@ -20,7 +20,7 @@ class Cancel(Protocol):
     """Something under way that can be given up, such as a timer."""
 
     def cancel(self) -> None:
-        """Give it up: its callback is not called any more."""
+        """Give it up: its callback is not called."""
 
 
 class Clock(Protocol):
@@ -85,10 +85,10 @@ class Source(Protocol):
         """Commit asynchronously; answered by `SourceEvents.on_committed`."""
 
     def set_intake(self, is_open: bool) -> None:
-        """False: hand over no more records until True. Rebalances go on being served."""
+        """False: hand over no records until True. Rebalances are still served."""
 
     def set_stopped(self, tps: Collection[TopicPartition]) -> None:
-        """Exactly these of the owned partitions are not read until told otherwise."""
+        """Exactly these of the owned partitions are not read until the next call."""
 
 
 Attempt = Any
@@ -110,7 +110,7 @@ class Sender(Protocol):
         """
 
     def cancel(self, attempt: Attempt) -> None:
-        """Close its connection: it is not answered any more. Nothing happens when it was."""
+        """Close its connection: its callback is not called. No effect once it was answered."""
 
     async def close(self) -> None:
         """Close every connection."""
@@ -127,7 +127,7 @@ class DeadLetters(Protocol):
 
 
 class Logger(Protocol):
-    """Told of changes of state in words, for people."""
+    """Receives changes of state as sentences, for people."""
 
     def info(self, sentence: str, /, **fields: object) -> None:
         """Something a person may want to know."""

@@ -11,7 +11,7 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """`printable`, but for the line breaks, which stay: for texts of our own with foreign words in them."""
+    """`printable`, but for the line breaks, which stay: for our own texts that quote others."""
     return "\n".join(map(printable, text.split("\n")))
 
 

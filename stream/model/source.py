@@ -59,7 +59,7 @@ class Contact:
 
 @dataclass(frozen=True)
 class DataLoss:
-    """Records that the group had not read and the topic holds no more."""
+    """Records that the group had not read and the topic no longer holds."""
 
     tp: TopicPartition
     first: int
@@ -67,7 +67,7 @@ class DataLoss:
     resume: int
     """First offset that can be read again."""
     skipped: bool
-    """True: reading goes on at `resume` (`on_data_loss = "skip"`); False: the partition is not consumed."""
+    """True: reading continues at `resume` (`on_data_loss = "skip"`); False: the partition is not consumed."""
     end: int = field(default=-1, compare=False)
     """End of the partition when the loss was found; -1: unknown."""
     is_replaced: bool = field(default=False, compare=False)
@@ -101,7 +101,7 @@ class CommitOutcome(StrEnum):
     RETRIED = "retried"
     """Refused for now (coordinator busy or moving, rebalance); the next commit tries again."""
     DROPPED = "dropped"
-    """The partition is not ours any more; its next owner receives the events again."""
+    """The partition was revoked or lost; its next owner receives the events again."""
     FAILED = "failed"
 
 

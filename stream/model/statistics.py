@@ -132,7 +132,7 @@ class EngineStats:
         self.given_up = 0
         """Invalid records that were given up where there are no dead letters."""
         self.removed = 0
-        """Events that waited for a workflow that is configured no more."""
+        """Events that waited for a workflow that is no longer configured."""
         self.held_records = 0
         """Invalid records that hold their partitions."""
         self.commits: Counter[str] = Counter(dict.fromkeys(CommitOutcome, 0))

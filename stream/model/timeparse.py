@@ -30,7 +30,7 @@ def parse_time(text: str) -> int:
     """Milliseconds of an RFC 3339 time, rounded up; in UTC where it names no zone, as kafka-consumer-groups reads it.
 
     The seconds, and the whole time of the day, may be left out. A time before 1970 is 0: Kafka takes negative ones
-    for words.
+    for keywords.
 
     Raises:
         ValueError: it is not a time; the text says what is accepted.

@@ -35,11 +35,11 @@ Examples:
   tray-stream offsets show --topic segment-events:0,1 --json
 """
 
-RESET_HELP = """Set the offsets of a consumer group that nobody is in, with the words of kafka-consumer-groups.
+RESET_HELP = """Set the offsets of a consumer group that nobody is in, with the options of kafka-consumer-groups.
 
-One of the words says where to. Offsets below the first or beyond the end are taken to there, with a warning. Without
---execute it only shows what would be written. What a commit says of events done beyond it is forgotten: from the new
-offset on everything is delivered again. To deliver a range again beside the running processor, see replay.
+One of these options says where to. Offsets below the first or beyond the end are moved there, with a warning.
+Without --execute it only shows what would be written. What a commit says of events done beyond it is forgotten:
+from the new offset on everything is delivered again. To deliver a range again beside the running processor, see replay.
 
 Examples:
 
@@ -139,13 +139,13 @@ def reset(
     group_id: options.Group = None,
 ) -> None:
     """Offsets, set from outside."""
-    from stream.offsets.commands import Words, asked, run_reset
+    from stream.offsets.commands import ResetOptions, asked, run_reset
 
     options.require_one("--execute", execute, "--dry-run", dry_run)
     options.require_one("--export", export, "--json", as_json)
-    words = Words(to_earliest, to_latest, to_current, to_offset, to_datetime, by_duration, shift_by, from_file)
+    given = ResetOptions(to_earliest, to_latest, to_current, to_offset, to_datetime, by_duration, shift_by, from_file)
     of = asked(_given(config, bootstrap_servers, group_id), topic, workflow)
-    run_reset(of, words, execute=execute, export=export, as_json=as_json)
+    run_reset(of, given, execute=execute, export=export, as_json=as_json)
 
 
 def _given(config: options.Config, bootstrap_servers: options.Bootstrap, group_id: options.Group) -> options.Given:

@@ -56,8 +56,8 @@ def asked(given: options.Given, topics: list[str] | None, workflows: list[str] |
 
 
 @dataclass(frozen=True)
-class Words:
-    """The words of kafka-consumer-groups, as they were given."""
+class ResetOptions:
+    """Where to, as the options of kafka-consumer-groups say."""
 
     to_earliest: bool
     to_latest: bool
@@ -83,9 +83,9 @@ def run_show(of: OffsetsRequest, as_json: bool) -> None:
         report.print_standings(standard_output(), standings, held, now_ms, running, paused)
 
 
-def run_reset(of: OffsetsRequest, words: Words, *, execute: bool, export: bool, as_json: bool) -> None:
+def run_reset(of: OffsetsRequest, options_given: ResetOptions, *, execute: bool, export: bool, as_json: bool) -> None:
     """Show what would be written, or write it."""
-    target, rows = read_target(words, int(time.time() * 1000))
+    target, rows = read_target(options_given, int(time.time() * 1000))
     settings, kafka = _opened(of)
     groups = Groups(common_config(kafka))
     reset = plan_reset(kafka, groups, chosen_groups(settings, of.workflows), of.partitions, target, rows)
@@ -100,36 +100,36 @@ def run_reset(of: OffsetsRequest, words: Words, *, execute: bool, export: bool, 
     _tell(reset, executed=execute)
 
 
-def read_target(words: Words, now_ms: int) -> tuple[Target, list[OffsetRow]]:
+def read_target(options_given: ResetOptions, now_ms: int) -> tuple[Target, list[OffsetRow]]:
     """The one word that was given, and the rows of its file.
 
     Raises:
         ConfigError: none or several were given, or its value cannot be read.
     """
-    given = [name for name, value in vars(words).items() if value is not None and value is not False]
+    given = [name for name, value in vars(options_given).items() if value is not None and value is not False]
     if len(given) != 1:
-        what = f"{len(given)} of the words were given." if given else "does not say where to."
+        what = f"{len(given)} of these options were given." if given else "does not say where to."
         raise ConfigError([Problem("offsets reset", what, f"Give one of {WORDS}.")])
     try:
-        return _target(words, now_ms)
+        return _target(options_given, now_ms)
     except (ValueError, OSError) as error:
         raise ConfigError([Problem("--" + given[0].replace("_", "-"), str(error))]) from error
 
 
-def _target(words: Words, now_ms: int) -> tuple[Target, list[OffsetRow]]:
-    if words.to_offset is not None:
-        return Target("offset", words.to_offset), []
-    if words.to_datetime is not None:
-        return Target("time", parse_time(words.to_datetime)), []
-    if words.by_duration is not None:
-        return Target("time", max(0, now_ms - parse_duration_ms(words.by_duration.strip()))), []
-    if words.shift_by is not None:
-        return Target("shift", words.shift_by), []
-    if words.from_file is not None:
-        return Target("file"), read_offsets(words.from_file.read_text("utf-8").splitlines())
-    if words.to_earliest:
+def _target(options_given: ResetOptions, now_ms: int) -> tuple[Target, list[OffsetRow]]:
+    if options_given.to_offset is not None:
+        return Target("offset", options_given.to_offset), []
+    if options_given.to_datetime is not None:
+        return Target("time", parse_time(options_given.to_datetime)), []
+    if options_given.by_duration is not None:
+        return Target("time", max(0, now_ms - parse_duration_ms(options_given.by_duration.strip()))), []
+    if options_given.shift_by is not None:
+        return Target("shift", options_given.shift_by), []
+    if options_given.from_file is not None:
+        return Target("file"), read_offsets(options_given.from_file.read_text("utf-8").splitlines())
+    if options_given.to_earliest:
         return Target("earliest"), []
-    return Target("latest" if words.to_latest else "current"), []
+    return Target("latest" if options_given.to_latest else "current"), []
 
 
 def _tell(reset: Reset, *, executed: bool) -> None:

@@ -168,7 +168,7 @@ def _remarks(one: GroupOffsets, held: HeldByWorkflow, now_ms: int, paused: Colle
     for partition in one.partitions:
         place = f"{partition.tp.topic}:{partition.tp.partition}"
         if partition.progress is not None and partition.progress.map == "ignored":
-            yield f"{place}: the commit's metadata is no map of ours, and ignored."
+            yield f"{place}: the commit's metadata is not a commit map, and ignored."
     if len(one.workflows) > 1 and len({one.left_of(name) for name in one.workflows}) > 1:
         yield "Left by workflow: " + ", ".join(f"{name} {one.left_of(name):,}" for name in one.workflows)
     for name in one.workflows:

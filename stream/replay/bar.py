@@ -73,7 +73,7 @@ class Meter:
 def shown_progress(
     title: str, unit: str, total: int, console: Console | None = None, line_every_s: float = LINE_EVERY_S
 ) -> Iterator[tuple[Show, TextIO]]:
-    """Shows each state that it is told, and gives the stream for other lines, which come above the bar."""
+    """Shows each state passed to it, and gives the stream for other lines, which come above the bar."""
     console = console or Console(stderr=True, highlight=False)
     if not console.is_terminal:
         yield _Lines(title, unit, total, line_every_s).show, sys.stderr

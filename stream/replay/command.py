@@ -26,7 +26,7 @@ Examples:
 
   tray-stream replay --topic segment-events:0,3 --from 1200 --until 1300 --user user-17 --execute
 
-With --name its progress is kept: after Ctrl-C, SIGTERM or a crash the same command goes on where it was.
+With --name its progress is kept: after Ctrl-C, SIGTERM or a crash the same command continues where it stopped.
 """
 
 Texts = list[str] | None
@@ -84,7 +84,10 @@ Rate = Annotated[
 Name = Annotated[
     str | None,
     typer.Option(
-        "--name", metavar="NAME", help="Keep the progress under this name, to go on after a stop.", show_default=False
+        "--name",
+        metavar="NAME",
+        help="Keep the progress under this name, to continue after a stop.",
+        show_default=False,
     ),
 ]
 NewKeys = Annotated[

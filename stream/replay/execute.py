@@ -60,7 +60,7 @@ def run_replay(
         _end_at_once(request, plan, execute, as_json)
         return
     if plan.is_resumed:
-        _tell(f"Replay {request.name} goes on: {plan.done:,} of {plan.offsets:,} offsets were done before.")
+        _tell(f"Replay {request.name} continues: {plan.done:,} of {plan.offsets:,} offsets were done before.")
     if execute and not request.new_keys:
         _tell(SAME_KEYS)
     run, census, state = _run(ReplayParts(settings, kafka, request, plan, logger()), execute)
@@ -137,8 +137,8 @@ def _conclude(request: ReplayRequest, run: ReplayRun, state: ReplayState, plan: 
         raise ReplayStoppedError(done)
     if request.is_named:
         command = shlex.join(["tray-stream", *sys.argv[1:]])
-        raise ReplayStoppedError(f"{done} The same command goes on from there: {command}")
-    raise ReplayStoppedError(f"{done} It has no --name, so it cannot be gone on with.")
+        raise ReplayStoppedError(f"{done} The same command continues from there: {command}")
+    raise ReplayStoppedError(f"{done} It has no --name, so it cannot be continued.")
 
 
 def _log_to(settings: Settings, stream: TextIO) -> None:
@@ -148,6 +148,6 @@ def _log_to(settings: Settings, stream: TextIO) -> None:
 
 
 def _tell(sentence: str) -> None:
-    """One sentence on standard error, broken between words on a terminal."""
+    """One sentence on standard error, wrapped on a terminal."""
     console = Console(stderr=True, highlight=False)
     console.print(sentence, markup=False, soft_wrap=not console.is_terminal)

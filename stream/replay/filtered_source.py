@@ -1,4 +1,4 @@
-"""Stands between the owner of a range and the engine: only what is to be sent goes on, and all is counted."""
+"""Stands between the owner of a range and the engine: only what is to be sent passes, and all is counted."""
 
 from __future__ import annotations
 

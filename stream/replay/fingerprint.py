@@ -23,7 +23,7 @@ EVERY_TOPIC = ("^",)
 
 
 class BadProgressError(ValueError):
-    """The metadata was not written by a replay of ours."""
+    """The metadata was not written by a replay."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class PartitionRange:
     until: int
     """Exclusive."""
     at: int
-    """Where reading goes on; at the first run that is `first`."""
+    """Where reading continues; at the first run that is `first`."""
     done_map: str = ""
     """What an earlier run had done beyond `at`."""
 
@@ -159,12 +159,12 @@ def kept_progress(reader: OffsetReader, groups: Groups, group: str) -> dict[Topi
 def take_over(
     groups: Groups, group: str, stretches: Mapping[TopicPartition, PartitionRange], asked: ReplayFingerprint
 ) -> CommittedProgress:
-    """Write where this run begins, under a mark of its own, by which an earlier run that still goes on stops. Blocking.
+    """Write where this run begins, under a mark of its own, by which an earlier run that still runs stops. Blocking.
 
     Raises:
         SourceError: Kafka did not store it.
     """
     run = uuid.uuid4().hex[:12]
-    headings = {tp: write_progress(ReplayProgress(run, s.first, s.until, asked)) for tp, s in stretches.items()}
-    groups.write(group, {tp: Committed(s.at, headings[tp] + s.done_map) for tp, s in stretches.items()})
-    return CommittedProgress(headings, run)
+    prefixes = {tp: write_progress(ReplayProgress(run, s.first, s.until, asked)) for tp, s in stretches.items()}
+    groups.write(group, {tp: Committed(s.at, prefixes[tp] + s.done_map) for tp, s in stretches.items()})
+    return CommittedProgress(prefixes, run)

@@ -1,4 +1,4 @@
-"""Where a replay begins and ends in each partition, and where it goes on; nothing is read yet."""
+"""Where a replay begins and ends in each partition, and where it continues; nothing is read yet."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def _resumed(kept: Mapping[TopicPartition, KeptProgress], request: ReplayRequest
         if before.progress.asked.digest != asked.digest:
             different = "; ".join(before.progress.asked.differences(asked))
             what = f"a replay {request.name} of something else has begun: {different}."
-            fix = "Ask for the same again to go on with it, or choose another name."
+            fix = "Ask for the same again to continue with it, or choose another name."
             raise ConfigError([Problem("--name", what, fix)])
     stretches = {tp: before.stretch for tp, before in sorted(kept.items())}
     done = {tp: ranges for tp, s in stretches.items() if (ranges := _done_beyond(s, request.workflows))}
@@ -195,5 +195,5 @@ def _sent_live(
         if beyond:
             yield (
                 f"{beyond:,} of these offsets lie beyond what the live group {group} has committed: "
-                "it will send them, too. Leave them out with --until committed."
+                "it will send them as well. Leave them out with --until committed."
             )

@@ -1,4 +1,4 @@
-"""The ends of a range of events: the words of `--from` and `--until`, and the offset that each means in a partition."""
+"""The ends of a range of events: the values of `--from` and `--until`, and the offset of each in a partition."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class ReplayReport:
-    """Everything that is told at the end."""
+    """Everything that the report says."""
 
     request: ReplayRequest
     plan: ReplayPlan

@@ -161,7 +161,7 @@ def _engine_policy(parts: ReplayParts, kept: CommittedProgress | None) -> Engine
     policy = replace(policy, workflows=tuple(_replaying(workflow, parts.request) for workflow in policy.workflows))
     if kept is None:
         return policy
-    room = policy.limits.metadata_max_bytes - max(map(len, kept.headings.values()), default=0)
+    room = policy.limits.metadata_max_bytes - max(map(len, kept.prefixes.values()), default=0)
     return replace(
         policy,
         commit_interval_s=min(policy.commit_interval_s, COMMIT_INTERVAL_S),

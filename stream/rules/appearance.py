@@ -1,4 +1,4 @@
-"""What a record that is no Segment event looks like: how it was wrapped, framed, compressed or encoded."""
+"""What a record that is not a Segment event looks like: how it was wrapped, framed, compressed or encoded."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def of_bytes(value: bytes) -> str:
 
 
 def of_value(value: object) -> str:
-    """The same of JSON that is no object."""
+    """The same of JSON that is not an object."""
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return "looks like a list of events: have the producer write one event a record."
     if isinstance(value, str) and value.lstrip().startswith("{"):

@@ -1,4 +1,4 @@
-"""Why a workflow wants an event or not, rule by rule, in words; the filter itself is in `filter.py`."""
+"""Why a workflow wants an event or not, rule by rule, as text; the filter itself is in `filter.py`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class RuleCheck:
     """The reason that is counted when it says no; of a filter that changes the event its action."""
     passes: bool
     why: str
-    """What of the event decided, in words; holds the event's type and name, and nothing of its user."""
+    """What of the event decided, as text; holds the event's type and name, and nothing of its user."""
     setting: Setting
     """Key of the setting that the event was held against."""
     statement: str = ""
@@ -76,7 +76,7 @@ def _step(step: Step, rules: FilterSet) -> RuleCheck:
 
 
 def _decided(step: Step) -> str:
-    """What of its statement made it true or false, in the statement's own words."""
+    """What of its statement made it true or false, as parts of the statement."""
     if not step.statement:
         return ""
     decision = decide(step.statement, step.before)

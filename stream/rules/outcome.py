@@ -22,7 +22,7 @@ _MAX_DOUBLINGS = 40.0
 
 
 class Verdict(Enum):
-    """The classes of design section 7."""
+    """What an attempt's result means for its event."""
 
     DELIVERED = "delivered"
     RETRY = "retry"
@@ -55,7 +55,7 @@ class OutcomeTable:
             self._verdicts[status] = Verdict.REJECTED
 
     def verdict(self, answer: Answer) -> Verdict:
-        """What `answer` means. No complete answer, or a status that is no HTTP status: retry."""
+        """What `answer` means. No complete answer, or a status that is not an HTTP status: retry."""
         if answer.failure or not 0 < answer.status < 1000:
             return Verdict.RETRY
         return self._verdicts[answer.status]

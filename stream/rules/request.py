@@ -42,7 +42,7 @@ class RequestBuilder:
         self._keyed = hmac.new(policy.shared_secret, digestmod="sha1") if policy.shared_secret else None
         self._signer = WebhookSigner(policy.webhook_keys) if policy.webhook_keys else None
         self.is_timed = self._signer is not None
-        """Whether requests say when they were sent, so that `build` has to be told."""
+        """Whether requests say when they were sent, so that `build` needs the time."""
         self._is_compact = policy.body == "compact"
         self._key_suffix = policy.key_suffix
         made_by = pipeline(policy.filters)

@@ -10,7 +10,7 @@ from urllib.parse import quote, quote_plus
 
 MASK = "***"
 LEAST_CHARS = 4
-"""Shorter parts are words and small numbers that reveal nothing."""
+"""Shorter parts are common text and small numbers that reveal nothing."""
 TRAY_DOMAIN = "trayapp.io"
 """Below it the first label of a host is the key to a workflow."""
 

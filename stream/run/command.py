@@ -32,7 +32,7 @@ def run_processor(read: Callable[[], Loaded], options: RunOptions) -> None:
 
 @contextmanager
 def end_logged(loaded: Loaded, log: StructlogLogger) -> Iterator[None]:
-    """A log for machines has what ended the process as a line of its own kind, too.
+    """A log for machines has what ended the process as a line of its own kind as well.
 
     Raises:
         SystemExit: instead of a StreamError, with its exit code, once it is in such a log.
@@ -70,7 +70,7 @@ def announce(loaded: Loaded, log: StructlogLogger, **more: object) -> None:
     )
     if len(settings.workflows) > 1 and settings.isolation == "shared":
         log.info(
-            "All workflows share one consumer group: while one is down the others go on until the open limits are "
+            "All workflows share one consumer group: while one is down the others continue until the open limits are "
             'full, then wait for it. isolation = "workflow" keeps them apart.',
             max_open_events=settings.limits.max_open_events,
         )

@@ -28,7 +28,7 @@ from stream.telemetry.logs import StructlogLogger, configure_logs, logger
 
 
 def run_supervised(read: Callable[[], Loaded], options: RunOptions) -> None:
-    """Keep `options.workers` workers running until stopped, at the end, or none of them can go on.
+    """Keep `options.workers` workers running until stopped, at the end, or none of them can continue.
 
     Raises:
         StreamError: what kept it from starting any worker.

@@ -40,7 +40,7 @@ class WorkflowEndpoint:
     proxy_tls: ssl.SSLContext = field(compare=False)
 
     def open(self, logger: Logger, *, quotes_success: bool = False) -> WebhookSender:
-        """A sender, on the running event loop; what it refuses to connect to is told once for each address."""
+        """A sender, on the running event loop; what it refuses to connect to is logged once for each address."""
         return WebhookSender(
             self.url.reveal(),
             timeout_s=self.timeout_s,

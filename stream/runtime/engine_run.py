@@ -51,7 +51,7 @@ class EngineRun:
         return self.world.engine.stats.group
 
     def begin(self, on_joined: Callable[[], None]) -> None:
-        """Join the group and go on until stopped, at the end of `ranges` if there are any, or broken."""
+        """Join the group and continue until stopped, at the end of `ranges` if there are any, or broken."""
         engine, owner = self.world.engine, self.world.owner
         engine.start(on_joined)
         owner.begin(engine, self._end)
@@ -87,7 +87,7 @@ class EngineRun:
         await self.world.close()
 
     async def _supervise(self) -> None:
-        """Ends it by itself: at the end of the topics, or when no partition can be consumed any more."""
+        """Ends it by itself: at the end of the topics, or when no partition is left to consume."""
         stats = self.world.engine.stats
         if self._ranges is not None:
             await self._watch.until_end(self._ranges)

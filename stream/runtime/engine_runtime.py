@@ -41,14 +41,14 @@ class EngineRuntime:
     endpoints: Sequence[WorkflowEndpoint]
     """To the engine's workflows, in their order."""
     senders: list[WebhookSender]
-    """Those that go these ways."""
+    """Those of `endpoints`, in their order."""
     trace: GroupTrace | None
     logger: Logger
     retiring: dict[asyncio.Task[None], WebhookSender] = field(default_factory=dict)
     """Senders of earlier settings that wait for their last answers."""
 
     def reconfigure(self, settings: Settings, layout: GroupSpec, endpoints: Sequence[WorkflowEndpoint]) -> None:
-        """Other settings from the next request on. A sender whose way did not change is kept with its connections."""
+        """Use other settings from the next request on. The sender of an unchanged endpoint keeps its connections."""
         former = dict(zip(self.endpoints, self.senders, strict=True))
         self.senders = [
             former.pop(endpoint) if endpoint in former else endpoint.open(self.logger) for endpoint in endpoints

@@ -38,7 +38,7 @@ class Engines:
         self._error: StreamError | None = None
         self._is_stopping = False
         self._leaving: set[EngineRun] = set()
-        """Their workflows are configured no more."""
+        """Their workflows are no longer configured."""
         self._returning: dict[str, tuple[GroupSpec, Sequence[WorkflowEndpoint]]] = {}
         """Engines that begin once the one before them in the same group has ended."""
         self._changed = asyncio.Event()
@@ -63,7 +63,7 @@ class Engines:
             run.stop()
 
     def apply(self, settings: Settings, engines: EnginePlan) -> None:
-        """Give each engine its new settings, begin those that are new, end those that are not wanted any more."""
+        """Give each engine its new settings, begin those that are new, end those that are no longer wanted."""
         wanted = {layout.group: (layout, endpoints) for layout, endpoints in engines}
         for run in self.runs:
             found = wanted.pop(run.group, None)
@@ -140,7 +140,7 @@ class Engines:
         return fresh
 
     def _forget_stats(self, stats: EngineStats) -> None:
-        """The engine's own numbers go; the process's go on in another's."""
+        """Drop the engine's own numbers; keep the process's in another engine's."""
         self._all_stats.remove(stats)
         if self._all_stats:
             self._all_stats[0].config_reloads.update(stats.config_reloads)

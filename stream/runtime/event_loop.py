@@ -48,5 +48,5 @@ def fail_on_loop_faults(logger: Logger, fail: Callable[[StreamError], None]) -> 
 
 
 def as_stream_error(error: BaseException) -> StreamError:
-    """The error of ours to end with."""
+    """`error` as an error of this program, to end with."""
     return error if isinstance(error, StreamError) else StreamError(f"The engine broke: {describe_error(error)}.")

@@ -1,4 +1,4 @@
-"""What is not needed any more, tidied up now and then: Python's reference cycles, and the allocator's free memory.
+"""Frees memory from time to time: Python's reference cycles, and the allocator's free memory.
 
 What an event leaves behind is freed by its reference count; nothing on its path makes cycles. The collector, left to
 itself, walks the thousands of events that are open again and again, which took a tenth of the process's time.
@@ -18,7 +18,7 @@ EVERY_S = 10.0
 
 
 async def collect_now_and_then(every_s: float = EVERY_S) -> None:
-    """Take the collector over until cancelled; what is alive by now is looked at no more."""
+    """Take the collector over until cancelled; what is alive by now is never scanned again."""
     trim = _trim_of_allocator()
     gc.collect()
     gc.freeze()

@@ -54,7 +54,7 @@ def is_decisive(settings: Settings, group: str) -> bool:
 
 
 def _unseen_groups(settings: Settings, kafka: KafkaPolicy) -> set[str]:
-    """Asked before their offsets, since a consumer is not told of a refusal: its question gets no answer."""
+    """Call it before asking for offsets: a consumer does not see a refusal, its request stays without an answer."""
     rights = needed_rights(settings)
     allowed = Permissions(common_config(kafka)).of_groups(list(rights))
     unseen = {group for group, operations in allowed.items() if lacks(operations, "Describe")}

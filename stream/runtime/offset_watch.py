@@ -97,7 +97,7 @@ class OffsetWatch:
             except SourceError as error:
                 if (
                     isinstance(error, UnreachableError) or not self._engine.stats.contact.is_up
-                ):  # told once for the whole process
+                ):  # logged once for the whole process
                     return {}
                 self._logger.warning("Kafka does not tell the offsets for now.", error=str(error))
                 return {}

@@ -148,7 +148,7 @@ def delivery_rules(settings: Settings) -> DeliveryRules:
 def kafka_policy(
     settings: Settings, layout: GroupSpec | None = None, logger: logging.Logger | None = None
 ) -> KafkaPolicy:
-    """How a consumer group talks to Kafka, the shared one unless told; the client's own log goes to `logger`."""
+    """How a consumer group talks to Kafka, the shared one by default; the client's own log goes to `logger`."""
     layout = layout or shared_layout(settings)
     kafka = settings.kafka
     return KafkaPolicy(

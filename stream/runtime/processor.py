@@ -138,7 +138,7 @@ class Processor:
             plan = self._plan(loaded.settings)
         except ConfigError as error:
             self._tell_not_reloaded(str(error))
-        except Exception as error:  # whatever it is: nothing has changed yet, and the run goes on
+        except Exception as error:  # whatever it is: nothing has changed yet, and the run continues
             self._tell_not_reloaded(describe_error(error))
         else:
             self._apply(plan)
@@ -259,7 +259,7 @@ class Processor:
         return EngineRun(world, kafka, start.ranges, self.logger, stays_when_halted=is_worker)
 
     def _conclude(self, error: StreamError | None) -> None:
-        self.logger.tell_suppressed(everything=True)
+        self.logger.log_suppressed(everything=True)
         if error is not None:
             raise error
         if self._engines.has_lost:
@@ -278,7 +278,7 @@ class Processor:
             self.health.beat(LOOP)
             self.remaining = self._engines.remaining()
             warn_of_descriptors(self.logger)
-            self.logger.tell_suppressed()
+            self.logger.log_suppressed()
             for run in self.runs:
                 run.world.flush_trace()
             await asyncio.sleep(BEAT_EVERY_S)

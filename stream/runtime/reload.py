@@ -17,12 +17,12 @@ DEAD_LETTERS_AT_START_ONLY = ("enabled", "topic", "create", "retention")
 WORKFLOWS = "workflow"
 
 EnginePlan = tuple[tuple[GroupSpec, tuple[WorkflowEndpoint, ...]], ...]
-"""Every engine, and the ways to its workflows in their order."""
+"""Every engine, and the endpoints of its workflows in their order."""
 
 
 @dataclass(frozen=True)
 class ReloadPlan:
-    """What a process is to go on with. Nothing of it can fail any more."""
+    """What a process continues with. Applying it cannot fail."""
 
     settings: Settings
     """In force from now on: the new ones, where they may change, and the old ones where they may not."""
@@ -41,7 +41,7 @@ def in_force(running: Settings, fresh: Settings) -> Settings:
 
 
 def plan_engines(settings: Settings, layouts: Sequence[GroupSpec]) -> EnginePlan:
-    """Each engine and the ways to its workflows; files are read, policies made, so that whatever is wrong shows now.
+    """Each engine and the endpoints of its workflows. Reads files and makes policies, so that any fault shows now.
 
     Raises:
         ConfigError: files cannot be used.
@@ -52,7 +52,7 @@ def plan_engines(settings: Settings, layouts: Sequence[GroupSpec]) -> EnginePlan
 
 
 def changed_keys(old: Settings, new: Settings) -> tuple[str, ...]:
-    """Settings that differ, as keys of the file, never with their values; workflows are told apart by their names."""
+    """Settings that differ, as keys of the file, never with their values; workflows are identified by their names."""
     return tuple(_differences("", old, new))
 
 

@@ -14,9 +14,9 @@ DEFAULT_PATH = Path("stream.toml")
 _AT = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
-def find_file(told: Path | None, default: Path) -> Path | None:
-    """The file to read: the one told, else the default one if there is one."""
-    return told or (default if default.exists() else None)
+def find_file(given: Path | None, default: Path) -> Path | None:
+    """The file to read: `given`, else the default one if there is one."""
+    return given or (default if default.exists() else None)
 
 
 def read_file(path: Path) -> dict[str, Any]:

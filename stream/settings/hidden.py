@@ -17,7 +17,7 @@ from stream.settings.url import WorkflowUrl
 from stream.settings.workflow import Workflow
 
 _OPAQUE_CHARS = 16
-"""A part of an address or of a header with so many characters is no word of a language."""
+"""A part of an address or of a header with so many characters is not a word of a language."""
 
 
 _SECRET_HEADER = re.compile(r"auth|cookie|credential|key|pass|secret|signature|token", re.IGNORECASE)
@@ -88,5 +88,5 @@ def _of_url(url: str) -> Iterator[str]:
 
 
 def _opaque(*texts: str) -> Iterator[str]:
-    """Those that are no word of a language: masking those would garble the log."""
+    """Those that are not words of a language: masking words would garble the log."""
     return (text for text in texts if len(text) >= _OPAQUE_CHARS or any(char.isdigit() for char in text))

@@ -25,7 +25,7 @@ from stream.settings.text import read_text
 
 @dataclass(frozen=True)
 class Loaded:
-    """Settings that can be used, the file they were read from, and what to tell the user all the same."""
+    """Settings that can be used, the file they were read from, and warnings for the user."""
 
     settings: Settings
     path: Path | None
@@ -46,7 +46,7 @@ def load_settings(
 ) -> Loaded:
     """Read and validate the settings.
 
-    `path` is the file told by the user, which must exist; without one `default_path` is read if it exists.
+    `path` is the file named by the user, which must exist; without one `default_path` is read if it exists.
     `needs`: which references must resolve.
     `flags` are values by dotted path (`kafka.group_id`); None, or an empty list, is a flag not given.
 
@@ -71,7 +71,7 @@ def load_settings(
 
 
 def load_http(path: Path | None, environ: Mapping[str, str], *, default_path: Path = DEFAULT_PATH) -> Http:
-    """The section [http] alone: whoever only looks at a running process need not know its secrets.
+    """The section [http] alone: a command that looks at a running process needs none of its secrets.
 
     Raises ConfigError with what is wrong with the section, or when the file cannot be read.
     """

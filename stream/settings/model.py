@@ -281,7 +281,7 @@ class Settings(Section):
 
     @property
     def dead_letter_topic(self) -> str:
-        """The topic of the dead letters, whether told or by default."""
+        """The topic of the dead letters, set or by default."""
         return _dead_letter_topic(self.dead_letter, self.kafka)
 
     def secrets_of(self, workflow: Workflow) -> tuple[Secret, ...]:

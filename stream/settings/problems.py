@@ -1,4 +1,4 @@
-"""What the model's validation found, as problems that say where, what and how to mend it."""
+"""What the model's validation found, as problems that say where, what and how to fix it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings as they may be printed: in the file's words, without secrets."""
+"""The settings as they may be printed: with the file's keys, without secrets."""
 
 from __future__ import annotations
 

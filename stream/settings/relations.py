@@ -24,7 +24,7 @@ DRAIN_ALLOWANCE_S = 2.0
 NO_WORKFLOW_FIX = 'Set TRAY_WORKFLOW_URLS=https://…, or add [[workflow]] with url = "https://…" to the settings file.'
 NO_TOPIC_FIX = 'Set TRAY_KAFKA__TOPICS=segment-events, or write topics = ["segment-events"] below [kafka].'
 QUICK_START = """\
-Start in one of two ways:
+Start in one of these forms:
   1. in the environment:
        export TRAY_KAFKA__TOPICS=segment-events
        export TRAY_WORKFLOW_URLS=https://…

@@ -65,7 +65,7 @@ SharedSecrets = tuple[Secret, ...]
 
 
 def one_spelling(secrets: SharedSecrets | None, info: ValidationInfo) -> SharedSecrets | None:
-    """Validate `shared_secrets`. Raises the model's refusal when `shared_secret` is given, too."""
+    """Validate `shared_secrets`. Raises the model's refusal when `shared_secret` is given as well."""
     if secrets and info.data.get("shared_secret"):
         raise refusal(Fault("is given, and shared_secret, too.", "Write every secret in shared_secrets."))
     return secrets

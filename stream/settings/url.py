@@ -25,7 +25,7 @@ MAX_URL_CHARS = 65_536
 
 
 class WorkflowUrl(Secret):
-    """Where a workflow's events are posted. Whoever knows it can start the workflow, so it is a secret."""
+    """Where a workflow's events are posted. It is a secret: anyone who knows it can start the workflow."""
 
     __slots__ = ()
 

@@ -46,7 +46,7 @@ def known_variables() -> dict[str, str]:
 
 
 def _is_single(key: str, field: FieldInfo) -> bool:
-    """Whether one variable holds the setting: it is no table, and no list of tables."""
+    """Whether one variable holds the setting: it is not a table, and no list of tables."""
     return not key.endswith("options") and section_of(field) is None
 
 
@@ -61,8 +61,8 @@ def meant(name: str) -> str:
     `name` is near when it has other underscores, another case, a few other letters, or lacks the section.
     """
     spelled = _single(name.upper())
-    ways = (_option, known_variables().get, _in_section, _without_section, _nearest)
-    return next((found for way in ways if (found := way(spelled))), "")
+    lookups = (_option, known_variables().get, _in_section, _without_section, _nearest)
+    return next((found for look_up in lookups if (found := look_up(spelled))), "")
 
 
 def _single(name: str) -> str:

@@ -84,10 +84,10 @@ class Workflow(Section):
     on_failure: Literal["dead-letter", "hold"] = Field(
         default="dead-letter",
         description="What happens to an event that is rejected or expired: it becomes a dead letter, or it is held "
-        "and tried again for ever, its user's later events waiting.",
+        "and tried again forever, its user's later events waiting.",
     )
     give_up: Places = Field(
-        default=(), description="Events that are delivered no more, as topic:partition:offset: the way out of a hold."
+        default=(), description="Events that are no longer delivered, as topic:partition:offset: the way out of a hold."
     )
     paused: bool = Field(
         default=False,

@@ -226,7 +226,7 @@ BUILD_INFO = Metric(
     "Always 1; the label is the version that runs.",
 )
 
-# Of the supervisor of `run --workers`, which gives every other metric the label `worker`, too.
+# Of the supervisor of `run --workers`, which gives every other metric the label `worker` as well.
 
 WORKER_UP = Metric(
     "tray_worker_up",

@@ -14,7 +14,7 @@ from stream.telemetry.status.report import ProcessStatus
 
 
 class Exposed(Protocol):
-    """Asked by the endpoint; each call may come from any thread."""
+    """Called by the endpoint; each call may come from any thread."""
 
     def metrics(self) -> bytes:
         """Every metric in Prometheus' text format."""

@@ -64,7 +64,7 @@ class GroupSpans(Spans):
         self._end(record, workflow, "delivered", attempts=attempts)
 
     def on_filtered(self, record: Record, workflow: str | None, reason: FilterReason) -> None:
-        """It is not sent any more, as the settings have it."""
+        """End the event's spans: the settings no longer send it."""
         self._end(record, workflow, "filtered", reason)
 
     def on_dead_lettered(self, record: Record, workflow: str | None, reason: Reason, topic_id: str) -> None:

@@ -22,7 +22,7 @@ class Health:
         self._beats[name] = self._clock.monotonic()
 
     def forget(self, name: str) -> None:
-        """`name` has ended as it should and is expected to beat no more."""
+        """`name` has ended as it should and no longer beats."""
         self._beats.pop(name, None)
 
     def joined(self) -> None:

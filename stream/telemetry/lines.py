@@ -34,7 +34,7 @@ def coloured_line(_logger: object, _method: str, line: Mapping[str, Any]) -> str
 
 
 def text_line(_logger: object, _method: str, line: Mapping[str, Any]) -> str:
-    """`2026-11-24T05:30:17.123Z warning Sentence. key=value key="two words"`."""
+    """`2026-11-24T05:30:17.123Z warning Sentence. key=value key="with blanks"`."""
     fields = "".join(f" {printable(key)}={_text(value)}" for key, value in line.items() if key not in RESERVED)
     return f"{format_wall(line['at'])} {line['level']} {printable(str(line['event']))}{fields}"
 
@@ -75,7 +75,7 @@ class LineLimiter:
     def admit(self, key: Hashable, now: float, write: Write | None = None, every_s: float | None = None) -> int | None:
         """How many lines were kept back since the last one of `key`; None when this one is to be kept back.
 
-        A line that is kept back and has a `write` can be told later; see `overdue`. `every_s` instead of `interval_s`.
+        A line that is kept back and has a `write` can be written later (`overdue`). `every_s` replaces `interval_s`.
         """
         with self._lock:
             kept = self._last.get(key)

@@ -33,7 +33,7 @@ QUOTING_LOGGERS = ("opentelemetry.util",)
 """They quote variables that they cannot read: of their lines the template alone is written."""
 SILENT = logging.CRITICAL + 1
 CONNECTION_FACILITIES = frozenset({"FAIL", "ERROR", "BRKMAIN", "REQTMOUT", "CONNECT", "TIMEOUT"})
-"""librdkafka's words for lines about a connection to a broker."""
+"""librdkafka's facilities for lines about a connection to a broker."""
 CONNECTION_EVERY_S = 60.0
 ADDRESS = re.compile(r"[\w.-]+:\d+|\[[0-9a-f:]+\]:\d+")
 
@@ -41,7 +41,7 @@ ADDRESS = re.compile(r"[\w.-]+:\d+|\[[0-9a-f:]+\]:\d+")
 class LineWriter:
     """Writes finished lines to a stream, each as a whole and without secrets.
 
-    A stream that is gone is no fault of the program.
+    A stream that is gone is not a fault of the program.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -62,7 +62,7 @@ class StructlogLogger:
     """`ports.Logger` on structlog, with fields bound to each line. Never raises; any thread may write.
 
     A warning or an error that repeats is written once in ten seconds; the next one, or the last of those kept back as
-    soon as `tell_suppressed` finds its time come, carries `suppressed=n`. Lines are the same when sentence, bound
+    soon as `log_suppressed` finds its time come, carries `suppressed=n`. Lines are the same when sentence, bound
     fields, group, workflow, topic, partition and worker are; a field `limit_key`, which is not written, tells further
     lines apart. News (info) is limited where it has a `limit_key`.
     """
@@ -74,7 +74,7 @@ class StructlogLogger:
         self._limiter = limiter
 
     def bind(self, **fields: object) -> StructlogLogger:
-        """A logger that writes these fields on each line, too."""
+        """A logger that writes these fields on each line as well."""
         return StructlogLogger(self._logger, {**self._bound, **fields}, self._clock, self._limiter)
 
     def debug(self, sentence: str, /, **fields: object) -> None:
@@ -112,7 +112,7 @@ class StructlogLogger:
             if self._limiter.admit((key, bound), self._clock.monotonic(), every_s=seconds) is not None:
                 self._write(level, sentence, fields)
 
-    def tell_suppressed(self, everything: bool = False) -> None:
+    def log_suppressed(self, everything: bool = False) -> None:
         """Write the last of the lines kept back, where the time for one has come; `everything`: at the end.
 
         Now and then: without it the count of a burst waits for the next line.
@@ -154,7 +154,7 @@ class LoggerBridge(logging.Handler):
         self._outage = outage
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line. Kafka's poll, or whoever else logs, must not fail for it."""
+        """Write one line. Kafka's poll, or any other caller, must not fail for it."""
         with contextlib.suppress(Exception):
             match record.args:
                 case (str(facility), str(client), str(text)):
@@ -163,7 +163,7 @@ class LoggerBridge(logging.Handler):
                     self._from_python(record)
 
     def _from_kafka(self, levelno: int, facility: str, client: str, text: str) -> None:
-        # A broker or a connection at fault is news, not a loss: the client goes on trying.
+        # A broker or a connection at fault is news, not a loss: the client keeps trying.
         level = "error" if levelno >= logging.CRITICAL else _level(min(levelno, logging.WARNING))
         said = text.partition("]: ")[2] if text.startswith("[thrd:") else text
         if level == "debug":  # asked for with the option `debug`: there every line counts

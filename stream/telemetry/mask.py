@@ -10,7 +10,7 @@ from stream.rules.secret_text import folded, replaced, spellings
 
 MASK = "**********"
 LEAST_CHARS = 8
-"""Shorter texts are words as well, and masking those everywhere would garble the log: they are masked where a name says
+"""Masking shorter texts everywhere would garble the log: they are masked where a name says
 that a secret follows, and in the user's part of a URL."""
 
 _CERTAIN = r"""(?ix)
@@ -32,7 +32,7 @@ class Hidden:
         self._pattern: re.Pattern[str] | None = None
 
     def add(self, texts: Iterable[str]) -> None:
-        """Mask these from now on, too; those of before a reload are still in what is under way."""
+        """Mask these from now on as well; those of before a reload are still in what is under way."""
         given = set(filter(None, texts))
         self._texts |= {spelling for text in given if len(text) >= LEAST_CHARS for spelling in spellings(text)}
         self._longest_first = tuple(sorted(self._texts, key=len, reverse=True))

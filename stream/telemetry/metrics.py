@@ -16,7 +16,7 @@ from stream.telemetry import catalogue
 from stream.telemetry.catalogue import Metric
 
 Numbers = Mapping[Any, float]
-"""Values by what follows the fixed labels: a word, a tuple of words, or () for nothing."""
+"""Values by what follows the fixed labels: one label, a tuple of labels, or () for nothing."""
 MetricRow = tuple[tuple[str, ...], float]
 Family = CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily
 
@@ -68,7 +68,7 @@ HISTOGRAMS: dict[Metric, Callable[[WorkflowStats], Histogram]] = {
 
 
 class EngineCollector(Collector):
-    """Reads every engine when asked; called from the endpoint's threads while the engines go on counting."""
+    """Reads every engine when asked; called from the endpoint's threads while the engines keep counting."""
 
     def __init__(self, engines: Sequence[EngineStats], version: str) -> None:
         self._engines = engines

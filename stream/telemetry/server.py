@@ -34,7 +34,7 @@ SILENCE_LIMIT_S = 5.0
 CONNECTION_LIMIT_S = 15.0
 """Longest life of a connection, however slowly its client trickles."""
 CHECK_INTERVAL_S = 0.1
-"""How often old connections are looked for; a close takes at most this long, too."""
+"""How often old connections are looked for; a close takes at most this long as well."""
 TEXT = "text/plain; charset=utf-8"
 JSON = "application/json"
 HELD_SCHEMA_VERSION = 1
@@ -131,7 +131,7 @@ def _verdict(fault: str) -> HttpReply:
 
 
 class _BoundedReader(io.BufferedIOBase):
-    """Lines of a request, until the limit; then it ends as if the client had said no more."""
+    """Lines of a request, until the limit; then it ends as if the client had sent nothing else."""
 
     def __init__(self, inner: io.BufferedIOBase, limit: int) -> None:
         self._inner = inner

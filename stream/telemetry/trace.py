@@ -36,7 +36,7 @@ class TraceFile(TraceLines):
         self._file = _open(Path(path))
 
     def for_group(self, group: str) -> GroupTrace:
-        """The trace of another group in the same file, which this one goes on owning."""
+        """The trace of another group in the same file, which this one keeps owning."""
         return GroupTrace(self, group)
 
     def emit(self, event: str, /, **fields: object) -> None:

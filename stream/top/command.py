@@ -81,7 +81,7 @@ class _Watch:
             console.print(line, soft_wrap=True)
 
     def print_views(self, as_json: bool) -> None:
-        """A view after each look until interrupted; that there is no answer is told once, on standard error."""
+        """A view after each look until interrupted; a missing answer is reported once, on standard error."""
         is_told = False
         while True:
             self._look()

@@ -22,7 +22,7 @@ def endpoint(url: str, path: str = "/metrics") -> str:
     """The address of `path` from what a user writes: `host:port` is enough, and /metrics stands for the others.
 
     Raises:
-        ConfigError: it is no address of HTTP.
+        ConfigError: it is not an address of HTTP.
     """
     whole = url if "://" in url else f"http://{url}"
     try:

@@ -198,15 +198,15 @@ def _alarms(reading: ProcessStatus) -> Iterator[Text]:
     groups = reading.groups
     counts = {
         "partitions halted: records that were to be read are gone": sum(group.partitions_halted for group in groups),
-        "partitions held: their records are no valid events": sum(group.partitions_held for group in groups),
+        "partitions held: their records are not valid events": sum(group.partitions_held for group in groups),
         "records lost before they were read": sum(group.records_lost for group in groups),
         "commits refused": sum(group.commits_failed for group in groups),
         "dead letters not written": reading.letters_failed,
         "reloads refused": reading.reloads_failed,
     }
-    told = [f"{short(count)} {what}" for what, count in counts.items() if count]
-    if told:
-        yield Text("  ".join(told), "bold red")
+    parts = [f"{short(count)} {what}" for what, count in counts.items() if count]
+    if parts:
+        yield Text("  ".join(parts), "bold red")
 
 
 def _partitions(reading: ProcessStatus, width: int, room: int) -> Iterator[Text]:

@@ -163,7 +163,7 @@ def test_interrupted_it_says_how_to_go_on(scene: Scene) -> None:
         wait_until(lambda: scene.receiver.count("/audit") >= 100, "it is on its way")
         program.signal(signal.SIGINT)
         assert program.wait() == 1
-        assert f"The same command goes on from there: tray-stream {' '.join(arguments)}" in program.log
+        assert f"The same command continues from there: tray-stream {' '.join(arguments)}" in program.log
     stopped_at = scene.receiver.count("/audit")
     assert stopped_at < 400
 

@@ -83,7 +83,7 @@ def test_a_committed_offset_that_is_gone(apache_kafka: Broker, topic_name: str, 
     found = check_kafka(settings_of(apache_kafka, topic_name, kafka={"on_data_loss": policy}))
     told = [finding for finding in found if finding.what == f"group {topic_name}"]
     assert [finding.verdict for finding in told] == [verdict, "ok"]
-    assert f"{topic_name}:0 is committed at 7, which the topic does not hold any more" in told[0].detail
+    assert f"{topic_name}:0 is committed at 7, which the topic no longer holds" in told[0].detail
     assert told[1].detail == "committed offsets on 1 of 2 partitions"
 
 

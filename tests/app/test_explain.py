@@ -189,7 +189,7 @@ def test_an_event_that_cannot_be_judged_is_explained() -> None:
     settings = settings_of({"name": "w", "url": "https://o.example.com", "where": "'a' in properties.tags"})
     (found,) = explained(settings, type="track", userId="u", event="A").workflows
     assert (found.wanted, found.rules[-1].rule) == (False, "filter_error")
-    assert found.rules[-1].why == "'a' in properties.tags cannot be judged: what stands behind in is no list"
+    assert found.rules[-1].why == "'a' in properties.tags cannot be judged: what stands behind in is not a list"
 
 
 def test_a_sample_is_explained() -> None:

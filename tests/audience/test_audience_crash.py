@@ -88,7 +88,10 @@ def test_a_sync_that_is_told_to_stop_gives_up_its_transaction(bus: Bus) -> None:
     bus.wait_for_records(1, sync)
     sync.terminate()
     code, _, err = finish(sync)
-    assert (code, err) == (1, "Error: Stopped by a signal. What was written stays; the next sync goes on from there.\n")
+    assert (code, err) == (
+        1,
+        "Error: Stopped by a signal. What was written stays; the next sync continues from there.\n",
+    )
     assert bus.ends("read_committed") == bus.ends()
     assert finish(bus.start(*arguments))[0] == 0
     assert_told_once(bus.events(), BEFORE)

@@ -375,7 +375,7 @@ def test_foreign_metadata_is_ignored(metadata: str) -> None:
     world.assign_all()
     world.run()
     assert world.workflows["orders"].delivered() == keys[1:]
-    assert any("not a map of ours" in sentence for sentence in world.logger.sentences)
+    assert any("not a commit map" in sentence for sentence in world.logger.sentences)
 
 
 def test_what_waited_for_a_removed_workflow_is_told_once() -> None:

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from stream.runtime.supervisor.exits import told
+from stream.runtime.supervisor.exits import describe_exit
 from stream.runtime.supervisor.exposed import merged
 
 
@@ -58,4 +58,4 @@ def test_a_worker_without_metrics_yet() -> None:
 @pytest.mark.parametrize(("code", "words"), [(3, "exit code 3"), (-9, "signal SIGKILL"), (-60, "signal 60")])
 def test_an_end_in_words(code: int, words: str) -> None:
     """As the log tells it."""
-    assert told(code) == words
+    assert describe_exit(code) == words

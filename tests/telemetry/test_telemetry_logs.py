@@ -230,13 +230,13 @@ def test_a_burst_ends_with_its_count(out: io.StringIO, log: StructlogLogger, clo
     """The last line that was kept back is written when its time has come, or at the end; nothing is told twice."""
     for offset in range(5):
         log.warning("An event became a dead letter.", workflow="orders", offset=offset)
-    log.tell_suppressed()
+    log.log_suppressed()
     assert out.getvalue().count("\n") == 1
     clock.at += 10
-    log.tell_suppressed()
-    log.tell_suppressed(everything=True)
+    log.log_suppressed()
+    log.log_suppressed(everything=True)
     log.warning("An event became a dead letter.", workflow="orders", offset=5)
-    log.tell_suppressed(everything=True)
+    log.log_suppressed(everything=True)
     assert [line.partition("letter. ")[2] for line in out.getvalue().splitlines()] == [
         "workflow=orders offset=0",
         "workflow=orders offset=4 suppressed=3",

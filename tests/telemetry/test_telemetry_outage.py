@@ -107,7 +107,7 @@ def test_the_clients_lines_about_connections_give_way_to_it() -> None:
             scene.look(1, Contact(False, 1000.0, 0.0))
 
     fail(75)
-    scene.logger.tell_suppressed(everything=True)
+    scene.logger.log_suppressed(everything=True)
     assert [line.split(" ")[1:4] for line in scene.lines] == [
         ["The", "Kafka", "client"],
         ["Kafka", "is", "unreachable:"],

@@ -100,7 +100,7 @@ class ScriptedServer:
         try:
             while not writer.is_closing():
                 await self._serve_one(conversation)
-        except (OSError, asyncio.IncompleteReadError):
+        except (OSError, asyncio.IncompleteReadError, RuntimeError):  # RuntimeError: uvloop, of a closed transport
             self.disconnected.set()
         except asyncio.CancelledError:
             pass  # the test is over

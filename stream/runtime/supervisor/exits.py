@@ -58,7 +58,7 @@ class ExitDecision:
             self.code = 1
 
 
-def told(code: int) -> str:
+def describe_exit(code: int) -> str:
     """How a process ended, for a log line. Negative: the signal that ended it."""
     if code >= 0:
         return f"exit code {code}"

@@ -26,7 +26,7 @@ class Controls:
     logger: Logger
     remaining: Callable[[], Remaining]
     end_within_s: float
-    """How long that may take; then the process is ended at once, lest it stay for ever with nobody to watch it."""
+    """How long that may take; then the process is ended at once, so that it does not stay without a supervisor."""
 
 
 class SupervisorLink:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from stream.model.ports import Logger
 from stream.runtime.remaining import Remaining
-from stream.runtime.supervisor.exits import AT_THE_END, IN_ORDER, RECORDS_LOST, ExitDecision, told
+from stream.runtime.supervisor.exits import AT_THE_END, IN_ORDER, RECORDS_LOST, ExitDecision, describe_exit
 from stream.runtime.supervisor.life import Spawn
 from stream.runtime.supervisor.messages import Ask, Order, Reload, Stop, WorkerTask
 from stream.runtime.supervisor.worker import Clock, End, Worker
@@ -43,7 +43,7 @@ class Rules:
 
 
 class Supervisor:
-    """Runs `count` workers until they are asked to stop, or cannot go on. From the event loop alone."""
+    """Runs `count` workers until they are asked to stop, or cannot continue. From the event loop alone."""
 
     def __init__(self, count: int, rules: Rules, spawn: Spawn, clock: Clock, logger: Logger) -> None:
         self.workers = [Worker(number, spawn, clock) for number in range(count)]
@@ -101,7 +101,7 @@ class Supervisor:
                 await self._end_of_topics(end.code)
                 return
             elif all(one.refused_with is not None for one in self.workers):
-                self._logger.error("No worker can start.", how=told(end.code))
+                self._logger.error("No worker can start.", how=describe_exit(end.code))
                 self._conclude(end.code)
             else:
                 await self._pause(worker, end.code, worker.backoff.after(end.ran_s))
@@ -118,7 +118,7 @@ class Supervisor:
         code = 0 if end.code == SIGTERM_CODE and not end.had_reported else end.code
         self._conclusion.note(code)
         if code not in IN_ORDER:
-            self._logger.error("A worker broke while it was ending.", worker=worker.number, how=told(code))
+            self._logger.error("A worker broke while it was ending.", worker=worker.number, how=describe_exit(code))
 
     async def _end_of_topics(self, code: int) -> None:
         """A worker saw that everything is done; the others come to see it by themselves."""
@@ -152,7 +152,10 @@ class Supervisor:
 
     async def _pause(self, worker: Worker, code: int, pause_s: float) -> None:
         self._logger.error(
-            "A worker has died; it is started again.", worker=worker.number, how=told(code), after=f"{pause_s:g}s"
+            "A worker has died; it is started again.",
+            worker=worker.number,
+            how=describe_exit(code),
+            after=f"{pause_s:g}s",
         )
         died = f"Worker {worker.number} died ({told(code)}); it is started again."
         self.changes.append(Change(time.time(), "worker_down", died, worker=str(worker.number)))

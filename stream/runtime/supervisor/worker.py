@@ -127,7 +127,7 @@ class Worker:
             self._set_fresh(report.answers)
 
     def _forget(self) -> None:
-        """What a process said is not true any more once it is gone."""
+        """Forget what the process reported: it is gone."""
         self.report = None
         self.metrics, self.held, self.status = "", {}, None
         self._pulse_asked = False
