@@ -157,7 +157,7 @@ class Supervisor:
             how=describe_exit(code),
             after=f"{pause_s:g}s",
         )
-        died = f"Worker {worker.number} died ({told(code)}); it is started again."
+        died = f"Worker {worker.number} died ({describe_exit(code)}); it is started again."
         self.changes.append(Change(time.time(), "worker_down", died, worker=str(worker.number)))
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._ending.wait(), pause_s)
