@@ -12,6 +12,7 @@ from stream.audience.command import audience_app, trait_app
 from stream.cli.views import EXPLAIN_HELP, TOP_HELP, explain, top
 from stream.console import options
 from stream.dead_letters.command import dead_letters_app
+from stream.fixtures.command import TEST_HELP, hold_cases
 from stream.held.command import held_app
 from stream.model.needs import Needs
 from stream.offsets.command import offsets_app
@@ -198,6 +199,7 @@ def check(
 
 app.command(help=REPLAY_HELP)(replay)
 app.command(help=SEND_HELP)(send)
+app.command("test", help=TEST_HELP)(hold_cases)
 app.command(help=EXPLAIN_HELP)(explain)
 app.command(help=TOP_HELP)(top)
 

@@ -40,6 +40,7 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "dead-letters show": PERSONAL,
     "explain --body": PERSONAL,
     "send --body": PERSONAL,
+    "test": ("event",),
     "explain": ("event", "message"),
 }
 """What of an event a command shows because it was asked to: the first whose words are all given."""
@@ -277,6 +278,7 @@ def run_the_others(place: Place, search: Search) -> None:
     canaries = place.canaries
     place.configure(debug="")
     (place.folder / "event.json").write_bytes(orjson.dumps(event(canaries, 1)))
+    (place.folder / "cases.toml").write_text("[[case]]\nevent_file = 'event.json'\nexpect = ['strange']\n")
     (place.folder / "members.csv").write_text(f"user_id\n{canaries['member']}1\n{canaries['member']}2\n")
     (place.folder / "values.csv").write_text(f"user_id,value\n{canaries['member']}1,{canaries['trait']}\n")
     letter = f"{place.scene.topic}:0:0"
@@ -291,6 +293,7 @@ def run_the_others(place: Place, search: Search) -> None:
         ["explain", "--topic", place.scene.topic, "--partition", "0", "--offset", "0", "--json"],
         ["send", "--all", "event.json"],
         ["send", "--workflow", "good", "event.json", "--body"],
+        ["test", "cases.toml"],
         ["offsets", "show"],
         ["offsets", "reset", "--to-earliest"],
         ["offsets", "migrate", "--to", "workflow"],

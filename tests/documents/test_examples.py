@@ -165,6 +165,10 @@ def scene(apache_kafka: Broker, receiver: FaultReceiver, topic_name: str, tmp_pa
     found.produce([make_event(number) for number in range(4)])
     (tmp_path / "members.csv").write_text("user_id\na\nb\n")
     (tmp_path / "values.csv").write_text("user_id,value\na,1\n")
+    body = '[case.body.all]\nuserId = "v"\n'
+    (tmp_path / "cases.toml").write_text(
+        f"[[case]]\nevent = {{ type = 'page', userId = 'u' }}\nexpect = ['all']\n{body}"
+    )
     assert call(tmp_path, "run", "--until-end").returncode == 0
     return found
 
@@ -179,6 +183,7 @@ def commands(topic: str) -> dict[str, list[list[str]]]:
         "check --json": [["check", "--json"]],
         "explain --json": [["explain", *place, "--json"]],
         "send --json": [["send", "--all", "--json"]],
+        "test --json": [["test", "cases.toml", "--json"]],
         "offsets show --json": [["offsets", "show", "--json"]],
         "offsets reset --json": [["offsets", "reset", "--to-earliest", "--json"]],
         "offsets migrate --json": [["offsets", "migrate", "--to", "workflow", "--json"]],

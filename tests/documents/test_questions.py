@@ -39,6 +39,7 @@ QUESTIONS = {
     "How do I change settings without a restart?": ("change settings without restart SIGHUP", "guides/reload"),
     "How do I pause a workflow?": ("pause workflow maintenance", "guides/pause"),
     "How do I send a test event?": ("send test event", "guides/send"),
+    "Can I test my filters with example events?": ("example events cases expect", "guides/ci"),
     "Can I test settings in CI?": ("settings CI", "guides/ci"),
     "What does the alert mean?": ("TrayGateClosed means", "reference/runbooks"),
     "What does exit code 3 mean?": ("exit 3", "reference/exit-codes"),
