@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conformance_server import OK, SECRET_PATH, Script, ScriptedServer
 from conformance_table import CASES, Case, Seen
-from webhook_support import REQUEST, Run, ask, run_on, send, server_tls
+from http_support import REQUEST, Run, ask, run_on, send, server_tls
 
 from stream.http.proxy import ProxyServer
 from stream.http.sender import WebhookSender

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from assertions import HANG_S
 from conformance_server import OK
+from http_support import LOOPS, REQUEST, ask, run_on
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from webhook_support import LOOPS, REQUEST, ask, run_on
 
 from stream.http.connection import HttpConnection
 from stream.http.excerpt import Excerpts

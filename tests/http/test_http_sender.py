@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from assertions import HANG_S, every, names_of_code
 from conformance_server import OK, SECRET_PATH, ScriptedServer, Step
-from webhook_support import (
+from http_support import (
     Run,
     answering,
     answers_of,

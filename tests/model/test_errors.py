@@ -18,6 +18,6 @@ def test_of_a_foreign_error_the_class_and_the_place_are_told() -> None:
         raise KeyError("ann@example.com")
     text = describe_error(found.value)
     assert text.startswith("KeyError at ")
-    assert "core/test_errors.py:" in text
+    assert "model/test_errors.py:" in text
     assert "ann" not in text
     assert describe_error(KeyError("ann@example.com")) == "KeyError"

@@ -8,9 +8,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 import pytest
 from assertions import HANG_S
 from conformance_server import OK, ScriptedServer
+from http_support import Run, answering, ask
 from hypothesis import given
 from hypothesis import strategies as st
-from webhook_support import Run, answering, ask
 
 from stream.http.egress import Address, EgressGuard, numeric
 from stream.http.lookup import Address as SocketAddress

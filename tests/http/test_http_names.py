@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from assertions import every
-from webhook_support import Run
+from http_support import Run
 
 from stream.http.lookup import Address, system_lookup
 from stream.http.resolver import Resolver

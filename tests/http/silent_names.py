@@ -10,7 +10,7 @@ import socket
 
 import uvloop
 from conformance_server import OK, ScriptedServer
-from webhook_support import answering, ask
+from http_support import answering, ask
 
 from stream.http.sender import WebhookSender
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from assertions import HANG_S
 from conformance_server import OK, ScriptedServer
+from http_support import Run, answering, ask, server_tls
 from support.authority import EXPIRED, Authority
-from webhook_support import Run, answering, ask, server_tls
 
 from stream.http.sender import WebhookSender
 from stream.http.tls import TlsFileError, client_tls, proxy_tls, shared_tls

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from webhook_support import LOOPS, Run, make_certificate, run_on
+from http_support import LOOPS, Run, make_certificate, run_on
 
 
 @pytest.fixture(params=LOOPS)

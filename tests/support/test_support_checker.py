@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support import checker
-from support.trace import Trace, count, merge_traces, parse_trace, read_trace
 
 from stream.demo.receiver_connection import Arrival
+from support import checker
+from support.trace import Trace, count, merge_traces, parse_trace, read_trace
 
 EXISTING = {("events", 0): range(4), ("events", 1): [0, 5, 6]}
 BOTH = ("orders", "privacy")

@@ -9,6 +9,7 @@ from threading import Thread
 
 import pytest
 from assertions import HANG_S
+
 from support.tcp_proxy import TcpProxy
 from support.toxics import Flow, Toxics
 

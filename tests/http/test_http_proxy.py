@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from assertions import HANG_S
 from conformance_server import OK, SECRET_PATH, ScriptedServer
+from http_support import REQUEST, Run, answering, ask, server_tls
 from proxy_server import ProxyUnderTest
 from support.authority import Authority
-from webhook_support import REQUEST, Run, answering, ask, server_tls
 
 from stream.http.egress import Address, EgressGuard
 from stream.http.proxy import ProxyServer

@@ -15,10 +15,10 @@ import httpx
 import pytest
 from assertions import HANG_S
 from conformance_server import OK, ScriptedServer, Step
+from http_support import Run, answering, ask, closed_port, deaf_port, send, server_tls, timed
 from hypothesis import given
 from hypothesis import strategies as st
 from proxy_server import ProxyUnderTest
-from webhook_support import Run, answering, ask, closed_port, deaf_port, send, server_tls, timed
 
 from stream.http.head import HeadWriter
 from stream.http.lookup import Address
