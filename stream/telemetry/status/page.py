@@ -31,13 +31,14 @@ from stream.telemetry.status.summary import Severity, summarize
 
 _HERE = Path(__file__).parent
 _FRAME, _STYLE, _SCRIPT = ((_HERE / f"page.{kind}").read_text("utf-8").strip() for kind in ("html", "css", "js"))
-PARTITIONS_SHOWN = 20
+PARTITIONS_SHOWN = 10
 OLD_AFTER_S = 5.0
 DAY_S = 86_400.0
 
 Html = str
 _MARKS = {Severity.GOOD: "●", Severity.NOTICE: "■", Severity.BAD: "▲"}
 """A shape for each severity: colour alone says nothing to some."""
+_URGENCY = (Severity.BAD, Severity.NOTICE, Severity.GOOD)
 _SEVERITIES = {
     State.DELIVERING: Severity.GOOD,
     State.PAUSED: Severity.NOTICE,
@@ -104,8 +105,17 @@ def _header(status: ProcessStatus, now: float) -> Iterator[Html]:
         f"dead letters {short(sum(one.dead_letters for one in status.workflows))}",
     ]
     yield f"<p>{_text(' · '.join(facts))}</p>"
+    for severity, word in (_reached(group, status.at) for group in _most_urgent(status.groups)):
+        yield f'<p class="{severity}"><span class="word">{_MARKS[severity]} Kafka {_text(word)}</span></p>'
     yield _trend(summed_trends([one.trend for one in status.workflows]), "All workflows")
     yield f'<p class="dim">As of {_clock(status.at, status.at)}</p>'
+
+
+def _most_urgent(groups: Sequence[GroupStatus]) -> Sequence[GroupStatus]:
+    """The group that waits longest for Kafka; where all are answered, the one that is answered the shortest time."""
+    cut_off = [group for group in groups if not group.kafka_up]
+    by_since = sorted(cut_off or groups, key=lambda group: group.kafka_since or 0.0, reverse=not cut_off)
+    return by_since[:1]
 
 
 def _lag(groups: Sequence[GroupStatus]) -> str:
@@ -115,7 +125,7 @@ def _lag(groups: Sequence[GroupStatus]) -> str:
 
 def _workflows(status: ProcessStatus) -> Iterator[Html]:
     yield '<h2>Workflows</h2><div class="cards">'
-    for one in status.workflows:
+    for one in sorted(status.workflows, key=lambda one: _URGENCY.index(_SEVERITIES[one.state])):
         yield from _workflow(one, status.at)
     yield "</div>"
 
