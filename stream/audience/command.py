@@ -165,7 +165,7 @@ def _settings(given: options.Given) -> Settings:
 
 def _run(asked: SyncRequest, file_name: str, settings: Settings, as_json: bool) -> None:
     from stream.audience import report
-    from stream.audience.source import open_source
+    from stream.audience.intake import open_source
     from stream.audience.sync import Sync, SyncPlan
     from stream.console.output import print_json, standard_output
     from stream.runtime.policies import kafka_policy

@@ -12,11 +12,10 @@ import orjson
 
 from stream.audience.columns import ColumnLayout
 from stream.audience.diff import EventForm, MemberChange, Tally, find_changes
-from stream.audience.intake import RowIntake
+from stream.audience.intake import InputFile, RowIntake
 from stream.audience.members import read_entries
 from stream.audience.names import Computation, refusal
 from stream.audience.runs import MemberRow, SortedLines, as_line, conflicts, latest
-from stream.audience.source import InputFile
 from stream.audience.state_topic import StateHead, StateTopic, head_key, user_key, user_key_prefix
 from stream.audience.writer import TransactionWriter, Write
 from stream.kafka.client_config import KafkaPolicy

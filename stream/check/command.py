@@ -12,9 +12,7 @@ from rich.text import Text
 
 from stream.check.finding import Finding, exit_code
 from stream.check.kafka import check_kafka
-from stream.check.rehearsal import rehearse_start
-from stream.check.settings import check_listen, check_settings
-from stream.check.workflows import probe_workflows
+from stream.check.settings import check_listen, check_settings, probe_workflows, rehearse_start
 from stream.console.output import cell, print_json, print_table
 from stream.settings import redacted_settings
 from stream.settings.load import Loaded

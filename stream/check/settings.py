@@ -1,14 +1,29 @@
-"""`tray-stream check`: what can be said of the settings without asking Kafka or a workflow."""
+"""What `check` finds in the settings alone: their warnings, a sample event's request, and each workflow's endpoint."""
 
 from __future__ import annotations
 
+import asyncio
 import errno
+import logging
 import socket
 from collections.abc import Iterator
 
+from confluent_kafka import Consumer, Producer
+
 from stream.check.finding import Finding
+from stream.http.egress import Address
+from stream.http.probe import probe
+from stream.kafka.client_config import KafkaPolicy, consumer_config, open_client, producer_config, require_patterns
+from stream.model.errors import ConfigError
+from stream.runtime.endpoints import WorkflowEndpoint, endpoints_of
+from stream.runtime.policies import kafka_policy, layouts
+from stream.runtime.reload import EnginePlan, plan_engines
+from stream.runtime.tracing import require_extra
 from stream.settings.model import Http, Settings
 from stream.settings.workflow import Workflow
+
+PROBE_TIMEOUT_S = 5.0
+_SILENT = logging.Logger("rehearsal", logging.CRITICAL + 1)
 
 
 def check_settings(settings: Settings) -> Iterator[Finding]:
@@ -63,3 +78,74 @@ def check_listen(http: Http) -> Iterator[Finding]:
         yield Finding(what, "warning" if is_taken else "failed", f"{detail} {fix}")
     else:
         yield Finding(what, "ok")
+
+
+async def probe_workflows(settings: Settings) -> list[Finding]:
+    """Whether each workflow takes a connection, as `run` would make it; no event is sent."""
+    try:
+        endpoints = endpoints_of(settings, settings.workflows)
+    except ConfigError as error:
+        return [Finding(problem.path, "failed", f"{problem.what} {problem.fix}") for problem in error.problems]
+    return list(await asyncio.gather(*map(_probe, endpoints)))
+
+
+async def _probe(endpoint: WorkflowEndpoint) -> Finding:
+    fault = await probe(
+        endpoint.url.reveal(),
+        timeout_s=PROBE_TIMEOUT_S,
+        tls=endpoint.tls,
+        check=endpoint.guard(_say_nothing),
+        proxy=endpoint.proxy_server(),
+    )
+    what = f"workflow {endpoint.workflow} at {endpoint.url.redacted()}"
+    if endpoint.proxy is not None:
+        what += f" through {endpoint.proxy.redacted()}"
+    if fault:
+        return Finding(what, "failed", f"No connection: {fault.rstrip('.')}.")
+    return Finding(what, "ok", _praise(endpoint))
+
+
+def _praise(endpoint: WorkflowEndpoint) -> str:
+    if endpoint.proxy is not None:
+        return "the proxy connects; what lies behind it is not looked at"
+    return "connects, with TLS" if endpoint.url.reveal().lower().startswith("https:") else "connects, without TLS"
+
+
+def _say_nothing(_address: Address, _why: str) -> None:
+    """The finding says it."""
+
+
+def rehearse_start(settings: Settings) -> None:
+    """Build engines, senders and Kafka's clients as a run would, and let go of them. Blocking; nothing is sent.
+
+    Raises:
+        ConfigError: a run would end with it.
+    """
+    require_extra(settings)
+    planned = plan_engines(settings, layouts(settings)) if settings.workflows else ()
+    asyncio.run(_open_senders(planned))
+    policies = [kafka_policy(settings, layout, _SILENT) for layout, _ in planned]
+    for policy in policies or [kafka_policy(settings, logger=_SILENT)]:
+        _open_clients(policy, with_letters=settings.dead_letter.enabled)
+
+
+async def _open_senders(planned: EnginePlan) -> None:
+    for _, endpoints in planned:
+        for endpoint in endpoints:
+            await endpoint.open(_Unheard()).close()
+
+
+def _open_clients(policy: KafkaPolicy, *, with_letters: bool) -> None:
+    require_patterns(policy)
+    open_client(Consumer, consumer_config(policy)).close()
+    if with_letters:
+        open_client(Producer, producer_config(policy))
+
+
+class _Unheard:
+    """A logger for senders that send nothing."""
+
+    def info(self, sentence: str, /, **fields: object) -> None:
+        """Nothing."""
+
+    warning = error = info

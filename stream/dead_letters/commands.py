@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,19 +14,22 @@ from stream.console import options
 from stream.console.output import print_json, standard_output
 from stream.dead_letters import report
 from stream.dead_letters.bars import shown_count
-from stream.dead_letters.discard import discard_letters
 from stream.dead_letters.index import DeadLetterIndex
+from stream.dead_letters.markers import MarkerWriter, opened_marks
 from stream.dead_letters.options import read_groupings, read_place, require_workflows
 from stream.dead_letters.query import DeadLetterQuery, of_deployment
 from stream.dead_letters.reader import DeadLetterReader
 from stream.kafka.client_config import KafkaPolicy
 from stream.kafka.lease import Lease
-from stream.model.errors import ConfigError, MissingEventError, Problem
-from stream.model.letters import Identity, Letter, Marker
+from stream.model.errors import ConfigError, MissingEventError, Problem, SourceError
+from stream.model.letters import DISCARDED, Identity, Letter, Marker
 from stream.model.needs import Needs
 from stream.model.records import RecordId
 from stream.runtime.policies import kafka_policy
 from stream.settings.model import Settings
+
+AT_ONCE = 2_000
+PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -153,3 +156,24 @@ def _place(text: str) -> RecordId:
 
 def _settings(given: options.Given) -> Settings:
     return options.load(given, workflows_required=False, topics_required=False, needs=Needs.KAFKA).settings
+
+
+async def discard_letters(
+    kafka: KafkaPolicy, topic: str, letters: Sequence[Letter], progress: Callable[[int], None]
+) -> None:
+    """Write a marker for each; return when all are acknowledged. `progress` is called with the number written.
+
+    Raises:
+        SourceError: some could not be written; those letters are still open.
+    """
+    with opened_marks(kafka, topic) as (marks, _):
+        for number, letter in enumerate(letters, 1):
+            marks.end(letter, DISCARDED)
+            progress(number)
+            await _room(marks, AT_ONCE)
+        await _room(marks, 1)
+
+
+async def _room(marks: MarkerWriter, count: int) -> None:
+    if marks.outstanding >= count and not await marks.fewer_than(count, PATIENCE_S):
+        raise SourceError(f"{marks.outstanding} letters could not be ended ({marks.last_error or 'no answer'}).")

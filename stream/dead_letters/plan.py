@@ -6,8 +6,14 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from stream.model.events import Event
 from stream.model.letters import Letter
-from stream.model.records import RecordId
+from stream.model.policies import WorkflowPolicy
+from stream.model.records import Record, RecordId
+from stream.rules.decode import Decoder
+from stream.rules.filter import WorkflowFilter
+from stream.settings.model import Settings
+from stream.validation.schemas import SchemaValidator
 
 REMOVED = "their workflow is no longer configured"
 INVALID = "still no valid events"
@@ -146,3 +152,19 @@ def _add(plan: RedrivePlan, task: RedriveTask) -> None:
         plan.later.append(of_workflow)
     for workflow in task.pending:
         of_workflow.setdefault(workflow, {}).setdefault(place, []).append(task)
+
+
+class EligibilityChecker:
+    """Holds events against the present rules: validation, and the filter of each workflow."""
+
+    def __init__(self, settings: Settings, workflows: Sequence[WorkflowPolicy]) -> None:
+        self._decode = Decoder(settings.validation.mode, SchemaValidator()).decode
+        name = settings.destination.integration_name
+        self._filters = {policy.name: WorkflowFilter(policy, name) for policy in workflows}
+
+    def obstacle(self, record: Record, workflow: str) -> str | None:
+        """Why the event cannot go there; None when it can."""
+        event = self._decode(record)
+        if not isinstance(event, Event):
+            return INVALID
+        return None if self._filters[workflow].reason(event) is None else UNWANTED

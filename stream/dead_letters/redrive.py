@@ -7,9 +7,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from stream.dead_letters.eligibility import EligibilityChecker
 from stream.dead_letters.markers import MarkerWriter, opened_marks
-from stream.dead_letters.plan import RedrivePlan
+from stream.dead_letters.plan import EligibilityChecker, RedrivePlan
 from stream.dead_letters.reader import DeadLetterReader
 from stream.dead_letters.run import LetterRun, Parts
 from stream.dead_letters.tracker import RedriveTracker

@@ -6,13 +6,10 @@ import asyncio
 from dataclasses import dataclass, replace
 from random import Random
 
-from stream.dead_letters.eligibility import EligibilityChecker
-from stream.dead_letters.marked_sender import MarkingSender
+from stream.dead_letters.engine_edges import MarkingSender, RedriveSource, RepeatedLetters
 from stream.dead_letters.markers import MarkerWriter
-from stream.dead_letters.plan import Tasks
+from stream.dead_letters.plan import EligibilityChecker, Tasks
 from stream.dead_letters.reader import DeadLetterReader
-from stream.dead_letters.repeated import RepeatedLetters
-from stream.dead_letters.source import RedriveSource
 from stream.dead_letters.tracker import RedriveTracker
 from stream.engine.engine import Engine, EngineDependencies
 from stream.kafka.dead_letters import DeadLetterTopic

@@ -16,8 +16,7 @@ from stream.http.lookup import Address, Lookup
 from stream.http.proxy import ProxyServer, Tunnel
 from stream.http.resolver import Resolver
 from stream.http.target import authority, port_of, server_name
-from stream.http.tls import shared_tls
-from stream.http.tls_read import BUFFER_BYTES, TlsReadAdapter
+from stream.http.tls import BUFFER_BYTES, TlsReadAdapter, shared_tls
 from stream.http.translate import HandshakeError, HostUnreachableError
 
 HEAD_START_S = 0.25

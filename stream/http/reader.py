@@ -1,13 +1,22 @@
-"""Reads one answer, in whatever shape and pieces it comes."""
+"""One answer, read by RFC 9112: its head, its body by length or in chunks, and what it means for the connection."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from enum import Enum, auto
 
-from stream.http.answer_head import MalformedHeadError, ResponseHead, parse_head
-from stream.http.chunks import Chunks, MalformedChunkError
+MAX_LINE_BYTES = 16 * 1024
+"""The longest line between chunks: a size and its extensions, or a trailer."""
+_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")
 
+_STATUS_LINE = re.compile(rb"HTTP/(0\.9|1\.\d|2\.0)[ \t]+([1-9]\d\d)(?:[ \t].*)?")
+_FOLD = re.compile(rb"[ \t]*\r?\n[ \t]+")
+_LINE_END = re.compile(rb"\r?\n")
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:[ \t]*([^\0\r]*)")
+_LENGTH = re.compile(r"\d{1,18}", re.ASCII)
+_OLD_VERSIONS = (b"0.9", b"1.0", b"2.0")
+_WITHOUT_BODY = (204, 304)
 MAX_HEAD_BYTES = 64 * 1024
 """All heads of an answer together, interim ones (1xx) included; beyond it the answer is broken."""
 MAX_BODY_BYTES = 64 * 1024
@@ -16,6 +25,153 @@ _HEAD_END = re.compile(rb"\n\r?\n")
 _HEAD_END_BYTES = 3
 _START = b"HTTP/"
 _SWITCHING_PROTOCOLS = 101
+
+
+class MalformedChunkError(Exception):
+    """What came is not a chunked body."""
+
+
+class _Part(Enum):
+    SIZE = auto()
+    DATA = auto()
+    DATA_END = auto()
+    TRAILER = auto()
+    OVER = auto()
+
+
+class Chunks:
+    """A chunked body, fed with what arrives. Extensions and trailers are skipped."""
+
+    def __init__(self) -> None:
+        self.surplus = b""
+        """What came behind the body."""
+        self._next = _Part.SIZE
+        self._left = 0
+        self._line = b""
+
+    @property
+    def is_over(self) -> bool:
+        """The last chunk and the trailers have come."""
+        return self._next is _Part.OVER
+
+    def feed(self, received: bytes) -> bytes:
+        """Take in the next bytes, and return what they hold of the body.
+
+        Raises:
+            MalformedChunkError: they are not chunks.
+        """
+        data = []
+        while received and self._next is not _Part.OVER:
+            if self._next is _Part.DATA:
+                data.append(received[: self._left])
+                received = received[self._left :]
+                self._left -= len(data[-1])
+                if not self._left:
+                    self._next = _Part.DATA_END
+            else:
+                received = self._read_line(received)
+        if self._next is _Part.OVER:
+            self.surplus += received
+        return b"".join(data)
+
+    def _read_line(self, received: bytes) -> bytes:
+        line, line_feed, rest = received.partition(b"\n")
+        self._line += line
+        is_malformed = self._next is _Part.DATA_END and self._line not in (b"", b"\r")
+        if is_malformed or len(self._line) > MAX_LINE_BYTES:
+            raise MalformedChunkError
+        if line_feed:
+            line, self._line = self._line.removesuffix(b"\r"), b""
+            self._take_line(line)
+        elif self._next is _Part.SIZE and not _SIZE.fullmatch(self._line.removesuffix(b"\r")):
+            raise MalformedChunkError
+        return rest
+
+    def _take_line(self, line: bytes) -> None:
+        if self._next is _Part.DATA_END:
+            self._next = _Part.SIZE
+        elif self._next is _Part.TRAILER:
+            self._next = _Part.TRAILER if line else _Part.OVER
+        else:
+            size = _SIZE.fullmatch(line)
+            if size is None:
+                raise MalformedChunkError
+            self._left = int(size[1], 16)
+            self._next = _Part.DATA if self._left else _Part.TRAILER
+
+
+class MalformedHeadError(Exception):
+    """What came is not the head of an answer."""
+
+
+@dataclass(slots=True)
+class ResponseHead:
+    """A status and what follows from the headers. `length` is None unless the head says it."""
+
+    status: int
+    is_chunked: bool
+    length: int | None
+    is_kept_alive: bool
+    retry_after: str | None
+    date: str | None
+
+
+def parse_head(raw: bytes) -> ResponseHead:
+    """Read a head, its empty line included. Folded headers are unfolded, and line feeds alone end lines.
+
+    Where an encoding and a length are given the encoding counts, and the connection is not to be used again.
+
+    Raises:
+        MalformedHeadError: it is not one, or says how long the body is in a way that cannot be understood.
+    """
+    status_line, *lines = _LINE_END.split(_FOLD.sub(b" ", raw.strip(b"\r\n")))
+    started = _STATUS_LINE.fullmatch(status_line)
+    if started is None:
+        raise MalformedHeadError
+    headers = _headers(lines)
+    options = _tokens(headers, b"connection")
+    encodings = _tokens(headers, b"transfer-encoding")
+    status = int(started[2])
+    has_body = status >= 200 and status not in _WITHOUT_BODY
+    is_kept = "close" not in options and (started[1] not in _OLD_VERSIONS or "keep-alive" in options)
+    return ResponseHead(
+        status,
+        is_chunked=has_body and encodings[-1:] == ["chunked"],
+        length=_length(headers) if has_body and not encodings else None if has_body else 0,
+        is_kept_alive=is_kept and not (encodings and b"content-length" in headers),
+        retry_after=_joined(headers, b"retry-after"),
+        date=_joined(headers, b"date"),
+    )
+
+
+def _headers(lines: list[bytes]) -> dict[bytes, list[str]]:
+    headers: dict[bytes, list[str]] = {}
+    for line in lines:
+        header = _HEADER.fullmatch(line)
+        if header is None:
+            raise MalformedHeadError
+        headers.setdefault(header[1].lower(), []).append(header[2].rstrip(b" \t").decode("latin-1"))
+    return headers
+
+
+def _joined(headers: dict[bytes, list[str]], name: bytes) -> str | None:
+    """The header's value; several are joined, as HTTP has it."""
+    return ", ".join(headers[name]) if name in headers else None
+
+
+def _tokens(headers: dict[bytes, list[str]], name: bytes) -> list[str]:
+    tokens = ",".join(headers.get(name, ())).lower().split(",")
+    return [token.strip() for token in tokens if token.strip()]
+
+
+def _length(headers: dict[bytes, list[str]]) -> int | None:
+    """The length of the body; one that is said several times has to be the same each time (RFC 9110 section 8.6)."""
+    if b"content-length" not in headers:
+        return None
+    lengths = {text.strip() for text in ",".join(headers[b"content-length"]).split(",")}
+    if len(lengths) > 1 or not _LENGTH.fullmatch(length := lengths.pop()):
+        raise MalformedHeadError
+    return int(length)
 
 
 class ReadProgress(Enum):

@@ -1,17 +1,34 @@
-"""Moments in milliseconds of Unix time: RFC 3339 as text, and durations back from now."""
+"""Times and durations as people write them: RFC 3339, numbers with units, ISO 8601."""
 
 from __future__ import annotations
 
 import math
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import ROUND_CEILING, Decimal
 
-from stream.model.durations import FORMS as DURATION_FORMS
-from stream.model.durations import parse_duration_ms
+DURATION_FORMS = "5m, 1h30m, 500ms, PT5M, P1DT12H, P2W"
+"""Examples of what is accepted, for messages."""
+
+_AMOUNT = r"[0-9]{1,30}(?:[.][0-9]+)?"
+_ISO_AMOUNT = r"[0-9]{1,30}(?:[.,][0-9]+)?"
+_UNITS = rf"(?=[0-9])(?:({_AMOUNT})d)?(?:({_AMOUNT})h)?(?:({_AMOUNT})m(?!s))?(?:({_AMOUNT})s)?(?:({_AMOUNT})ms)?"
+_ISO = (
+    rf"[Pp](?=[0-9Tt])(?:({_ISO_AMOUNT})[Ww]|(?:({_ISO_AMOUNT})[Dd])?"
+    rf"(?:[Tt](?=[0-9])(?:({_ISO_AMOUNT})[Hh])?(?:({_ISO_AMOUNT})[Mm])?(?:({_ISO_AMOUNT})[Ss])?)?)"
+)
+PATTERN = f"(?:{_UNITS}|{_ISO})"
+"""Regular expression of every accepted text; JSON Schema's dialect reads it as well."""
+
+_DURATION = re.compile(PATTERN)
+CALENDAR = re.compile(r"P[0-9]+[YM]", re.IGNORECASE)
+"""The beginning of an ISO 8601 duration in years or months, whose lengths differ."""
+_DAY, _HOUR, _MINUTE, _SECOND, _MILLISECOND = map(Decimal, ("86400", "3600", "60", "1", "0.001"))
+_SECONDS = (_DAY, _HOUR, _MINUTE, _SECOND, _MILLISECOND, 7 * _DAY, _DAY, _HOUR, _MINUTE, _SECOND)
+"""Of one unit of each group of the pattern."""
 
 TIME_FORMS = "2026-11-24T10:00:00Z, 2026-11-24T10:00:00.000+01:00, 2026-11-24T10:00 (UTC where no zone is named)"
 """Examples of what `parse_time` takes, for messages."""
-
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)"
     r"(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?\s*([Zz]|[+-]\d\d(?::?\d\d)?)?)?",
@@ -24,6 +41,30 @@ _CYCLE_MS = 146_097 * 86_400_000
 _FIRST_MS = -62_135_596_800_000
 LAST_MS = 253_402_300_799_999
 """The end of the year 9999, the last moment that RFC 3339 and `datetime` can express."""
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of `5m`, `1h30m`, `PT5M` and the like.
+
+    Raises:
+        ValueError: the text is not a duration, or counts in months or years, whose lengths differ.
+    """
+    return float(_seconds(text))
+
+
+def parse_duration_ms(text: str) -> int:
+    """Milliseconds of a duration, rounded up. Raises ValueError as `parse_duration` does."""
+    return int((_seconds(text) * 1000).to_integral_value(ROUND_CEILING))
+
+
+def _seconds(text: str) -> Decimal:
+    matched = _DURATION.fullmatch(text)
+    if matched is not None:
+        amounts = (Decimal((amount or "0").replace(",", ".")) for amount in matched.groups())
+        return sum((amount * unit for amount, unit in zip(amounts, _SECONDS, strict=True)), Decimal(0))
+    if CALENDAR.match(text):
+        raise ValueError(f"{text!r} counts in years or months, which differ in length. Write days or weeks: P30D.")
+    raise ValueError(f"{text!r} is not a duration. Accepted are: {DURATION_FORMS}.")
 
 
 def parse_time(text: str) -> int:

@@ -14,15 +14,13 @@ from stream.console import options
 from stream.console.output import print_json, standard_output
 from stream.kafka.client_config import KafkaPolicy, common_config
 from stream.kafka.groups import Groups
-from stream.model.durations import parse_duration_ms
 from stream.model.errors import ConfigError, Problem
 from stream.model.needs import Needs
-from stream.model.timeparse import parse_time
+from stream.model.timeparse import parse_duration_ms, parse_time
 from stream.offsets import report
-from stream.offsets.csv_file import OffsetRow, read_offsets, write_offsets
 from stream.offsets.groups import chosen_groups
 from stream.offsets.held_since import held_since, look_at_processor, running_groups
-from stream.offsets.reset import Reset, Target, execute_reset, plan_reset
+from stream.offsets.reset import OffsetRow, Reset, Target, execute_reset, plan_reset, read_offsets, write_offsets
 from stream.offsets.show import show_offsets
 from stream.replay.request import parse_topics
 from stream.runtime.policies import kafka_policy

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stream.model.durations import FORMS as DURATION_FORMS
-from stream.model.timeparse import TIME_FORMS, parse_moment
+from stream.model.timeparse import DURATION_FORMS, TIME_FORMS, parse_moment
 
 FORMS = f"""earliest, latest, committed;
   an offset such as 1200; -1200: that many before the end;

@@ -23,7 +23,7 @@ from stream.runtime.supervisor.messages import Order, Reload, WorkerReport, Work
 from stream.runtime.supervisor.supervised_run import SupervisedRun, stop_limit_s
 from stream.runtime.worker_limits import own_part
 from stream.settings.load import Loaded
-from stream.telemetry.exposed import Exposed
+from stream.telemetry.health import Exposed
 from stream.telemetry.logs import StructlogLogger, configure_logs, logger
 
 

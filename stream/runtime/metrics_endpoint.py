@@ -7,7 +7,7 @@ from typing import Protocol
 
 from stream.model.ports import Logger
 from stream.telemetry.clock import SystemClock
-from stream.telemetry.exposed import Exposed
+from stream.telemetry.health import Exposed
 from stream.telemetry.server import TelemetryServer
 
 

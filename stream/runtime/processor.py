@@ -35,8 +35,7 @@ from stream.settings.hidden import hidden_texts
 from stream.settings.load import Loaded
 from stream.settings.model import Settings
 from stream.telemetry.clock import SystemClock
-from stream.telemetry.exposed import ExposedProcess
-from stream.telemetry.health import Health
+from stream.telemetry.health import ExposedProcess, Health
 from stream.telemetry.logs import StructlogLogger, librdkafka_logger
 from stream.telemetry.mask import HIDDEN
 from stream.telemetry.metrics import build_registry

@@ -1,14 +1,25 @@
-"""The settings of where connections may lead."""
+"""The settings of the connections to workflows: how old they get, and where they may lead."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import ip_network
+from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from stream.settings.faults import Fault, refusal
-from stream.settings.section import Section
+from stream.settings.section import Fault, Section, refusal, with_unit
+from stream.settings.units import DurationRange
+
+
+class HttpClient(Section):
+    """The connections that requests are sent over."""
+
+    max_connection_age: Annotated[float, DurationRange("1s", "1d")] = with_unit(
+        "5m",
+        "Duration after which a connection is closed as soon as it is free, up to a quarter sooner: a host's new "
+        "addresses are in use after that long.",
+    )
 
 
 class Egress(Section):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from typing import Any, get_args, get_origin
+
+from pydantic.fields import FieldInfo
 
 from stream.settings.draft import Draft
 from stream.settings.keys import fields_by_key, section_of, sections_by_key
 from stream.settings.references import is_quoted, is_utf8, referenced_variables, without_newline
-from stream.settings.text import read_text, split_list
 from stream.settings.variables import (
     DEFAULT_LISTEN,
     ISOLATION,
@@ -19,8 +22,38 @@ from stream.settings.variables import (
     meant,
 )
 
+_WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
+_BOOLEANS = {"true": True, "false": False}
+
 _SECRET_AT = ("destination", "shared_secret")
 _LISTEN_AT = ("http", "listen")
+
+
+def split_list(text: str) -> list[str]:
+    """The parts of a list that is separated by commas or line ends; empty parts do not count."""
+    return [part.strip() for part in re.split(r"[,\n]", text) if part.strip()]
+
+
+def read_text(text: str, field: FieldInfo) -> object:
+    """The value that `text` stands for in a field; text that does not fit is left for validation to refuse."""
+    kinds = {field.annotation, *get_args(field.annotation)}
+    lists = [kind for kind in kinds if get_origin(kind) is tuple]
+    if lists:
+        return [_read_plain(part, _element_kind(lists[0])) for part in split_list(text)]
+    return _read_plain(text, field.annotation)
+
+
+def _element_kind(kind: Any) -> Any:
+    element = get_args(kind)[0]
+    return get_args(element)[0] if get_args(element) else element
+
+
+def _read_plain(text: str, kind: Any) -> object:
+    if kind is bool:
+        return _BOOLEANS.get(text.strip().lower(), text)
+    if kind is int and _WHOLE_NUMBER.fullmatch(text.strip()):
+        return int(text)
+    return text
 
 
 def read_environment(environ: Mapping[str, str], draft: Draft) -> None:

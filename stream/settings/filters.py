@@ -11,8 +11,7 @@ from stream.fql.compile import compiled
 from stream.fql.doubt import impossible_field
 from stream.fql.errors import FqlError, caret
 from stream.fql.parser import parse
-from stream.settings.faults import Fault, refusal
-from stream.settings.section import Section
+from stream.settings.section import Fault, Section, refusal
 
 Action = Literal["sample", "drop", "drop_properties", "allow_properties", "hash_properties"]
 

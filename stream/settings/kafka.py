@@ -10,9 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
 
-from stream.settings.faults import Fault, refusal
 from stream.settings.options import read_options
-from stream.settings.section import Section, with_unit
+from stream.settings.section import Fault, Section, refusal, with_unit
 from stream.settings.units import DurationRange, format_duration
 
 STOP_ALLOWANCE_S = 10.0

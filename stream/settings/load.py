@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
-from stream.model.errors import ConfigError
+from stream.model.errors import ConfigError, Problem
 from stream.model.needs import Needs
 from stream.settings.draft import Draft, Location
-from stream.settings.environment import read_environment
-from stream.settings.file import DEFAULT_PATH, find_file, read_file
+from stream.settings.environment import read_environment, read_text
 from stream.settings.filter_warnings import filter_warnings
 from stream.settings.keys import fields_by_key, sections_by_key
 from stream.settings.model import Http, Settings
@@ -20,7 +22,9 @@ from stream.settings.problems import report_validation
 from stream.settings.references import References, resolve_paths
 from stream.settings.relations import find_warnings, report_missing, report_workflows
 from stream.settings.signing import report_signing, signing_warnings
-from stream.settings.text import read_text
+
+DEFAULT_PATH = Path("stream.toml")
+_AT = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
 @dataclass(frozen=True)
@@ -103,3 +107,35 @@ def validate(draft: Draft) -> Settings | None:
     except ValidationError as error:
         report_validation(error, draft)
         return None
+
+
+def find_file(given: Path | None, default: Path) -> Path | None:
+    """The file to read: `given`, else the default one if there is one."""
+    return given or (default if default.exists() else None)
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """The tables of the file. Raises ConfigError, at once: nothing can be said of what it does not hold."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        return tomllib.loads(text)
+    except OSError as error:
+        fix = "Create it, or correct the path given as --config."
+        raise _unusable(path, f"cannot be read: {error.strerror}.", fix) from error
+    except UnicodeDecodeError as error:
+        raise _unusable(path, f"is not UTF-8 text at byte {error.start}.", "Save it as UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise _unusable(path, *_syntax_fault(str(error), text)) from error
+
+
+def _syntax_fault(error: str, text: str) -> tuple[str, str]:
+    found = _AT.search(error)
+    reason = _AT.sub("", error)
+    if found and found[1]:
+        return f"is not valid TOML at line {found[1]}, column {found[2]}: {reason}.", ""
+    lines = text.splitlines() or [""]
+    return f"is not valid TOML at line {len(lines)}, column {len(lines[-1]) + 1}, its end: {reason}.", ""
+
+
+def _unusable(path: Path, what: str, fix: str) -> ConfigError:
+    return ConfigError([Problem(str(path), what, fix)])

@@ -11,14 +11,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from stream.settings.egress import Egress
-from stream.settings.faults import Fault, refusal
+from stream.settings.egress import Egress, HttpClient
 from stream.settings.filters import FilterSection
-from stream.settings.http_client import HttpClient
 from stream.settings.kafka import Kafka, broker_pattern_for, is_topic
 from stream.settings.places import Places
 from stream.settings.secret import Secret, SharedSecrets, one_spelling
-from stream.settings.section import Section, with_unit
+from stream.settings.section import Fault, Section, refusal, with_unit
 from stream.settings.units import ByteSize, DurationRange, format_duration
 from stream.settings.url import url_fault
 from stream.settings.workflow import MAX_WORKFLOWS, Signing, Workflow

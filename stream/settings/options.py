@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
-from stream.settings.faults import Fault, refusal
+from stream.settings.section import Fault, refusal
 
 _COMMITS = ("is decided by this program, which commits only what is done.", "Remove it.")
 _PRODUCER = ("is fixed, so that no dead letter is lost or written twice.", "Remove it.")

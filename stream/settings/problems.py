@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from stream.settings.draft import Draft, Location, format_location
-from stream.settings.faults import Fault
 from stream.settings.keys import keys_at, nearest
+from stream.settings.section import Fault
 
 _Text = tuple[str, str]
 

@@ -7,8 +7,8 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from stream.rules.secret_text import shown_host
-from stream.settings.faults import Fault, refusal
 from stream.settings.secret import Secret
+from stream.settings.section import Fault, refusal
 from stream.settings.url import MAX_URL_CHARS, url_fault
 
 _NOT_IN_CREDENTIALS = re.compile(r"[\x00-\x1f\x7f#]")

@@ -8,7 +8,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from stream.settings.faults import Fault, refusal
+from stream.settings.section import Fault, refusal
 
 MASK = "**********"
 

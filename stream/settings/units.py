@@ -11,10 +11,10 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from stream.model.durations import CALENDAR, parse_duration
-from stream.model.durations import PATTERN as DURATION_PATTERN
-from stream.settings.faults import Fault, refusal
+from stream.model.timeparse import CALENDAR, parse_duration
+from stream.model.timeparse import PATTERN as DURATION_PATTERN
 from stream.settings.references import REFERENCE_PATTERN
+from stream.settings.section import Fault, refusal
 
 _SECONDS_BY_UNIT = {
     "d": Decimal(86_400),

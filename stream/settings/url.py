@@ -11,10 +11,9 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from stream.rules.secret_text import shown_host
-from stream.settings.faults import Fault, refusal
-from stream.settings.needs import unresolved_text
-from stream.settings.references import REFERENCE_PATTERN
+from stream.settings.references import REFERENCE_PATTERN, unresolved_text
 from stream.settings.secret import Secret
+from stream.settings.section import Fault, refusal
 
 _OUTSIDE_ASCII_GRAPHIC = re.compile(r"[^\x21-\x7e]")
 _LABEL = r"[A-Za-z0-9_-]{1,63}"

@@ -4,21 +4,80 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
 
-from stream.settings.faults import Fault, refusal
 from stream.settings.filters import FilterSection, Statement
-from stream.settings.headers import read_headers
 from stream.settings.places import Places
 from stream.settings.proxy import ProxyUrl
 from stream.settings.references import REFERENCE_PATTERN
 from stream.settings.secret import Secret, SharedSecrets, one_spelling
-from stream.settings.section import Section, with_unit
+from stream.settings.section import Fault, Section, refusal, with_unit
 from stream.settings.units import DurationRange, Rate
 from stream.settings.url import WorkflowUrl
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FORBIDDEN_IN_VALUE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
+
+_OF_THE_CONNECTION = (
+    "content-length",
+    "transfer-encoding",
+    "connection",
+    "te",
+    "trailer",
+    "trailers",
+    "upgrade",
+    "keep-alive",
+    "proxy-*",
+    "host",
+    "content-encoding",
+    "content-type",
+    "accept-encoding",
+    "expect",
+)
+_OF_THIS_PROGRAM = ("x-signature", "idempotency-key", "user-agent", "traceparent", "webhook-*", "x-tray-*")
+
+
+def read_headers(raw: object) -> object:
+    """Check a table of headers before it is read as text. Raises the model's refusal with each fault."""
+    if not isinstance(raw, dict):
+        return raw
+    faults = [fault for name, value in raw.items() if (fault := _header_fault(name, value))]
+    faults += _repeated(list(raw))
+    if faults:
+        raise refusal(*faults)
+    return raw
+
+
+def _header_fault(name: str, value: object) -> Fault | None:
+    if not _HEADER_NAME.fullmatch(name):
+        return Fault("is not a header name.", "Use letters, digits and hyphens.", name)
+    if _matches(name, _OF_THE_CONNECTION):
+        return Fault("is set by the HTTP connection itself.", "Remove it.", name)
+    if _matches(name, _OF_THIS_PROGRAM):
+        return Fault("is a header that this program sets.", "Remove it.", name)
+    if not isinstance(value, str):
+        return Fault("must be text.", "Put it in quotes.", name)
+    if _FORBIDDEN_IN_VALUE.search(value):
+        what = "holds a line break, a control character or a character outside Latin-1."
+        return Fault(what, "Remove it, or encode it.", name)
+    return None
+
+
+def _repeated(names: list[str]) -> Iterator[Fault]:
+    seen: dict[str, str] = {}
+    for name in names:
+        first = seen.setdefault(name.lower(), name)
+        if first != name:
+            yield Fault(f"is the same header as {first}: case does not count.", "Remove one.", name)
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name.lower(), pattern) for pattern in patterns)
+
 
 MAX_WORKFLOWS = 10
 """More workflows than this are refused; the limit is Segment's own."""

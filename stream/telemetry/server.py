@@ -21,7 +21,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from stream.model.errors import ConfigError, Problem
 from stream.model.held import Json
 from stream.model.ports import Clock, Logger
-from stream.telemetry.exposed import Exposed
+from stream.telemetry.health import Exposed
 from stream.telemetry.status.page import CONTENT_SECURITY_POLICY
 from stream.telemetry.status.report import ProcessStatus
 from stream.telemetry.status.views import StatusViews

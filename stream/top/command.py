@@ -13,9 +13,8 @@ from rich.live import Live
 
 from stream.console.output import print_json, standard_output
 from stream.console.own_endpoint import own_endpoint
-from stream.model.durations import parse_duration
 from stream.model.errors import ConfigError, Problem, StreamError
-from stream.model.timeparse import format_wall
+from stream.model.timeparse import format_wall, parse_duration
 from stream.settings.load import load_http
 from stream.settings.units import format_duration
 from stream.telemetry.status.report import ProcessStatus, plain_tree

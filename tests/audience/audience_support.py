@@ -18,8 +18,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from support.topics import Broker, read_topic
 
 from stream.audience.columns import ColumnLayout
+from stream.audience.intake import open_source
 from stream.audience.names import Computation, Kind
-from stream.audience.source import open_source
 from stream.audience.sync import Sync, SyncOutcome, SyncPlan
 from stream.kafka.client_config import KafkaPolicy
 

@@ -20,8 +20,7 @@ from stream.model.statistics import EngineStats
 from stream.runtime.loop_answer import ask_loop
 from stream.runtime.steady_stats import MonotonicStats
 from stream.telemetry.clock import SystemClock
-from stream.telemetry.exposed import ExposedProcess
-from stream.telemetry.health import Health
+from stream.telemetry.health import ExposedProcess, Health
 from stream.telemetry.metrics import build_registry
 from stream.telemetry.server import TelemetryServer
 from stream.telemetry.status.keeper import StatusKeeper

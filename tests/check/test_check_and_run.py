@@ -15,8 +15,7 @@ from support.authority import Authority
 from support.mock_cluster import MockCluster
 
 from stream.check.finding import exit_code
-from stream.check.rehearsal import rehearse_start
-from stream.check.settings import check_listen
+from stream.check.settings import check_listen, rehearse_start
 from stream.model.errors import ConfigError, Problem
 from stream.runtime.processor import Processor
 from stream.runtime.start import StartFacts

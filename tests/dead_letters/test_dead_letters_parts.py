@@ -6,11 +6,9 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import cast
 
-from stream.dead_letters.marked_sender import MarkingSender
+from stream.dead_letters.engine_edges import AT_ONCE, MarkingSender, RedriveSource, RepeatedLetters
 from stream.dead_letters.markers import MarkerWriter
 from stream.dead_letters.plan import REMOVED, UNWANTED, RedriveRow, RedriveTask, plan_redrive
-from stream.dead_letters.repeated import RepeatedLetters
-from stream.dead_letters.source import AT_ONCE, RedriveSource
 from stream.dead_letters.tracker import RedriveTracker
 from stream.kafka.dead_letters import DeadLetterTopic, Written
 from stream.model.attempts import HttpRequest

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from reference_cli import reference as cli_reference
 from reference_logs import reference as logs_reference
+from reference_metrics import reference as metrics_reference
 from reference_settings import reference as settings_reference
-
-from stream.telemetry.reference import reference as metrics_reference
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs" / "reference"

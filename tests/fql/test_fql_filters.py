@@ -10,8 +10,7 @@ import orjson
 import pytest
 from assertions import every
 
-from stream.dead_letters.eligibility import EligibilityChecker
-from stream.dead_letters.plan import UNWANTED
+from stream.dead_letters.plan import UNWANTED, EligibilityChecker
 from stream.fql.fields import fault_of
 from stream.fql.pipeline import Pipeline, body_of
 from stream.fql.rules import Filter, FilterSet

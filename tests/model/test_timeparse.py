@@ -8,8 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.model.durations import parse_duration, parse_duration_ms
-from stream.model.timeparse import LAST_MS, format_time, format_time_ms, format_wall, parse_moment, parse_time
+from stream.model.timeparse import (
+    LAST_MS,
+    format_time,
+    format_time_ms,
+    format_wall,
+    parse_duration,
+    parse_duration_ms,
+    parse_moment,
+    parse_time,
+)
 
 TEN = 1_795_514_400_000
 """2026-11-24T10:00:00Z."""

@@ -7,8 +7,16 @@ import pytest
 from stream.model.commit_map import CommitMap, encode, name_hash
 from stream.model.committed import Committed
 from stream.model.records import TopicPartition
-from stream.offsets.csv_file import read_offsets, write_offsets
-from stream.offsets.reset import Known, NewOffset, NothingToShiftError, Target, Word, new_offset
+from stream.offsets.reset import (
+    Known,
+    NewOffset,
+    NothingToShiftError,
+    Target,
+    Word,
+    new_offset,
+    read_offsets,
+    write_offsets,
+)
 from stream.offsets.show import progress_of
 
 TP = TopicPartition("events", 0)

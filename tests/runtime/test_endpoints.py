@@ -11,7 +11,7 @@ from support.authority import Authority
 from support.receiver import FaultReceiver
 from support.scripted_workflow import SilentLogger
 
-from stream.check.workflows import probe_workflows
+from stream.check.settings import probe_workflows
 from stream.model.attempts import Answer, HttpRequest
 from stream.model.errors import ConfigError
 from stream.model.ports import AttemptResult

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from settings_support import MINIMAL, load, problems
 
-from stream.model.durations import parse_duration
+from stream.model.timeparse import parse_duration
 from stream.settings.units import format_duration, parse_size
 
 

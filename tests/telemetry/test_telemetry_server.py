@@ -16,8 +16,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from stream.model.errors import ConfigError
 from stream.model.held import Json
-from stream.telemetry.exposed import Exposed, ExposedProcess
-from stream.telemetry.health import Health
+from stream.telemetry.health import Exposed, ExposedProcess, Health
 from stream.telemetry.server import MAX_CONNECTIONS, MAX_REQUEST_BYTES, TelemetryServer
 from stream.telemetry.status.report import ProcessStatus
 

@@ -12,7 +12,7 @@ from threading import Event, Thread
 from stream.model.ports import Logger
 from stream.runtime.remaining import Remaining
 from stream.runtime.supervisor.messages import Ask, Order, Reload, Stop, WorkerReport
-from stream.telemetry.exposed import Exposed
+from stream.telemetry.health import Exposed
 
 
 @dataclass(frozen=True)
