@@ -19,18 +19,17 @@ from support.browser import CHROMIUM, DRIVER, Browser
 from support.mock_cluster import MockCluster
 from support.receiver import FaultReceiver
 from support.scripted_workflow import SilentLogger
+from support.topics import produce_events
 from support.watched import Watched, stats_of
 
 from stream.demo.apache_kafka import free_ports
 from stream.demo.behaviours import always
-from stream.demo.topics import produce_events
 from stream.model.records import TopicPartition
 from stream.model.statistics import EngineStats
 from stream.runtime.processor import Processor, RunOptions
 from stream.settings.model import Settings
 from stream.telemetry.clock import SystemClock
-from stream.telemetry.exposed import ExposedProcess
-from stream.telemetry.health import Health
+from stream.telemetry.health import ExposedProcess, Health
 from stream.telemetry.logs import logger
 from stream.telemetry.server import TelemetryServer
 from stream.telemetry.status.report import Change, ProcessStatus
