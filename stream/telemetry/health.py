@@ -1,4 +1,4 @@
-"""Whether the process lives and has joined (its threads' heartbeats, never Kafka's or a workflow's state), as exposed."""
+"""Whether the process lives and has joined: its threads' heartbeats, never Kafka's or a workflow's state."""
 
 from __future__ import annotations
 
