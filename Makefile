@@ -80,8 +80,10 @@ docs-site: $(STAMP)  ## build the site of docs/ into site/
 docs-serve: $(STAMP)  ## show the site of docs/ while you write it
 	$(BIN)/zensical serve
 
-dashboards: $(STAMP)  ## write grafana/dashboards/*.json from their source
+dashboards: $(STAMP)  ## write grafana/dashboards/*.json from their source, and the chart's copies of them and of the rules
 	$(BIN)/python grafana/source/boards.py
+	cp grafana/dashboards/*.json deploy/chart/files/dashboards/
+	cp grafana/prometheus/rules/*.yml deploy/chart/files/rules/
 
 pictures: $(STAMP)  ## draw grafana/pictures/*.svg from a real run
 	$(BIN)/python grafana/source/pictures.py

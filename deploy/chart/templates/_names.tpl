@@ -39,3 +39,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
 {{- end -}}
 {{- end }}
+
+{{- define "tray-stream.kind" -}}
+{{- if .Values.staticMembership.enabled }}StatefulSet{{ else }}Deployment{{ end -}}
+{{- end }}
+
+{{- define "tray-stream.configMap" -}}
+{{- default (include "tray-stream.fullname" .) .Values.existingConfigMap -}}
+{{- end }}
