@@ -51,58 +51,68 @@ The processor itself keeps rates and trends, so one look has them. Without a ter
 """
 
 
+Event = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[EVENT]",
+        help="topic:partition:offset, or a file with the event as JSON; - is standard input.",
+        show_default=False,
+    ),
+]
+Line = Annotated[
+    int | None,
+    typer.Option("--line", min=1, help="Line of the file, where it holds an event a line.", show_default=False),
+]
+Topic = Annotated[str | None, typer.Option("--topic", help="Topic with the event.", show_default=False)]
+Partition = Annotated[
+    int | None, typer.Option("--partition", min=0, help="Partition of the event.", show_default=False)
+]
+Offset = Annotated[
+    int | None,
+    typer.Option(
+        "--offset", metavar="OFFSET", parser=options.read_offset, help="Offset of the event.", show_default=False
+    ),
+]
+MessageId = Annotated[
+    str | None, typer.Option("--message-id", metavar="ID", help="Find the event of this id.", show_default=False)
+]
+User = Annotated[
+    str | None,
+    typer.Option(
+        "--user", metavar="ID", help="Find events with this userId, anonymousId or groupId.", show_default=False
+    ),
+]
+Since = Annotated[
+    str | None,
+    typer.Option("--from", metavar="POINT", help="Search from here on. Default: a day ago (P1D).", show_default=False),
+]
+Until = Annotated[
+    str | None, typer.Option("--until", metavar="POINT", help="Search up to here, exclusive.", show_default=False)
+]
+Urls = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--url",
+        help="Processor to ask what is held: host:port; may be repeated. Default: http.listen.",
+        show_default=False,
+    ),
+]
+
+
 def explain(
-    file: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[EVENT]",
-            help="topic:partition:offset, or a file with the event as JSON; - is standard input.",
-            show_default=False,
-        ),
-    ] = None,
-    line: Annotated[
-        int | None,
-        typer.Option("--line", min=1, help="Line of the file, where it holds an event a line.", show_default=False),
-    ] = None,
-    topic: Annotated[str | None, typer.Option("--topic", help="Topic with the event.", show_default=False)] = None,
-    partition: Annotated[
-        int | None, typer.Option("--partition", min=0, help="Partition of the event.", show_default=False)
-    ] = None,
-    offset: Annotated[
-        int | None,
-        typer.Option(
-            "--offset", metavar="OFFSET", parser=options.read_offset, help="Offset of the event.", show_default=False
-        ),
-    ] = None,
-    message_id: Annotated[
-        str | None, typer.Option("--message-id", metavar="ID", help="Find the event of this id.", show_default=False)
-    ] = None,
-    user: Annotated[
-        str | None,
-        typer.Option(
-            "--user", metavar="ID", help="Find events with this userId, anonymousId or groupId.", show_default=False
-        ),
-    ] = None,
-    start: Annotated[
-        str | None,
-        typer.Option(
-            "--from", metavar="POINT", help="Search from here on. Default: a day ago (P1D).", show_default=False
-        ),
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="POINT", help="Search up to here, exclusive.", show_default=False)
-    ] = None,
+    file: Event = None,
+    line: Line = None,
+    topic: Topic = None,
+    partition: Partition = None,
+    offset: Offset = None,
+    message_id: MessageId = None,
+    user: User = None,
+    start: Since = None,
+    until: Until = None,
     config: options.Config = None,
     bootstrap_servers: options.Bootstrap = None,
     group_id: options.Group = None,
-    url: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--url",
-            help="Processor to ask what is held: host:port; may be repeated. Default: http.listen.",
-            show_default=False,
-        ),
-    ] = None,
+    url: Urls = None,
     body: Annotated[bool, typer.Option("--body", help="Print the body and the lane's name as well.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

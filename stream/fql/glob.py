@@ -20,6 +20,8 @@ MAX_CHARS = 1_000
 
 _SPECIAL = frozenset("*?[\\")
 _NOTHING = re.compile(r"(?!)")
+_MARK = re.compile(r"\\.|[\[\]]|\*+", re.DOTALL)
+"""An escaped character, an end of a set, or stars."""
 
 Matches = Callable[[str], bool]
 
@@ -72,20 +74,13 @@ def _regex(pattern: str) -> re.Pattern[str]:
 
 def _chunks(pattern: str) -> list[str]:
     """The pieces between stars; stars that follow one another are one, and one in a set or escaped is none."""
-    chunks, start, at, is_set = [], 0, 0, False
-    while at < len(pattern):
-        char = pattern[at]
-        if char == "\\":
-            at += 1
-        elif char in "[]":
-            is_set = char == "["
-        elif char == "*" and not is_set:
-            chunks.append(pattern[start:at])
-            while pattern[at : at + 1] == "*":
-                at += 1
-            start = at
-            continue
-        at += 1
+    chunks, start, is_set = [], 0, False
+    for token in _MARK.finditer(pattern):
+        if token[0] in "[]":
+            is_set = token[0] == "["
+        elif token[0][0] == "*" and not is_set:
+            chunks.append(pattern[start : token.start()])
+            start = token.end()
     return [*chunks, pattern[start:]]
 
 

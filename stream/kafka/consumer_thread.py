@@ -25,7 +25,7 @@ from stream.kafka.data_loss import DataLossWatch
 from stream.kafka.instance_id import until_released
 from stream.kafka.paused_buffer import PausedBuffer
 from stream.kafka.pending_assignments import PendingAssignments
-from stream.kafka.rebalance import BEAT_S, DRAIN_SLACK_S, AssignmentNotice, Post, Rebalance
+from stream.kafka.rebalance import DRAIN_SLACK_S, AssignmentNotice, Post, Rebalance, leave_group
 from stream.kafka.starts import StartReader
 from stream.kafka.topic_ids import TopicIds, TopicWatch
 from stream.model.errors import InstanceIdTakenError, RefusedError, SourceError, StreamError, describe_error
@@ -41,8 +41,6 @@ BATCH = 1000
 STALL_S = 1.0
 """How long nothing is taken before the partitions are paused: pausing drops what was fetched ahead."""
 LAST_COMMIT_WAIT_S = 5.0
-CLOSE_WAIT_S = 3.0
-"""How long leaving the group may take; librdkafka would wait a minute for a broker that is gone."""
 
 
 class ConsumerThread(threading.Thread):
@@ -331,22 +329,7 @@ class ConsumerThread(threading.Thread):
         if self._is_dead:  # closing it would never end, and take a core; without a reference it goes away at once
             del self._consumer
             return
-        closing = threading.Thread(target=self._close, name=f"leaving {self._policy.group}", daemon=True)
-        closing.start()
-        give_up_at = time.monotonic() + CLOSE_WAIT_S
-        while closing.is_alive() and time.monotonic() < give_up_at:
-            if self._rebalance.is_draining:  # closing gives back what is still held
-                give_up_at = time.monotonic() + CLOSE_WAIT_S
-            self._beat()
-            closing.join(BEAT_S)
-        if closing.is_alive():
-            self._logger.warning("Kafka does not answer; the group will notice that this member is gone.")
-
-    def _close(self) -> None:
-        try:
-            self._consumer.close()
-        except KafkaException as error:
-            self._logger.warning("The consumer did not close in order.", error=error_text(error))
+        leave_group(self._consumer, self._policy.group, self._rebalance, self._beat, self._logger)
 
     # Callbacks of librdkafka: within poll, consume and close, on this thread.
 

@@ -1,26 +1,31 @@
-"""The rebalance callbacks. They run inside poll, must not raise, and hold the group up until they return."""
+"""Rebalance callbacks (inside poll: they must not raise, and hold the group up until they return), and leaving."""
 
 from __future__ import annotations
 
 import contextlib
 import queue
+import threading
 import time
 from collections.abc import Callable, Sequence
 
-from confluent_kafka import Consumer
+from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
 
 from stream.kafka.assignment import Assignment
+from stream.kafka.codes import error_text
 from stream.kafka.committer import Committer
 from stream.kafka.pending_assignments import PendingAssignments
 from stream.kafka.start_offsets import ResolvedStart
-from stream.model.ports import Offsets, SourceEvents
+from stream.model.ports import Logger, Offsets, SourceEvents
 from stream.model.records import TopicPartition
 from stream.model.source import StartedPartition
 
 BEAT_S = 0.2
 DRAIN_SLACK_S = 5.0
 """How long the engine may take over its drain timeout before the partitions are given back without a commit."""
+
+CLOSE_WAIT_S = 3.0
+"""How long leaving the group may take; librdkafka would wait a minute for a broker that is gone."""
 
 Post = Callable[..., None]
 """Runs a function with these arguments on the event loop, later and in order."""
@@ -114,3 +119,24 @@ class Rebalance:
 
 def _tps(partitions: Sequence[KafkaPartition]) -> list[TopicPartition]:
     return [TopicPartition(p.topic, p.partition) for p in partitions]
+
+
+def leave_group(consumer: Consumer, group: str, rebalance: Rebalance, beat: Callable[[], None], logger: Logger) -> None:
+    """Close the consumer, in a thread that is left behind when Kafka does not answer."""
+    closing = threading.Thread(target=_close, args=(consumer, logger), name=f"leaving {group}", daemon=True)
+    closing.start()
+    give_up_at = time.monotonic() + CLOSE_WAIT_S
+    while closing.is_alive() and time.monotonic() < give_up_at:
+        if rebalance.is_draining:  # closing gives back what is still held
+            give_up_at = time.monotonic() + CLOSE_WAIT_S
+        beat()
+        closing.join(BEAT_S)
+    if closing.is_alive():
+        logger.warning("Kafka does not answer; the group will notice that this member is gone.")
+
+
+def _close(consumer: Consumer, logger: Logger) -> None:
+    try:
+        consumer.close()
+    except KafkaException as error:
+        logger.warning("The consumer did not close in order.", error=error_text(error))

@@ -196,7 +196,9 @@ def _values(payload: Any) -> Iterator[str]:
             left.extend(value.values())
         elif isinstance(value, list):
             left.extend(value)
-        elif value is not None and not isinstance(value, bool):
-            text = value if isinstance(value, str) else str(value)
-            if len(text) >= LEAST_CHARS:
-                yield text
+        elif len(text := _scalar_text(value)) >= LEAST_CHARS:
+            yield text
+
+
+def _scalar_text(value: object) -> str:
+    return "" if value is None or isinstance(value, bool) else str(value)

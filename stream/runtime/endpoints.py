@@ -1,4 +1,4 @@
-"""The ways to the workflows: from settings to senders that connect only where they may, and trust whom they should."""
+"""The endpoints of the workflows: senders that connect only to allowed addresses and trust the right certificates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from stream.settings.workflow import Workflow
 
 @dataclass(frozen=True)
 class WorkflowEndpoint:
-    """How one workflow is reached. Equal ways lead alike: a sender that was opened for one serves the other."""
+    """How to reach one workflow. Equal endpoints are interchangeable: a sender opened for one serves the other."""
 
     workflow: str
     url: Secret
@@ -71,7 +71,7 @@ def open_senders(settings: Settings, workflows: Sequence[Workflow], logger: Logg
 
 
 def endpoints_of(settings: Settings, workflows: Sequence[Workflow]) -> list[WorkflowEndpoint]:
-    """The ways to these workflows of the settings, in their order; TLS files are read anew.
+    """The endpoints of these workflows of the settings, in their order; TLS files are read anew.
 
     Raises:
         ConfigError: files cannot be used; each is named.
@@ -100,7 +100,7 @@ def _way(settings: Settings, workflow: Workflow) -> WorkflowEndpoint:
 
 
 def _problems(settings: Settings, workflow: Workflow) -> Iterator[Problem]:
-    """What stands in the way, as far as that can be told without connecting."""
+    """What stands in the way, as far as that is known without connecting."""
     ca_file, certificate, key = map(_path, (workflow.ca_file, workflow.client_cert, workflow.client_key))
     at = f"workflow[{settings.workflows.index(workflow)}].{{}} ({workflow.name})"
     try:
@@ -126,11 +126,11 @@ def _digest(path: Path | None) -> str:
 
 
 def _teller(workflow: str, logger: Logger) -> Callable[[Address, str], None]:
-    told: set[Address] = set()
+    logged: set[Address] = set()
 
     def tell(address: Address, why: str) -> None:
-        if address not in told:
-            told.add(address)
+        if address not in logged:
+            logged.add(address)
             logger.error(
                 "The workflow's host leads to an address that is not connected to. If that is right, add it to "
                 "egress.allow.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -80,14 +80,8 @@ def read_environment(environ: Mapping[str, str], draft: Draft) -> None:
 
 def _read_variable(name: str, text: str, draft: Draft, is_referenced: bool) -> None:
     option_prefix = next((prefix for prefix in OPTION_TABLES if name.startswith(prefix)), None)
-    if name == WORKFLOW_URLS:
-        _read_workflow_urls(text, draft)
-    elif name == SHARED_SECRET:
-        _read_shared_secret(text, draft)
-    elif name == ISOLATION:
-        draft.put(("isolation",), text, name)
-    elif name == DEFAULT_LISTEN:
-        _read_default_listen(text, draft)
+    if (read := _READERS.get(name)) is not None:
+        read(text, draft)
     elif option_prefix:
         option = name.removeprefix(option_prefix).lower().replace("_", ".")
         draft.put(("kafka", OPTION_TABLES[option_prefix], option), text, name)
@@ -147,3 +141,16 @@ def _report_unknown(name: str, section_name: str, key: str, draft: Draft) -> Non
         draft.report((name,), "is not a setting.", f"Known: {', '.join(known)}.")
     elif any(name.startswith(f"{PREFIX}{section.upper()}_") for section in sections_by_key()):
         draft.warnings.append(f"The variable {name} is not a setting, and no setting has a name like it.")
+
+
+def _read_isolation(text: str, draft: Draft) -> None:
+    draft.put(("isolation",), text, ISOLATION)
+
+
+_READERS: dict[str, Callable[[str, Draft], None]] = {
+    WORKFLOW_URLS: _read_workflow_urls,
+    SHARED_SECRET: _read_shared_secret,
+    ISOLATION: _read_isolation,
+    DEFAULT_LISTEN: _read_default_listen,
+}
+"""Variables that do not name their setting."""

@@ -22,7 +22,7 @@ CLOSE_WAIT_S = 1.0
 
 @dataclass(frozen=True)
 class WorkerTask:
-    """The first that a worker is told: who it is and what to do. The settings are not divided yet."""
+    """A worker's first order: which one it is and what to do. The settings are not divided yet."""
 
     number: int
     loaded: Loaded
