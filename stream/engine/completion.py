@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from stream.engine.dead_letters import DeadLetterWriter
-from stream.engine.delivery import Delivery, State
+from stream.engine.delivery import Delivery, DeliveryState
 from stream.engine.delivery_rules import RulesInForce
 from stream.engine.ledger import Ledger
 from stream.engine.partition import PartitionState
@@ -58,7 +58,7 @@ class DeliveryCompletion:
     def give_up(self, workflow: WorkflowState, delivery: Delivery, *, holds_lane: bool = False) -> None:
         """The settings name the event: it ends without another attempt. A lane that it holds is free once it ended."""
         if self._rules.dead_letters.enabled:
-            state = State.ENDING if holds_lane else State.GIVING_UP
+            state = DeliveryState.ENDING if holds_lane else DeliveryState.GIVING_UP
             self.dead_letter(workflow, delivery, Reason.GIVEN_UP, "The settings name it in give_up.", "", state)
             return
         workflow.stats.filtered[FilterReason.GIVEN_UP] += 1
@@ -75,7 +75,7 @@ class DeliveryCompletion:
         reason: Reason,
         detail: str,
         status: str,
-        state: State = State.ENDING,
+        state: DeliveryState = DeliveryState.ENDING,
     ) -> None:
         """Write its dead letter; the delivery ends once that is acknowledged."""
         delivery.state = state
@@ -91,14 +91,14 @@ class DeliveryCompletion:
             listener.on_dead_lettered(record, name, reason, letter.topic_id)
         place, status = str(record.place), letter.status
         self._logger.warning("An event became a dead letter.", workflow=name, reason=reason, status=status, place=place)
-        if delivery.state is State.ENDING:
+        if delivery.state is DeliveryState.ENDING:
             self.finish(workflow, [delivery])
         else:
             self._close(workflow, [delivery])
 
     def _close(self, workflow: WorkflowState, deliveries: Sequence[Delivery]) -> None:
         done: dict[tuple[PartitionState, Settlement], list[Record]] = defaultdict(list)
-        over = State.OVER
+        over = DeliveryState.OVER
         for delivery in deliveries:
             open_event = delivery.open_event
             record = open_event.event.record

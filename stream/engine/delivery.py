@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from stream.engine.partition import PartitionState, PartitionWorkflow
 
 
-class State(Enum):
+class DeliveryState(Enum):
     """Where a delivery is. Its dispatcher moves it as far as IN_FLIGHT and back, its completion from there on."""
 
     WAITING = "waiting"
@@ -64,7 +64,7 @@ class Delivery:
     """Attempts charged to it; a probe of a closed gate that fails is not."""
     gate_generation: int = 0
     """Of the workflow's gate when its last request was sent."""
-    state: State = State.READY
+    state: DeliveryState = DeliveryState.READY
     drop_reason: FilterReason | None = None
     """Why its workflow no longer wants it, although it is in flight: no attempt follows this one."""
 
@@ -81,12 +81,12 @@ class Delivery:
     @property
     def is_queued(self) -> bool:
         """Whether it waits for its turn."""
-        return self.state in (State.READY, State.WAITING)
+        return self.state in (DeliveryState.READY, DeliveryState.WAITING)
 
     @property
     def is_in_flight(self) -> bool:
         """Whether a request was sent and not answered yet."""
-        return self.state in (State.IN_FLIGHT, State.PROBING)
+        return self.state in (DeliveryState.IN_FLIGHT, DeliveryState.PROBING)
 
     @property
     def lane_identity(self) -> Hashable:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from operator import attrgetter
 
-from stream.engine.delivery import Delivery, State
+from stream.engine.delivery import Delivery, DeliveryState
 from stream.engine.partition import PartitionState, PartitionWorkflow
 from stream.model.events import Event
 
@@ -75,13 +75,13 @@ class Dispatcher:
         ready, probed = self._ready, self._probed
         taken = [probed.popleft() for _ in range(min(most, len(probed)))]
         taken += [ready.popleft() for _ in range(min(most - len(taken), len(ready)))]
-        self._count_taken(taken, State.IN_FLIGHT)
+        self._count_taken(taken, DeliveryState.IN_FLIGHT)
         return taken
 
     def take_probe(self) -> Delivery:
         """The delivery whose lane was probed longest ago, now in flight. Only when there is one."""
         taken = self._ready.popleft() if self._ready else self._probed.popleft()
-        self._count_taken([taken], State.PROBING)
+        self._count_taken([taken], DeliveryState.PROBING)
         return taken
 
     def back_off(self, delivery: Delivery) -> None:
@@ -89,16 +89,16 @@ class Dispatcher:
         self.in_flight -= 1
         self.waiting += 1
         delivery.partition_workflow.waiting += 1
-        delivery.state = State.BACKING_OFF
+        delivery.state = DeliveryState.BACKING_OFF
 
     def resume(self, delivery: Delivery) -> None:
         """Its backoff is over; it goes before those that never started."""
-        delivery.state = State.READY
+        delivery.state = DeliveryState.READY
         self._ready.appendleft(delivery)
 
     def requeue_probed(self, delivery: Delivery) -> None:
         """Its probe failed; every other lane is probed before it is again."""
-        delivery.state = State.READY
+        delivery.state = DeliveryState.READY
         self._probed.append(delivery)
 
     def land(self, count: int = 1) -> None:
@@ -122,7 +122,7 @@ class Dispatcher:
             if own.overfull_lanes and len(behind) * 2 <= self._max_lane_events:
                 own.overfull_lanes.discard(lane)
             follower.clock_start = max(follower.queued_at, delivery.clock_start)
-            follower.state = State.READY
+            follower.state = DeliveryState.READY
             self._ready.append(follower)
 
     def forget(self, partition: PartitionState) -> None:
@@ -154,9 +154,9 @@ class Dispatcher:
         """Lay the lanes of one partition anew; those that may start."""
         own.clear_lanes()
         pending = [delivery for _, delivery in sorted(own.pending.items())]
-        own.waiting = sum(delivery.is_queued or delivery.state is State.BACKING_OFF for delivery in pending)
+        own.waiting = sum(delivery.is_queued or delivery.state is DeliveryState.BACKING_OFF for delivery in pending)
         for delivery in pending:
-            if delivery.state is State.GIVING_UP:
+            if delivery.state is DeliveryState.GIVING_UP:
                 continue
             delivery.lane = lane_of(delivery.open_event.event)
             if not delivery.is_queued and delivery.lane is not None:
@@ -170,7 +170,7 @@ class Dispatcher:
         own.lanes[lane] = None
 
     def _may_start(self, own: PartitionWorkflow, delivery: Delivery) -> bool:
-        delivery.state = State.READY
+        delivery.state = DeliveryState.READY
         if delivery.lane is None:
             return True
         if delivery.lane in own.lanes:
@@ -196,11 +196,11 @@ class Dispatcher:
         if behind is None:
             behind = own.lanes[lane] = []
         behind.append(delivery)
-        delivery.state = State.WAITING
+        delivery.state = DeliveryState.WAITING
         if len(behind) >= self._max_lane_events:
             own.overfull_lanes.add(lane)
 
-    def _count_taken(self, taken: Sequence[Delivery], state: State) -> None:
+    def _count_taken(self, taken: Sequence[Delivery], state: DeliveryState) -> None:
         self.in_flight += len(taken)
         self.waiting -= len(taken)
         for delivery in taken:

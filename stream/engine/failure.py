@@ -6,7 +6,7 @@ from functools import partial
 from random import Random
 
 from stream.engine.completion import DeliveryCompletion
-from stream.engine.delivery import Delivery, State
+from stream.engine.delivery import Delivery, DeliveryState
 from stream.engine.delivery_rules import RulesInForce
 from stream.engine.steps import Steps
 from stream.engine.workflow import WorkflowState
@@ -44,7 +44,7 @@ class Failures:
             self._dropped(workflow, delivery, answer)
         elif verdict is Verdict.REJECTED:
             self._rejected(workflow, delivery, answer)
-        elif delivery.state is State.PROBING:
+        elif delivery.state is DeliveryState.PROBING:
             self._probe_failed(workflow, delivery, self._pause_asked(answer))
         else:
             self._failed(workflow, delivery, answer, verdict)
@@ -53,7 +53,7 @@ class Failures:
         """The answer shows that the workflow works: it has taken an event, or refused this one alone."""
         gate, now = workflow.gate, self._steps.monotonic()
         workflow.note_success()
-        if delivery.state is State.PROBING:
+        if delivery.state is DeliveryState.PROBING:
             delivery.attempts += 1
             gate.probe_over()
         closed_since, was_held = gate.closed_since, gate.is_held
@@ -82,7 +82,7 @@ class Failures:
         """The settings changed while it was in flight: it is not tried again."""
         gate, pause, now = workflow.gate, self._pause_asked(answer), self._steps.monotonic()
         was_open = gate.is_open
-        if delivery.state is State.PROBING:
+        if delivery.state is DeliveryState.PROBING:
             gate.probe_over()
         if pause > 0:
             gate.pause(pause, now)
@@ -92,7 +92,7 @@ class Failures:
         workflow.dispatcher.release([delivery])
 
     def _rejected(self, workflow: WorkflowState, delivery: Delivery, answer: Answer) -> None:
-        if delivery.state is State.PROBING and workflow.gate.is_held:
+        if delivery.state is DeliveryState.PROBING and workflow.gate.is_held:
             self._probe_failed(workflow, delivery, 0.0)
             return
         self.on_workflow_works(workflow, delivery, delivered=False)
@@ -150,7 +150,7 @@ class Failures:
         """Whether it is tried again: its partition stays, and the settings do not name it by now."""
         if not delivery.partition.is_active:
             workflow.dispatcher.land()
-            delivery.state = State.ABANDONED
+            delivery.state = DeliveryState.ABANDONED
             return False
         if delivery.record.place in workflow.policy.give_up:
             workflow.dispatcher.land()
@@ -159,7 +159,7 @@ class Failures:
         return True
 
     def _resume(self, workflow: WorkflowState, delivery: Delivery) -> None:
-        if not delivery.partition.is_active or delivery.state is not State.BACKING_OFF:
+        if not delivery.partition.is_active or delivery.state is not DeliveryState.BACKING_OFF:
             return  # it may have ended when the settings changed
         if workflow.gate.is_open:
             workflow.dispatcher.resume(delivery)

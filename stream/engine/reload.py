@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from stream.engine.completion import DeliveryCompletion
-from stream.engine.delivery import Delivery, State
+from stream.engine.delivery import Delivery, DeliveryState
 from stream.engine.ledger import Ledger
 from stream.engine.workflow import WorkflowEdges, WorkflowState
 from stream.model.commit_map import name_hash
@@ -135,7 +135,7 @@ class WorkflowChanges:
         for delivery in self._pending(index):
             reason = FilterReason.REMOVED if state.is_removed else _reason(filter_, decode(delivery.record))
             delivery.drop_reason = reason
-            is_queued = delivery.is_queued or delivery.state is State.BACKING_OFF
+            is_queued = delivery.is_queued or delivery.state is DeliveryState.BACKING_OFF
             waits = delivery.partition.is_active and is_queued
             if waits and reason is not None:
                 dropped.append(delivery)

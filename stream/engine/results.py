@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stream.engine.completion import DeliveryCompletion
-from stream.engine.delivery import Delivery, State
+from stream.engine.delivery import Delivery, DeliveryState
 from stream.engine.delivery_rules import RulesInForce
 from stream.engine.failure import Failures
 from stream.engine.partition import Phase
@@ -40,7 +40,12 @@ class Results:
         verdict_of, attempts, name = self._rules.outcomes.verdict, workflow.stats.attempts, workflow.policy.name
         elapsed, pushed_back, probed = list[float](), list[float](), list[float]()
         delivered: list[Delivery] = []
-        in_flight, probing, active, good = State.IN_FLIGHT, State.PROBING, Phase.ACTIVE, Verdict.DELIVERED
+        in_flight, probing, active, good = (
+            DeliveryState.IN_FLIGHT,
+            DeliveryState.PROBING,
+            Phase.ACTIVE,
+            Verdict.DELIVERED,
+        )
         is_healthy = workflow.is_healthy
         for delivery, answer, elapsed_s in results:
             is_probe = delivery.state is probing

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from stream.engine.delivery import Delivery, OpenEvent, State
+from stream.engine.delivery import Delivery, DeliveryState, OpenEvent
 from stream.engine.dispatcher import Dispatcher, lane_of
 from stream.engine.gate import Gate
 from stream.engine.pacing import Pace, Turn
@@ -159,9 +159,9 @@ class WorkflowState:
                 continue
             for sender in (self._sender, *self._former):
                 sender.cancel(delivery)
-            if delivery.state is State.PROBING:
+            if delivery.state is DeliveryState.PROBING:
                 self.gate.probe_over()
-            delivery.state = State.ABANDONED
+            delivery.state = DeliveryState.ABANDONED
             partition.in_flight -= 1
             self.dispatcher.land()
             self.stats.deliveries["stale"] += 1
