@@ -18,6 +18,7 @@ from stream.model.needs import Needs
 from stream.offsets.command import offsets_app
 from stream.replay.command import REPLAY_HELP, replay
 from stream.send.command import SEND_HELP, send
+from stream.tap.command import TAP_HELP, tap
 
 RUN_HELP = """Read events from Kafka, deliver them to the workflows, commit what is done.
 
@@ -200,6 +201,7 @@ def check(
 app.command(help=REPLAY_HELP)(replay)
 app.command(help=SEND_HELP)(send)
 app.command("test", help=TEST_HELP)(hold_cases)
+app.command(help=TAP_HELP)(tap)
 app.command(help=EXPLAIN_HELP)(explain)
 app.command(help=TOP_HELP)(top)
 

@@ -172,9 +172,12 @@ def _letter(letter: LetterOfEvent) -> str:
 def row(label: str, said: str, style: str = "", setting: Setting | None = None) -> Text:
     """A labelled line, with the setting that decided."""
     line = Text(f"  {label:<{_LABEL}}").append(cell(said, style))
-    if setting is not None:
-        line.append(cell(f"  [{setting.path}{_value(setting.value)}]", "dim"))
-    return line
+    return line if setting is None else line + setting_text(setting)
+
+
+def setting_text(setting: Setting) -> Text:
+    """The setting that decided, behind what it decided."""
+    return cell(f"  [{setting.path}{_value(setting.value)}]", "dim")
 
 
 def _value(value: object) -> str:

@@ -20,6 +20,7 @@ from stream.model.records import Record, RecordId, TopicPartition
 PATIENCE_S = 60.0
 """Without a record or an end for so long, reading has failed: no leader, or an open transaction in the way."""
 PREFETCHED_RECORDS = 2_000
+_FOR_EVER = 2**63 - 1
 _BATCH = 1_000
 _POLL_S = 0.1
 _FAR_APART = 200
@@ -61,6 +62,22 @@ class RecordReader:
         What retention has removed in the meantime is left out.
         """
         yield from self._read({tp: span for tp, span in spans.items() if span.end > span.start})
+
+    def follow(
+        self, starts: Mapping[TopicPartition, int], partitions: Callable[[], Iterable[TopicPartition]]
+    ) -> Iterator[list[Record]]:
+        """Records from these offsets on, as they come, for ever; often an empty list, while none has come.
+
+        `partitions` is asked each time; those that are new are read from their beginning.
+        """
+        left = {tp: OffsetRange(start, _FOR_EVER) for tp, start in starts.items()}
+        self._find_leaders({tp.topic for tp in left})
+        self._assign(starts)
+        while True:
+            yield self._poll(left)[0]
+            if added := {tp: OffsetRange(0, _FOR_EVER) for tp in partitions() if tp not in left}:
+                left |= added
+                self._assign({tp: span.start for tp, span in left.items()})
 
     def first_of(
         self, spans: Mapping[TopicPartition, OffsetRange], is_wanted: Callable[[Record], bool]

@@ -16,11 +16,12 @@ from stream.model.records import TopicPartition
 from stream.model.timeparse import format_time
 from stream.replay.fingerprint import KeptProgress, PartitionRange, ReplayFingerprint, kept_progress
 from stream.replay.ranges import AtOffset, AtTime, CommittedOffset, End, PartitionFacts, parse_end, resolve
-from stream.replay.request import ReplayRequest, live_groups, replay_group
+from stream.replay.request import ReplayRequest, live_group_of, live_groups, replay_group
 from stream.settings.keys import nearest
 from stream.settings.model import Settings
 
 Commits = Mapping[TopicPartition, Committed]
+Starts = dict[TopicPartition, int]
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,22 @@ def plan_replay(settings: Settings, kafka: KafkaPolicy, request: ReplayRequest, 
         stretches = {tp: PartitionRange(first[tp], max(first[tp], until[tp]), first[tp]) for tp in tps}
         warnings = (*_clamped(ends[0], "--from", facts), *_sent_live(settings, live, stretches))
     return ReplayPlan(stretches, request.asked(), warnings=warnings)
+
+
+def resolve_start(settings: Settings, kafka: KafkaPolicy, request: ReplayRequest, now_ms: int) -> Starts:
+    """The offset in each partition at which the range of the request begins. Blocking.
+
+    Raises:
+        ConfigError: `--from` cannot be read, or a partition does not exist; SourceError: Kafka does not answer.
+    """
+    (start, _) = _parse_ends(request, now_ms)
+    with OffsetReader(reader_config(kafka)) as reader:
+        tps, live = _partitions(reader, request, kafka.hidden_topics), {}
+        if isinstance(start, CommittedOffset):
+            groups = Groups(common_config(kafka))
+            names = dict.fromkeys(live_group_of(settings, workflow) for workflow in request.workflows)
+            live = {group: groups.committed(group, tps) for group in names}
+        return _resolved(reader, start, _facts(reader, tps, _one_group(settings, live, [start])))
 
 
 def _parse_ends(request: ReplayRequest, now_ms: int) -> tuple[End, End]:

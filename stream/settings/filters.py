@@ -23,15 +23,20 @@ _KEPT = ("type", "messageId", "timestamp")
 
 def read_statement(text: str) -> str:
     """Validate a statement. Raises the model's refusal, with the place and a caret."""
+    if (fault := statement_fault(text)) is not None:
+        raise refusal(fault)
+    return text
+
+
+def statement_fault(text: str) -> Fault | None:
+    """What is wrong with a statement, with the place and a caret; None: nothing."""
     try:
         compiled(text)
         _require_possible(text)
     except FqlError as error:
         pointed = caret(text, error.at).replace("\n", "\n    ")
-        raise refusal(
-            Fault(f"{error.what} At character {error.at + 1}:\n    {pointed}\n ", error.fix or _FIX)
-        ) from error
-    return text
+        return Fault(f"{error.what} At character {error.at + 1}:\n    {pointed}\n ", error.fix or _FIX)
+    return None
 
 
 def _require_possible(text: str) -> None:

@@ -41,6 +41,8 @@ SHOWN: dict[str, tuple[str, ...]] = {
     "explain --body": PERSONAL,
     "send --body": PERSONAL,
     "test": ("event",),
+    "tap --body": PERSONAL,
+    "tap": ("event", "broken"),  # which is in a type as well
     "explain": ("event", "message"),
 }
 """What of an event a command shows because it was asked to: the first whose words are all given."""
@@ -294,6 +296,9 @@ def run_the_others(place: Place, search: Search) -> None:
         ["send", "--all", "event.json"],
         ["send", "--workflow", "good", "event.json", "--body"],
         ["test", "cases.toml"],
+        ["tap", "--from", "earliest", "--limit", "8"],
+        ["tap", "--from", "earliest", "--limit", "8", "--json"],
+        ["tap", "--from", "earliest", "--limit", "2", "--body"],
         ["offsets", "show"],
         ["offsets", "reset", "--to-earliest"],
         ["offsets", "migrate", "--to", "workflow"],

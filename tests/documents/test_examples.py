@@ -184,6 +184,7 @@ def commands(topic: str) -> dict[str, list[list[str]]]:
         "explain --json": [["explain", *place, "--json"]],
         "send --json": [["send", "--all", "--json"]],
         "test --json": [["test", "cases.toml", "--json"]],
+        "tap --json": [["tap", "--from", "earliest", "--limit", "1", "--json"]],
         "offsets show --json": [["offsets", "show", "--json"]],
         "offsets reset --json": [["offsets", "reset", "--to-earliest", "--json"]],
         "offsets migrate --json": [["offsets", "migrate", "--to", "workflow", "--json"]],

@@ -40,6 +40,7 @@ QUESTIONS = {
     "How do I pause a workflow?": ("pause workflow maintenance", "guides/pause"),
     "How do I send a test event?": ("send test event", "guides/send"),
     "Can I test my filters with example events?": ("example events cases expect", "guides/ci"),
+    "How do I watch what passes?": ("watch events live filter", "guides/tap"),
     "Can I test settings in CI?": ("settings CI", "guides/ci"),
     "What does the alert mean?": ("TrayGateClosed means", "reference/runbooks"),
     "What does exit code 3 mean?": ("exit 3", "reference/exit-codes"),
