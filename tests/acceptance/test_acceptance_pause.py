@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from pathlib import Path
 
@@ -66,6 +67,9 @@ def test_a_pause_outlives_a_restart_and_a_rebalance(scene: Scene) -> None:
             assert scene.receiver.wait_for_count("/audit", 4 * STAGE)
             shown = call_here(scene.directory, "offsets", "show").stdout
             assert f"orders: paused by the settings; {3 * STAGE} offsets wait" in shown
+            (partition, offset) = scene.places[ids_of(events)[-1]]
+            told = call_here(scene.directory, "explain", f"{scene.topic}:{partition}:{offset}").stdout
+            assert re.search("^orders: (waiting|not read yet).*; the settings pause the workflow$", told, re.MULTILINE)
             assert len(scene.receiver.arrivals("/orders")) == STAGE
             configure(scene, paused=False)
             reload(second, 1)
@@ -83,3 +87,21 @@ def test_a_pause_outlives_a_restart_and_a_rebalance(scene: Scene) -> None:
     read = [read_trace(path) for path in traces]
     assert not scene.commit_faults([merge_traces(read)], "orders", "audit")
     assert delivered_to(read[0], "orders") == STAGE
+
+
+def test_commands_that_send_leave_it_alone(scene: Scene) -> None:
+    """A replay and a redrive to it are refused with a way out, before anything is sent."""
+    scene.receiver.script("/orders", 422)
+    configure(scene, paused=False)
+    scene.produce(tracks(range(4)))
+    assert call_here(scene.directory, "run", "--until-end").returncode == 0
+    before = scene.receiver.count()
+    configure(scene, paused=True)
+    for words in (["replay", "--from", "earliest"], ["dead-letters", "redrive"]):
+        done = call_here(scene.directory, *words, "--execute")
+        assert done.returncode == 2
+        assert "workflow orders: is paused" in done.stderr
+        assert "--workflow" in done.stderr
+    assert scene.receiver.count() == before
+    done = call_here(scene.directory, "replay", "--from", "earliest", "--workflow", "audit", "--execute")
+    assert done.returncode == 0, done.stderr
