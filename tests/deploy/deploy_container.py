@@ -67,12 +67,12 @@ def find_engine() -> Engine:
     pytest.skip("NOT CHECKED: no container runtime answers (docker info, podman info).")
 
 
-def build_image(engine: Engine) -> str:
+def build_image(engine: Engine, version: str = "1.2.3") -> str:
     """The image as its Dockerfile says; its name."""
     bases = {
-        "PYTHON_IMAGE": _python_image(engine),
+        "PYTHON_IMAGE": python_image(engine),
         "UV_IMAGE": _uv_image(engine),
-        "VERSION": "1.2.3",
+        "VERSION": version,
         "REVISION": "abcdef",
         "CREATED": "2026-01-02T03:04:05Z",
     }
@@ -81,7 +81,8 @@ def build_image(engine: Engine) -> str:
     return IMAGE
 
 
-def _python_image(engine: Engine) -> str:
+def python_image(engine: Engine) -> str:
+    """The base: the one that the Dockerfile names, where it is to be had, else one of Debian's packages."""
     wanted = ARGUMENTS["PYTHON_IMAGE"]
     if _is_there(engine, wanted) or _pulled(engine, wanted):
         return wanted
@@ -118,6 +119,8 @@ def _make_base(engine: Engine) -> None:
             pytest.skip(f"NOT CHECKED: debootstrap failed: {done.stdout[-300:]}")
         shutil.copy2(CERTIFICATES, root / CERTIFICATES.relative_to("/"))
         (root / "usr/bin/python").symlink_to("python3")
+        for folder in ("var/cache/apt", "var/lib/apt/lists"):
+            shutil.rmtree(root / folder)
         packed = subprocess.run(["tar", "-C", str(root), "-c", "."], capture_output=True, check=True).stdout
     change = f"ENV SSL_CERT_FILE={CERTIFICATES}"
     engine.run("import", "--change", change, "-", BASE, given=packed)

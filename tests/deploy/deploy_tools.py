@@ -30,6 +30,7 @@ class GoTool:
 
 
 HELM = GoTool("helm", "helm.sh/helm/v3/cmd/helm", "v3.20.2", "helm")
+ACTIONLINT = GoTool("actionlint", "github.com/rhysd/actionlint/cmd/actionlint", "v1.7.12", "actionlint")
 COMPOSE_SPEC = GoTool("compose-spec", "github.com/compose-spec/compose-go/v2/cmd", "v2.16.2", "cmd")
 """The reference loader of Compose files: interpolates, merges, checks against the published schema."""
 
