@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from acceptance_support import Program, Scene, call, ids_of, tracks, wait_until
@@ -63,6 +65,12 @@ def is_shared(run: Program) -> bool:
     return len(run.metrics().by("tray_deliveries_total", "worker")) == 2
 
 
+def status_of(run: Program) -> dict[str, Any]:
+    """The status of all workers together."""
+    found: dict[str, Any] = json.loads(run.get("/status.json")[1])
+    return found
+
+
 def check_everything_arrived(scene: Scene) -> None:
     """Nothing is missing, nothing is strange, users are in order, and all is committed."""
     ids, arrivals = ids_of(tracks(range(EVENTS))), scene.receiver.arrivals(PATH)
@@ -86,6 +94,9 @@ def test_a_killed_worker_is_started_again(scene: Scene) -> None:
         wait_until(lambda: run.metrics().total("tray_worker_restarts_total") == 1, "it is started again")
         wait_until(lambda: scene.committed() == scene.ends(), "all is committed")
         wait_until(lambda: run.get("/readyz") == (200, "ok\n"), "ready again")
+        wait_until(lambda: status_of(run)["groups"][0]["members"] == 2, "both are in the status")
+        wait_until(lambda: status_of(run)["groups"][0]["partitions_assigned"] == 4, "with all partitions")
+        status, page = status_of(run), run.get("/")[1]
         last = run.metrics()
         assert run.stop(timeout=30) == 0
 
@@ -94,6 +105,11 @@ def test_a_killed_worker_is_started_again(scene: Scene) -> None:
     assert 'tray_open_events{worker="1",group=' in last.text
     assert every('worker="' in line for line in last.text.splitlines() if not line.startswith("#"))
     check_with_promtool(last.text)
+    assert (status["workers"], status["workers_up"], status["worker_restarts"]) == (2, 2, 1)
+    assert {one["worker"] for one in status["partitions"]} == {"0", "1"}
+    died_too = next(change for change in status["changes"] if change["what"] == "worker_down")
+    assert re.fullmatch(r"Worker [01] died \(signal SIGKILL\); it is started again\.", died_too["sentence"])
+    assert "workers 2/2, restarts 1" in page
     check_everything_arrived(scene)
     traces = [read_trace(path) for path in sorted(scene.directory.glob("trace.jsonl.*"))]
     assert not scene.commit_faults([merge_traces(traces)], "orders")

@@ -209,7 +209,7 @@ def test_changes_of_the_process_and_its_groups() -> None:
     assert (shown["kafka_up"], shown["kafka_since"]) == (False, "2026-11-24T05:30:17.000Z")
     assert (shown["groups"][0]["kafka_up"], shown["groups"][0]["lag"]) == (False, None)
     stats.partitions_assigned = stats.partitions_halted = 1
-    assert "1 partitions of tray are halted: records are gone." in said(watched.at(12))
+    assert "1 partition of tray halted: records are gone." in said(watched.at(12))
 
 
 def test_workers_are_added_up() -> None:

@@ -99,5 +99,7 @@ class StatusKeeper:
             has = f"{owned} partition{'s' * (owned != 1)}" if owned else "no partition"
             self._note("partitions" if owned else "no_partitions", f"{name} has {has} assigned.", name)
         if stats.partitions_halted > group.halted:
-            self._note("halted", f"{stats.partitions_halted} partitions of {name} are halted: records are gone.", name)
+            halted = stats.partitions_halted
+            count = "1 partition" if halted == 1 else f"{halted} partitions"
+            self._note("halted", f"{count} of {name} halted: records are gone.", name)
         group.owned, group.halted = stats.partitions_assigned, stats.partitions_halted

@@ -260,9 +260,9 @@ def _footer(status: ProcessStatus) -> Iterator[Html]:
         "settings not reloaded" if status.reloaded_at is None else f"reloaded {_clock(status.reloaded_at, status.at)}"
     )
     if status.reloads_failed:
-        facts.append(f"{status.reloads_failed} reloads failed")
+        facts.append(f"reloads failed {status.reloads_failed}")
     if status.workers:
-        facts.append(f"workers {status.workers_up}/{status.workers}, {status.worker_restarts} restarts")
+        facts.append(f"workers {status.workers_up}/{status.workers}, restarts {status.worker_restarts}")
     yield f"<p>{_text(' · '.join(facts))}</p>"
     yield '<p>As JSON: <a href="/status.json">/status.json</a> · metrics: <a href="/metrics">/metrics</a></p>'
 
