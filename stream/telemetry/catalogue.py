@@ -226,6 +226,9 @@ BUILD_INFO = Metric(
     "Always 1; the label is the version that runs.",
 )
 
+CATALOGUE: tuple[Metric, ...] = tuple(metric for metric in list(vars().values()) if isinstance(metric, Metric))
+"""Every metric of a process, in the order above."""
+
 # Of the supervisor of `run --workers`, which gives every other metric the label `worker` as well.
 
 WORKER_UP = Metric(
@@ -241,39 +244,3 @@ WORKER_RESTARTS = Metric(
     "With --workers: times that the worker died and was started again.",
 )
 OF_SUPERVISOR: tuple[Metric, ...] = (WORKER_UP, WORKER_RESTARTS)
-
-CATALOGUE: tuple[Metric, ...] = (
-    EVENTS_RECEIVED,
-    EVENTS_SETTLED,
-    OPEN_EVENTS,
-    OPEN_BYTES,
-    CONSUMER_LAG,
-    COMMITTED_OFFSET,
-    COMMITS,
-    REBALANCES,
-    PARTITIONS_PAUSED,
-    RECORDS_LOST,
-    KAFKA_UP,
-    KAFKA_LAST_CONTACT,
-    PARTITIONS_ASSIGNED,
-    PARTITIONS_HALTED,
-    EVENTS_FILTERED,
-    DELIVERIES,
-    ATTEMPTS,
-    ATTEMPT_DURATION,
-    EVENT_AGE,
-    DEAD_LETTERS,
-    IN_FLIGHT,
-    WAITING,
-    CONCURRENCY_LIMIT,
-    GATE_OPEN,
-    GATE_CLOSED_SINCE,
-    GATE_CLOSED_UNTIL,
-    HELD,
-    PAUSED,
-    OLDEST_OPEN,
-    LAST_DELIVERY,
-    DEAD_LETTER_WRITES,
-    CONFIG_RELOADS,
-    BUILD_INFO,
-)

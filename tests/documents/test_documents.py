@@ -12,6 +12,7 @@ from generated import PARTS, ROOT, with_parts
 from reference_logs import messages
 from reference_settings import EXAMPLES, examples, paths
 
+from stream.model.events import FilterReason
 from stream.settings import load_settings
 
 
@@ -50,3 +51,10 @@ def test_the_log_has_messages() -> None:
     """The reference finds the sentences that matter most."""
     found = {message.text for message in messages()}
     assert {"Partitions assigned.", "An event became a dead letter."} <= found
+
+
+def test_every_reason_for_filtering_is_explained() -> None:
+    """In the table of the page on filters, and in no other spelling."""
+    page = (ROOT / "docs" / "guides" / "filters.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \|", page.partition("\n\n##")[2], re.MULTILINE)
+    assert [reason.value for reason in FilterReason if reason.value not in filled(rows)] == []
