@@ -88,14 +88,17 @@ class Housekeeping:
             self._remind_of_stop(workflow)
 
     def _remind_of_stop(self, workflow: WorkflowState) -> None:
-        now, gate = self._clock.monotonic(), workflow.gate
-        if workflow.pace.paused:
+        if not workflow.pace.paused:
+            self._remind_of_gate(workflow)
+        elif waiting := workflow.dispatcher.waiting:
             self._logger.info(
                 "The workflow is paused: nothing is sent to it, its events wait.",
                 workflow=workflow.policy.name,
-                waiting=workflow.dispatcher.waiting,
+                waiting=waiting,
             )
-            return
+
+    def _remind_of_gate(self, workflow: WorkflowState) -> None:
+        now, gate = self._clock.monotonic(), workflow.gate
         if gate.closed_since is None or now - gate.closed_since < REMIND_EVERY_S:
             return
         self._logger.warning(

@@ -173,7 +173,8 @@ def _remarks(one: GroupOffsets, held: HeldByWorkflow, now_ms: int, paused: Colle
         yield "Left by workflow: " + ", ".join(f"{name} {one.left_of(name):,}" for name in one.workflows)
     for name in one.workflows:
         if name in paused:
-            yield f"{name}: paused by the settings; {one.left_of(name):,} offsets wait, nothing is sent to it."
+            waiting = f"{left:,} offsets wait, " if (left := one.left_of(name)) else ""
+            yield f"{name}: paused by the settings; {waiting}nothing is sent to it."
         found = held.get((one.group, name))
         if found is not None and found.events:
             yield f"{name}: {found.events:,} events are held; they end badly and are not given up."

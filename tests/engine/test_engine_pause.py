@@ -154,3 +154,27 @@ def test_the_clock_stands_still_for_as_long_as_anything_stops_it() -> None:
     assert clock.time(35.0) == 10.0
     clock.resume(40.0)
     assert clock.time(45.0) == 15.0
+
+
+def test_the_log_says_once_a_minute_how_much_waits() -> None:
+    """And nothing of the gate, since nothing is probed; a paused workflow without events is not worth a line."""
+    world = EngineWorld(workflows=[ORDERS])
+    world.workflows["orders"].script = lambda _request: Answer(403)
+    world.assign_all()
+    for user in range(5):
+        world.put(f"u{user}")
+    world.clock.jump(5)
+    world.reconfigure(PAUSED)
+    before = len(world.logger.fields_of("still failing"))
+    world.clock.jump(300)
+    waiting = world.logger.fields_of("The workflow is paused")
+    assert 4 <= len(waiting) <= 6
+    assert waiting[-1] == {"workflow": "orders", "waiting": 5}
+    assert len(world.logger.fields_of("still failing")) == before
+    world.workflows["orders"].script = statuses(200)
+    world.reconfigure(ORDERS)
+    world.run()
+    lines = len(world.logger.fields_of("The workflow is paused"))
+    world.reconfigure(PAUSED)
+    world.clock.jump(300)
+    assert len(world.logger.fields_of("The workflow is paused")) == lines
