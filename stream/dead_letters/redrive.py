@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 
 from stream.dead_letters.markers import MarkerWriter, opened_marks
 from stream.dead_letters.plan import EligibilityChecker, RedrivePlan
@@ -14,15 +14,15 @@ from stream.dead_letters.run import LetterRun, Parts
 from stream.dead_letters.tracker import RedriveTracker
 from stream.kafka.client_config import KafkaPolicy
 from stream.kafka.dead_letters import DeadLetterTopic
-from stream.model.errors import SourceError, StreamError
+from stream.model.errors import SourceError
 from stream.model.letters import REDRIVEN, Letter
 from stream.model.ports import Logger
 from stream.model.records import RecordId
-from stream.runtime.event_loop import as_stream_error, fail_on_loop_faults
+from stream.runtime.event_loop import as_stream_error
+from stream.runtime.finite_run import FiniteRun
 from stream.runtime.policies import workflow_policies
 from stream.settings.model import Settings
 
-LOOK_EVERY_S = 0.1
 LAST_MARKS_S = 30.0
 """How long the last markers may take; a letter without one would be sent again."""
 AT_ONCE = 500
@@ -56,33 +56,51 @@ def rehearse(settings: Settings, archive: DeadLetterReader, plan: RedrivePlan) -
                     desk.refused(tasks, place, workflow, why)
 
 
-@dataclass
-class Redrive:
+class Redrive(FiniteRun):
     """Sends the letters of a plan; what comes of them is in the plan's account."""
 
-    settings: Settings
-    kafka: KafkaPolicy
-    archive: DeadLetterReader
-    plan: RedrivePlan
-    rate_per_s: float | None
-    logger: Logger
-    lost: threading.Event
-    """Set by any thread: another redrive may have begun."""
-    runs: list[LetterRun] = field(default_factory=list)
-    is_stopping: bool = False
-    _rounds: list[list[LetterRun]] = field(default_factory=list)
-    _fault: StreamError | None = None
+    def __init__(
+        self,
+        settings: Settings,
+        kafka: KafkaPolicy,
+        archive: DeadLetterReader,
+        plan: RedrivePlan,
+        rate_per_s: float | None,
+        logger: Logger,
+        lost: threading.Event,
+    ) -> None:
+        """`lost` is set by any thread: another redrive may have begun."""
+        super().__init__(logger)
+        self._settings = settings
+        self._kafka = kafka
+        self._archive = archive
+        self._plan = plan
+        self._rate_per_s = rate_per_s
+        self._lost = lost
+        self.runs: list[LetterRun] = []
+        self._rounds: list[list[LetterRun]] = []
 
     @property
     def held(self) -> list[str]:
         """Workflows whose remaining letters were left alone, since too many failed in a row."""
         return [run.name for run in self.runs if run.is_held]
 
-    def request_stop(self) -> None:
-        """Start nothing more. From the event loop."""
-        self.is_stopping = True
+    def drain(self) -> None:
+        """Start nothing more."""
         for run in self.runs:
             run.stop()
+
+    def fail_engines(self) -> None:
+        """Send nothing more."""
+        for run in self.runs:
+            run.fail()
+
+    def _look(self, watch: Watch) -> bool:
+        watch(self.runs)
+        if self._lost.is_set():
+            self._lost.clear()
+            self.fail(SourceError(LOST))
+        return True
 
     async def run(self, watch: Watch) -> None:
         """Until every letter has ended, or until stopped.
@@ -90,38 +108,36 @@ class Redrive:
         Raises:
             StreamError: it could not continue; what was delivered is marked, as far as Kafka could be reached.
         """
-        fail_on_loop_faults(self.logger, self._break)
-        with opened_marks(self.kafka, self.archive.topic) as (marks, topic):
+        with opened_marks(self._kafka, self._archive.topic) as (marks, topic):
             self._open_runs(topic, marks)
-            watcher = asyncio.create_task(self._look(watch))
-            await self._finish()
-            watcher.cancel()
+            async with self.watched(partial(self._look, watch)):
+                await self._finish()
             if not await marks.fewer_than(1, LAST_MARKS_S):
-                before = f"{self._fault} " if self._fault else ""
-                self._fault = SourceError(before + _unmarked(marks))
+                before = f"{self.fault} " if self.fault else ""
+                self.fault = SourceError(before + _unmarked(marks))
             watch(self.runs)
-        if self._fault is not None:
-            raise self._fault
+        if self.fault is not None:
+            raise self.fault
 
     def _open_runs(self, topic: DeadLetterTopic, marks: MarkerWriter) -> None:
-        for letter in self.plan.ended:
+        for letter in self._plan.ended:
             marks.end(letter, REDRIVEN)
-        desk = RedriveTracker(self.plan.account, marks)
-        named = {name for name, _ in self.plan.all_tasks()}
-        chosen = [workflow for workflow in self.settings.workflows if workflow.name in named]
+        desk = RedriveTracker(self._plan.account, marks)
+        named = {name for name, _ in self._plan.all_tasks()}
+        chosen = [workflow for workflow in self._settings.workflows if workflow.name in named]
         by_name = {workflow.name: workflow for workflow in chosen}
         parts = Parts(
-            self.settings,
-            self.archive,
+            self._settings,
+            self._archive,
             topic,
             marks,
             desk,
-            _examiner(self.settings),
-            self.logger,
-            self.rate_per_s,
+            _examiner(self._settings),
+            self._logger,
+            self._rate_per_s,
             engines=len(chosen),
         )
-        for of_workflow in self.plan.rounds:
+        for of_workflow in self._plan.rounds:
             names = [workflow.name for workflow in chosen if workflow.name in of_workflow]
             self._rounds.append([LetterRun(by_name[name], of_workflow[name], parts) for name in names])
         self.runs = [run for of_round in self._rounds for run in of_round]
@@ -140,26 +156,7 @@ class Redrive:
             done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 if (error := task.exception()) is not None:
-                    self._fail(as_stream_error(error))
-
-    async def _look(self, watch: Watch) -> None:
-        while True:
-            watch(self.runs)
-            if self.lost.is_set():
-                self.lost.clear()
-                self._fail(SourceError(LOST))
-            await asyncio.sleep(LOOK_EVERY_S)
-
-    def _fail(self, error: StreamError) -> None:
-        if self._fault is None:
-            self._fault = error
-        self.request_stop()
-
-    def _break(self, error: StreamError) -> None:
-        """Send nothing more."""
-        for run in self.runs:
-            run.fail()
-        self._fail(error)
+                    self.fail(as_stream_error(error))
 
 
 def _examiner(settings: Settings) -> EligibilityChecker:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from stream.model.errors import DataLossError, StreamError
 from stream.model.events import Settlement
@@ -13,10 +14,8 @@ from stream.model.statistics import WorkflowStats
 from stream.model.timeparse import format_time
 from stream.replay.plan import ReplayPlan
 from stream.replay.world import ReplayWorld
-from stream.runtime.event_loop import fail_on_loop_faults
+from stream.runtime.finite_run import FiniteRun
 from stream.runtime.offset_watch import unfinished
-
-LOOK_EVERY_S = 0.1
 
 Work = Mapping[str, tuple[int, int]]
 """How many are done and how many there are, of each workflow; they are worked on side by side."""
@@ -49,23 +48,33 @@ class ReplayState:
         return {name: (min(ended[name], of), of) for name, of in self.expected.items()}
 
 
-class ReplayRun:
+class ReplayRun(FiniteRun):
     """The life of one replay on the running event loop."""
 
     def __init__(self, world: ReplayWorld, plan: ReplayPlan, logger: Logger) -> None:
+        super().__init__(logger)
         self.is_complete = False
         """Every partition came to its end."""
-        self.is_stopping = False
         self._world = world
         self._plan = plan
-        self._logger = logger
         self._ended: asyncio.Future[StreamError | None] = asyncio.get_running_loop().create_future()
-        self._fault: StreamError | None = None
 
-    def request_stop(self) -> None:
-        """Drain what is in flight, commit the progress; `run` returns when that is done. From the event loop."""
-        self.is_stopping = True
+    def drain(self) -> None:
+        """Read no more, wait for what is in flight, commit the progress."""
         self._world.owner.stop()
+
+    def fail_engines(self) -> None:
+        """Send and commit nothing more."""
+        if self._world.engine is not None:
+            self._world.engine.fail()
+
+    def _look(self, show: Callable[[ReplayState], None]) -> bool:
+        if not self._is_at_end():
+            show(self.state())
+            return True
+        self.is_complete = not self._world.events.halted
+        self.drain()
+        return False
 
     def state(self) -> ReplayState:
         """How far it is now."""
@@ -96,24 +105,22 @@ class ReplayRun:
         return {name: round(types.total() * self._plan.left / max(1, read)) for name, types in wanted.items()}
 
     async def run(self, show: Callable[[ReplayState], None]) -> ReplayState:
-        """Go on to the end, or until stopped; how far it came. `show` is called several times a second.
+        """Continue to the end, or until stopped; how far it came. `show` is called several times a second.
 
         Raises:
             DataLossError: records of the range were gone before they were read, and `on_data_loss = "stop"`.
             StreamError: it broke.
         """
-        fail_on_loop_faults(self._logger, self._fail)
         if self._world.engine is not None:
             self._world.engine.start()
         self._world.owner.begin(self._world.events, self._end)
-        watch = asyncio.create_task(self._watch(show))
         try:
-            error = self._fault or await self._ended
+            async with self.watched(partial(self._look, show)):
+                error = self.fault or await self._ended
         finally:
-            watch.cancel()
             await self._world.close()
-        if self._fault or error:
-            raise self._fault or error or StreamError()
+        if failure := self.fault or error:
+            raise failure
         if self._world.events.halted and not self.is_stopping:
             raise DataLossError("Records of the range are gone from the topic; see the error lines above.")
         return self.state()
@@ -122,25 +129,11 @@ class ReplayRun:
         if not self._ended.done():
             self._ended.set_result(error)
 
-    async def _watch(self, show: Callable[[ReplayState], None]) -> None:
-        while not self._is_at_end():
-            show(self.state())
-            await asyncio.sleep(LOOK_EVERY_S)
-        self.is_complete = not self._world.events.halted
-        self._world.owner.stop()
-
     def _is_at_end(self) -> bool:
         events, engine = self._world.events, self._world.engine
         reached = events.positions if engine is None else engine.settled_up_to()
         ranges = {tp: (stretch.at, stretch.until) for tp, stretch in self._plan.stretches.items()}
         return not unfinished(ranges, reached, dict.fromkeys(events.halted, 2**63))
-
-    def _fail(self, error: StreamError) -> None:
-        if self._fault is None:
-            self._fault = error
-            if self._world.engine is not None:
-                self._world.engine.fail()
-            self.request_stop()
 
 
 def _troubles(of_each: Mapping[str, WorkflowStats]) -> Iterator[str]:

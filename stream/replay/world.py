@@ -12,7 +12,7 @@ from random import Random
 
 from stream.engine.engine import Engine, EngineDependencies
 from stream.http.sender import WebhookSender
-from stream.kafka.client_config import KafkaPolicy, producer_config, range_reader_config
+from stream.kafka.client_config import KafkaPolicy, range_reader_config
 from stream.kafka.dead_letters import DeadLetterTopic, Written, letter_headers
 from stream.kafka.progress import CommittedProgress
 from stream.kafka.range_reader import RangeReader
@@ -28,17 +28,15 @@ from stream.replay.request import ReplayRequest, live_group_of, replay_group
 from stream.rules.decode import Decoder
 from stream.rules.filter import EventFilter
 from stream.runtime.endpoints import open_senders
-from stream.runtime.engine_runtime import NoDeadLetters, poster
+from stream.runtime.engine_runtime import NoDeadLetters, open_dead_letters, poster
 from stream.runtime.event_loop import LoopClock
 from stream.runtime.policies import (
-    dead_letter_plan,
     delivery_rules,
     engine_policy,
     kafka_policy,
     shared_layout,
     workflow_policies,
 )
-from stream.runtime.start import count_dead_letters
 from stream.settings.model import Settings
 from stream.telemetry.logs import StructlogLogger
 from stream.validation.schemas import SchemaValidator
@@ -107,12 +105,8 @@ def sending_world(parts: ReplayParts, kept: CommittedProgress | None, dead_lette
     settings, kafka, loop = parts.settings, parts.kafka, asyncio.get_running_loop()
     stats = EngineStats(kafka.group, parts.request.topics, parts.request.workflows)
     owner = _owner(parts, kept, lambda: stats.open_events.total() < MAX_OPEN_EVENTS)
-    senders, topic = open_senders(settings, settings.workflows, parts.logger), None
-    if settings.dead_letter.enabled:
-        config = producer_config(kafka)
-        look = partial(count_dead_letters, kafka, dead_letter_plan(settings))
-        name, post = settings.dead_letter_topic, poster(loop)
-        topic = DeadLetterTopic(config, name, kafka.group, dead_letter_partitions, post, look, parts.logger)
+    senders = open_senders(settings, settings.workflows, parts.logger)
+    topic = open_dead_letters(settings, kafka, dead_letter_partitions, poster(loop), parts.logger)
     group_of = partial(live_group_of, settings)
     edges = EngineDependencies(
         source=owner,

@@ -87,6 +87,17 @@ class NoDeadLetters:
         raise EngineInvariantError(f"A dead letter of {letter.record.place} without a dead-letter topic.")
 
 
+def open_dead_letters(
+    settings: Settings, kafka: KafkaPolicy, partitions: int, post: Post, logger: StructlogLogger
+) -> DeadLetterTopic | None:
+    """The dead-letter topic, which has so many partitions; None where the settings have none."""
+    if not settings.dead_letter.enabled:
+        return None
+    look = partial(count_dead_letters, kafka, dead_letter_plan(settings))
+    topic = settings.dead_letter_topic
+    return DeadLetterTopic(producer_config(kafka), topic, kafka.group, partitions, post, look, logger)
+
+
 def build_world(
     settings: Settings,
     layout: GroupSpec,
@@ -105,11 +116,7 @@ def build_world(
     """
     loop = asyncio.get_running_loop()
     post, logger = poster(loop), logger.bind(group=layout.group)
-    letters = None
-    if settings.dead_letter.enabled:
-        look = partial(count_dead_letters, kafka, dead_letter_plan(settings))
-        topic = settings.dead_letter_topic
-        letters = DeadLetterTopic(producer_config(kafka), topic, kafka.group, partitions, post, look, logger)
+    letters = open_dead_letters(settings, kafka, partitions, post, logger)
     senders = [endpoint.open(logger) for endpoint in endpoints]
     watched = consumer_config(kafka) | ContactWatch(stats.note_contact, post, logger).options
     owner = ConsumerThread(kafka, watched, post, logger, beat)
