@@ -15,11 +15,13 @@ from stream.rules.filter import WorkflowFilter
 from stream.settings.model import Settings
 from stream.validation.schemas import SchemaValidator
 
-REMOVED = "their workflow is no longer configured"
+# Keys of `left_because` in the JSON: a promise.
+
+REMOVED = "their workflow is configured no more"
 INVALID = "still no valid events"
 UNWANTED = "no workflow wants them by the present filters"
-SOURCE_GONE = "the value was too large to be kept, and the event is no longer on its topic"
-LETTER_GONE = "no longer on the dead-letter topic"
+SOURCE_GONE = "the value was too large to be kept, and the event is not on its topic any more"
+LETTER_GONE = "not on the dead-letter topic any more"
 
 
 @dataclass(slots=True)
