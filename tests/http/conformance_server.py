@@ -189,6 +189,6 @@ class Conversation:
             case Step.HANG:
                 await self.hear_out()
             case Step.REPEAT | Step.DRIP:
-                while True:
+                while not self._writer.is_closing():  # uvloop raises at a write to a closed transport
                     await self._say(last)
                     await asyncio.sleep(0.02 if step is Step.DRIP else 0)
