@@ -11,7 +11,6 @@ from stream.telemetry import catalogue
 OF_PARTITION = ("topic", "partition")
 OF_PROCESS = ("instance", "worker")
 AGE: Steps = [(None, GREEN), (10, RED)]
-NO_WORKERS = "only with --workers"
 
 
 def kafka() -> dashboard.Dashboard:
@@ -164,6 +163,9 @@ def _limits() -> list[PanelBuilder]:
 
 
 def _processes() -> list[PanelBuilder]:
+    started = _of("process_start_time_seconds")
+    workers = total(series(catalogue.WORKER_UP), "instance")
+    restarts = total(f"increase({series(catalogue.WORKER_RESTARTS)}[$__rate_interval])", *OF_PROCESS)
     return [
         listing(
             "Versions",
@@ -207,23 +209,21 @@ def _processes() -> list[PanelBuilder]:
             width=6,
         ),
         graph(
-            "Workers",
-            "Workers of `run --workers` that have a process, for each supervisor.",
+            "Processes",
+            "Processes that answer; of a supervisor (`run --workers`) its workers that have a process.",
             "short",
-            Query(total(series(catalogue.WORKER_UP), "instance"), "{{instance}}"),
+            Query(f"{workers} or count by (instance) ({started})", "{{instance}}"),
             width=6,
-            none=NO_WORKERS,
         ),
         graph(
-            "Worker restarts",
-            "Workers that died and were started again, counted over the interval of a point.",
+            "Restarts",
+            "Processes that started anew, workers of a supervisor among them, counted over the interval of a point.",
             "short",
             Query(
-                total(f"increase({series(catalogue.WORKER_RESTARTS)}[$__rate_interval])", *OF_PROCESS),
+                f"sum by (instance, worker) (changes({started}[$__rate_interval])) or {restarts}",
                 "{{instance}} {{worker}}",
             ),
             width=6,
-            none=NO_WORKERS,
         ),
     ]
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from board_parts import (
     GREEN,
+    KEPT,
     OPEN_OR_CLOSED,
     ORANGE,
+    PAUSED_OR_NOT,
     RED,
     TRANSPARENT,
     YELLOW,
@@ -127,6 +129,7 @@ def _workflows() -> PanelBuilder:
         "One line for each workflow, failing ones first. Its events wait while it fails; nothing expires.",
         {"workflow": "Workflow", "group": "Group"},
         Column("Gate", least(series(catalogue.GATE_OPEN), *OF_EACH), "none", mappings=OPEN_OR_CLOSED),
+        Column("Paused", most(series(catalogue.PAUSED), *OF_EACH), "none", mappings=PAUSED_OR_NOT),
         Column("Failing for", most(since(series(catalogue.GATE_CLOSED_SINCE)), *OF_EACH), "dtdurations"),
         Column("Oldest open", most(since(series(catalogue.OLDEST_OPEN)), *OF_EACH), "dtdurations", steps=AGE),
         Column("Waiting", total(series(catalogue.WAITING), *OF_EACH)),
@@ -136,6 +139,7 @@ def _workflows() -> PanelBuilder:
         Column("Dead letters", total(increase(catalogue.DEAD_LETTERS), *OF_EACH), "none"),
         Column("Last delivery", least(since(series(catalogue.LAST_DELIVERY)), *OF_EACH), "dtdurations"),
         sort=("Gate", False),
+        links={"Workflow": f"/d/tray-stream-workflows?var-workflow=${{__value.text}}&{KEPT}"},
     )
 
 
@@ -163,10 +167,16 @@ def _alerts() -> PanelBuilder:
         Column("Firing", most(ALERTS, "alertname", "severity", "workflow", "group", "partition"), "none"),
         sort=("Severity", False),
         width=8,
+        links={
+            "Workflow": f"/d/tray-stream-workflows?var-workflow=${{__value.text}}&{KEPT}",
+            "Group": f"/d/tray-stream-kafka?var-group=${{__value.text}}&{KEPT}",
+        },
     )
 
 
 def _flow() -> list[PanelBuilder]:
+    lag = total(series(catalogue.CONSUMER_LAG), "group")
+    shrinking = f"deriv({series(catalogue.CONSUMER_LAG)}[10m])"
     failures = ratio(total(rate(catalogue.ATTEMPTS, FAILED), "workflow"), total(rate(catalogue.ATTEMPTS), "workflow"))
     return [
         graph(
@@ -174,6 +184,7 @@ def _flow() -> list[PanelBuilder]:
             "Events read from the topics, by type. With isolation = workflow each group reads every event.",
             "cps",
             Query(total(rate(catalogue.EVENTS_RECEIVED), "type"), "{{type}}"),
+            width=6,
             stacked=True,
         ),
         graph(
@@ -181,12 +192,14 @@ def _flow() -> list[PanelBuilder]:
             "Events that each workflow answered with 2xx.",
             "cps",
             Query(total(rate(catalogue.DELIVERIES, 'outcome="delivered"'), "workflow"), "{{workflow}}"),
+            width=6,
         ),
         graph(
             "Failed requests",
             "Share of requests that were not answered with 2xx. The objective is 1 %.",
             "percentunit",
             Query(failures, "{{workflow}}"),
+            width=6,
             steps=[(None, TRANSPARENT), (0.01, RED)],
         ),
         graph(
@@ -194,6 +207,7 @@ def _flow() -> list[PanelBuilder]:
             "How late each workflow is. The objective is 15 minutes; no line while nothing is open.",
             "s",
             Query(most(since(series(catalogue.OLDEST_OPEN)), "workflow"), "{{workflow}}"),
+            width=6,
             steps=[(None, TRANSPARENT), (900, RED)],
         ),
         graph(
@@ -201,12 +215,31 @@ def _flow() -> list[PanelBuilder]:
             "Offsets between what each group has committed and the end of its topics.",
             "short",
             Query(total(series(catalogue.CONSUMER_LAG), "group"), "{{group}}"),
+            width=6,
+        ),
+        graph(
+            "Time to drain",
+            "How long each group needs for its lag at the pace of the last ten minutes; no line while the lag grows.",
+            "dtdurations",
+            Query(ratio(lag, f"-{total(shrinking, 'group')}"), "{{group}}"),
+            width=6,
+            steps=[(None, TRANSPARENT), (3600, RED)],
+            none="the lag does not shrink",
+        ),
+        graph(
+            "Dead letters",
+            "Dead letters that the broker acknowledged, by workflow; invalid events belong to none.",
+            "cps",
+            Query(total(rate(catalogue.DEAD_LETTERS, scope=OF_WORKFLOW_OR_NONE), "workflow"), "{{workflow}}"),
+            width=6,
+            steps=[(None, TRANSPARENT), (0.01, ORANGE)],
         ),
         graph(
             "Settled",
             "How events end: received = the sum of these + open.",
             "cps",
             Query(total(rate(catalogue.EVENTS_SETTLED), "settlement"), "{{settlement}}"),
+            width=6,
             stacked=True,
         ),
     ]

@@ -14,6 +14,10 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="$datasource")
 TAG = "tray-stream"
+OF_NAMESPACE = 'namespace=~"$namespace"'
+OF_JOB = f'{OF_NAMESPACE}, job=~"$job"'
+KEPT = "${datasource:queryparam}&${namespace:queryparam}&${job:queryparam}&${__url_time_range}"
+"""What a link to another dashboard takes along."""
 PanelBuilder = Builder[model.Panel]
 GREEN, YELLOW, ORANGE, RED, BLUE, PURPLE = "green", "yellow", "orange", "red", "blue", "purple"
 TRANSPARENT = "transparent"
@@ -45,6 +49,14 @@ OPEN_OR_CLOSED: list[model.ValueMapping] = [
         {
             "0": model.ValueMappingResult(text="failing", color=RED, index=0),
             "1": model.ValueMappingResult(text="open", color=GREEN, index=1),
+        }
+    )
+]
+PAUSED_OR_NOT: list[model.ValueMapping] = [
+    model.ValueMap(
+        {
+            "0": model.ValueMappingResult(text="no", color=TRANSPARENT, index=0),
+            "1": model.ValueMappingResult(text="paused", color=ORANGE, index=1),
         }
     )
 ]
@@ -93,7 +105,7 @@ def graph(
         .line_width(1.5)
         .fill_opacity(35 if stacked else 8)
         .show_points(looks.VisibilityMode.NEVER)
-        .legend(common.VizLegendOptions().display_mode(looks.LegendDisplayMode.LIST).show_legend(True))
+        .legend(_legend())
         .tooltip(common.VizTooltipOptions().mode(looks.TooltipDisplayMode.MULTI).sort(looks.SortOrder.DESCENDING))
         .targets([_target(query, ref) for ref, query in _numbered(queries)])
     )
@@ -107,6 +119,19 @@ def graph(
             override = panel.override_by_regexp if name.startswith("/") else panel.override_by_name
             override(name, [model.DynamicConfigValue("color", {"mode": "fixed", "fixedColor": colour})])
     return panel.no_value(none) if none else panel
+
+
+def _legend() -> common.VizLegendOptions:
+    """Each series with its last and largest value, largest last value first."""
+    return (
+        common.VizLegendOptions()
+        .display_mode(looks.LegendDisplayMode.TABLE)
+        .placement(looks.LegendPlacement.BOTTOM)
+        .show_legend(True)
+        .calcs(["lastNotNull", "max"])
+        .sort_by("Last *")
+        .sort_desc(True)
+    )
 
 
 def number(
@@ -170,8 +195,12 @@ def listing(
     sort: tuple[str, bool] | None = None,
     width: int = 24,
     height: int = 8,
+    links: Mapping[str, str] | None = None,
 ) -> table.Panel:
-    """A row for each set of `labels` (label → heading) with a column for each query; sorted by (heading, downwards)."""
+    """A row for each set of `labels` (label → heading) with a column for each query; sorted by (heading, downwards).
+
+    `links`: where a click on the cells of a heading leads.
+    """
     by_ref = list(_numbered(columns))
     headings = dict(labels) | {f"Value #{ref}": column.title for ref, column in by_ref}
     if len(columns) == 1:  # then the column is not numbered
@@ -201,6 +230,9 @@ def listing(
         panel.sort_by([common.TableSortByFieldState().display_name(sort[0]).desc(sort[1])])
     for column in columns:
         panel.override_by_name(column.title, list(_column_look(column)))
+    for heading, url in (links or {}).items():
+        link = {"title": "Look closer", "url": url, "targetBlank": False}
+        panel.override_by_name(heading, [model.DynamicConfigValue("links", [link])])
     return panel
 
 
@@ -233,12 +265,13 @@ def board(title: str, uid: str, description: str, *, by_workflow: bool) -> dashb
             .keep_time(True)
         )
         .with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
-        .with_variable(_variable("job", "label_values(tray_build_info, job)"))
-        .with_variable(_variable("instance", 'label_values(tray_build_info{job=~"$job"}, instance)'))
-        .with_variable(_variable("group", 'label_values(tray_open_bytes{job=~"$job"}, group)'))
+        .with_variable(_variable("namespace", "label_values(tray_build_info, namespace)").all_value(".*"))
+        .with_variable(_variable("job", f"label_values(tray_build_info{{{OF_NAMESPACE}}}, job)"))
+        .with_variable(_variable("instance", f"label_values(tray_build_info{{{OF_JOB}}}, instance)"))
+        .with_variable(_variable("group", f"label_values(tray_open_bytes{{{OF_JOB}}}, group)"))
     )
     if by_workflow:
-        query = 'label_values(tray_gate_open{job=~"$job", group=~"$group"}, workflow)'
+        query = f'label_values(tray_gate_open{{{OF_JOB}, group=~"$group"}}, workflow)'
         made.with_variable(_variable("workflow", query))
     return made
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from stream.telemetry.catalogue import Metric
 
-OF_TARGET = 'job=~"$job", instance=~"$instance"'
+OF_TARGET = 'namespace=~"$namespace", job=~"$job", instance=~"$instance"'
 """On every selector, so that one can look at one process alone."""
 OF_GROUP = f'{OF_TARGET}, group=~"$group"'
 OF_WORKFLOW = f'{OF_GROUP}, workflow=~"$workflow"'

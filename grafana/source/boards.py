@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from board_kafka import kafka
+from board_marks import marks
 from board_overview import overview
 from board_workflows import workflows
 from grafana_foundation_sdk.builders.dashboard import Dashboard
@@ -26,6 +27,7 @@ def rendered(make: Callable[[], Dashboard]) -> str:
     made = json.loads(json.dumps(make().build(), cls=JSONEncoder))
     for number, panel in enumerate(made["panels"], start=1):
         panel["id"] = number
+    made["annotations"] = {"list": marks()}
     return _dumped(made)
 
 

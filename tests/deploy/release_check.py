@@ -26,7 +26,7 @@ from deploy_tools import HELM, ROOT, go_tool, uv
 DIST = ROOT / "dist"
 KUBERNETES = "1.37.0"
 NOT_IN_SDIST = {".gitattributes"}
-SOME_TESTS = ("tests/core", "tests/fql", "tests/documents/test_supply_chain.py")
+SOME_TESTS = ("tests/cli", "tests/fql", "tests/documents/test_supply_chain.py")
 MEASURED = """
 import resource, subprocess, sys, time
 began = time.monotonic()

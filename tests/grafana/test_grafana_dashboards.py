@@ -77,12 +77,13 @@ def test_variables(path: Path) -> None:
     first, *others = board(path)["templating"]["list"]
     assert (first["type"], first["name"], first["label"]) == ("datasource", "datasource", "Data source")
     assert first["query"] == "prometheus"
-    assert [variable["name"] for variable in others][:3] == ["job", "instance", "group"]
+    assert [variable["name"] for variable in others][:4] == ["namespace", "job", "instance", "group"]
     for variable in filled(others):
         assert variable["type"] == "query"
         assert variable["label"] == variable["name"].capitalize()
         assert variable["datasource"] == WITH_DATASOURCE
-        assert (variable["multi"], variable["includeAll"], variable["allValue"]) == (True, True, ".+")
+        everything = ".*" if variable["name"] == "namespace" else ".+"  # outside Kubernetes there is none
+        assert (variable["multi"], variable["includeAll"], variable["allValue"]) == (True, True, everything)
         assert variable["refresh"] == 2
         assert re.fullmatch(rf"label_values\(tray_\w+(\{{[^}}]*\}})?, {variable['name']}\)", variable["query"])
 
@@ -122,6 +123,41 @@ def test_panels_have_their_place(path: Path) -> None:
         }
         assert not mine & cells, panel["title"]
         cells |= mine
+
+
+@pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.name)
+def test_starts_and_reloads_are_marked(path: Path, tmp_path: Path) -> None:
+    """Every graph shows when a process started and when settings were reloaded, of what is chosen at the top."""
+    marks = board(path)["annotations"]["list"]
+    assert [mark["name"] for mark in marks] == ["Starts", "Reloads"]
+    assert every('namespace=~"$namespace", job=~"$job", instance=~"$instance"' in mark["expr"] for mark in marks)
+    made = [{"record": f"mark:number_{n}", "expr": concrete(mark["expr"])} for n, mark in enumerate(marks)]
+    rules = tmp_path / "marks.yml"
+    rules.write_text(yaml.safe_dump({"groups": [{"name": "marks", "rules": made}]}))
+    checked = promtool("check", "rules", "--lint=none", rules)
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_legends_have_values() -> None:
+    """Eighteen lines of like colours are told apart by their last and largest values."""
+    graphs = [panel for panel in all_panels() if panel.fields["type"] == "timeseries"]
+    legends = [panel.fields["options"]["legend"] for panel in graphs]
+    assert every((one["displayMode"], one["calcs"]) == ("table", ["lastNotNull", "max"]) for one in legends)
+
+
+def test_links_lead_to_dashboards() -> None:
+    """A workflow in a table leads to its own dashboard, with what is chosen at the top and the time."""
+    uids = {board(path)["uid"] for path in DASHBOARDS}
+    urls = [
+        link["url"]
+        for panel in all_panels()
+        for override in panel.fields["fieldConfig"]["overrides"]
+        for property_ in override["properties"]
+        if property_["id"] == "links"
+        for link in property_["value"]
+    ]
+    assert {re.split("[/?]", url)[2] for url in filled(urls)} <= uids
+    assert every("${namespace:queryparam}" in url and "${__url_time_range}" in url for url in urls)
 
 
 def test_queries_keep_the_rules_of_the_linter() -> None:

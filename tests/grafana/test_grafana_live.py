@@ -138,4 +138,5 @@ def filled_in(query: str) -> str:
     """A query with Grafana's variables as they are when everything is chosen, for scrapes of every second."""
     for name in ("job", "instance", "group", "workflow"):
         query = query.replace(f"${name}", ".+")
+    query = query.replace("$namespace", ".*").replace("[10m]", "[5s]")
     return query.replace("$__rate_interval", "5s").replace("$__range", "5m")
