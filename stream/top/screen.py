@@ -15,11 +15,11 @@ from stream.telemetry.status.merging import summed_trends
 from stream.telemetry.status.report import (
     TREND_EVERY_S,
     TREND_POINTS,
-    GroupStatus,
     PartitionStatus,
     ProcessStatus,
     WorkflowStatus,
 )
+from stream.telemetry.status.summary import total_lag
 from stream.top.columns import COLUMNS, FURTHER, Column, chosen, name_width
 from stream.top.detail import ORDERS, detail
 from stream.top.keys import ESCAPE
@@ -166,17 +166,10 @@ def _summary(reading: ProcessStatus) -> str:
         f"received {rate(sum(received) if received else None)}/s",
         f"delivered {rate(sum(delivered) if delivered else None)}/s",
         f"open {short(sum(group.open_events for group in groups))} ({size(sum(group.open_bytes for group in groups))})",
-        f"lag {_total_lag(groups)}",
+        f"lag {total_lag(groups)}",
     )
     paused = sum(group.partitions_paused for group in groups)
     return "  ".join(parts) + (f"  paused {paused}" if paused else "")
-
-
-def _total_lag(groups: Sequence[GroupStatus]) -> str:
-    """What is known of it, `+?` where there is more; `?`: nothing is known."""
-    known = [group.lag for group in groups if group.lag is not None]
-    unknown = "?" if len(known) < len(groups) else ""
-    return f"{short(sum(known))}{'+' if unknown else ''}{unknown}" if known else "?"
 
 
 def _layout(reading: ProcessStatus, width: int) -> tuple[list[Column], int, int]:
@@ -214,7 +207,7 @@ def _partitions(reading: ProcessStatus, width: int, room: int) -> Iterator[Text]
     extra = (len(reading.groups) > 1, reading.workers > 0)
     if not reading.partitions:
         return
-    found = sorted(reading.partitions, key=lambda one: (-(one.lag or 0), one.group, one.topic, one.partition))
+    found = reading.partitions
     title = _cells(("partition", "lag", "done/s", "committed", "group", "worker"), extra)
     blocks = max(1, width // len(title))
     shown = found[: room * blocks] if len(found) <= room * blocks else found[: max(0, room - 1) * blocks]

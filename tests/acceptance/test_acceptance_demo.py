@@ -48,7 +48,9 @@ def test_the_demo_stays_up_beside_another_program(tmp_path: Path) -> None:
             assert found is not None
             port = int(found[1])
             assert port != 9464
+            assert f"Status page: http://127.0.0.1:{port}/," in demo.log
             wait_until(lambda: _answers(port), "its metrics are served")
+            assert _page(port).startswith("<!doctype html>")
             refused = call(tmp_path, "demo", "--keep", "--listen", f"127.0.0.1:{port}")
             assert (refused.returncode, refused.stderr) == (
                 2,
@@ -56,6 +58,12 @@ def test_the_demo_stays_up_beside_another_program(tmp_path: Path) -> None:
             )
             demo.signal(signal.SIGTERM)
             assert demo.wait() == 0
+
+
+def _page(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
+        found: str = answer.read().decode()
+        return found
 
 
 def _answers(port: int) -> bool:

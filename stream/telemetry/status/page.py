@@ -27,7 +27,7 @@ from stream.telemetry.status.report import (
     State,
     WorkflowStatus,
 )
-from stream.telemetry.status.summary import Severity, summarize
+from stream.telemetry.status.summary import Severity, summarize, total_lag
 
 _HERE = Path(__file__).parent
 _FRAME, _STYLE, _SCRIPT = ((_HERE / f"page.{kind}").read_text("utf-8").strip() for kind in ("html", "css", "js"))
@@ -100,7 +100,7 @@ def _header(status: ProcessStatus, now: float) -> Iterator[Html]:
     delivered = [one.delivered_per_s for one in status.workflows if one.delivered_per_s is not None]
     facts = [
         f"{rate(sum(delivered) if delivered else None)} deliveries/s",
-        f"lag {_lag(status.groups)}",
+        f"lag {total_lag(status.groups)}",
         f"open events {short(sum(group.open_events for group in status.groups))}",
         f"dead letters {short(sum(one.dead_letters for one in status.workflows))}",
     ]
@@ -116,11 +116,6 @@ def _most_urgent(groups: Sequence[GroupStatus]) -> Sequence[GroupStatus]:
     cut_off = [group for group in groups if not group.kafka_up]
     by_since = sorted(cut_off or groups, key=lambda group: group.kafka_since or 0.0, reverse=not cut_off)
     return by_since[:1]
-
-
-def _lag(groups: Sequence[GroupStatus]) -> str:
-    known = [group.lag for group in groups if group.lag is not None]
-    return short(sum(known)) + ("+?" if len(known) < len(groups) else "") if known else "?"
 
 
 def _workflows(status: ProcessStatus) -> Iterator[Html]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from stream.telemetry.status.report import ProcessStatus, State
+from stream.model.amounts import short
+from stream.telemetry.status.report import GroupStatus, ProcessStatus, State
 
 
 class Severity(StrEnum):
@@ -47,6 +48,13 @@ def summarize(status: ProcessStatus) -> Summary:
     if paused := of[State.PAUSED]:
         return Summary(Severity.NOTICE, f"{_some(paused, len(workflows))} paused.")
     return Summary(Severity.GOOD, _all_well(len(workflows)))
+
+
+def total_lag(groups: Sequence[GroupStatus]) -> str:
+    """What is known of it, `+?` where there is more; `?`: nothing is known."""
+    known = [group.lag for group in groups if group.lag is not None]
+    more = "+?" if len(known) < len(groups) else ""
+    return f"{short(sum(known))}{more}" if known else "?"
 
 
 def _some(names: Sequence[str], of: int) -> str:
