@@ -167,6 +167,8 @@ class Conversation:
                 await self._do(step, last)
 
     async def _say(self, words: bytes) -> None:
+        if self._writer.is_closing():  # uvloop raises a RuntimeError for a write after the client's reset
+            raise ConnectionResetError
         self._writer.write(words)
         await self._writer.drain()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -41,7 +42,9 @@ def _judge(simulation: Simulation) -> list[str]:
 
 def failing(seeds: Iterable[int], processes: int | None = None) -> Iterator[tuple[int, list[str] | None]]:
     """(seed, findings) of each seed that fails, and (seed, None) of each that does not; on several processes."""
-    with ProcessPoolExecutor(processes or os.cpu_count()) as pool:
+    # Not forked: a copy of a process in which Kafka clients have run crashes when it collects them.
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes or os.cpu_count(), mp_context=fresh) as pool:
         seeds = list(seeds)
         for seed, findings in zip(seeds, pool.map(findings_of, seeds, chunksize=CHUNK), strict=True):
             yield seed, findings or None
