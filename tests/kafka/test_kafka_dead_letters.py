@@ -251,7 +251,7 @@ def test_a_fatal_error_costs_one_producer_not_the_topic(topic_name: str) -> None
                 [answer] = desk.write(letter(2))
                 assert answer == "OUT_OF_ORDER_SEQUENCE_NUMBER"
                 while (answers := desk.write(letter(3))) != [""]:
-                    assert answers == ["_FATAL"]
+                    assert "fatal" in answers[0].lower()
 
 
 def test_closing_does_not_wait_for_letters(topic_name: str) -> None:
