@@ -106,7 +106,7 @@ def read_target(options_given: ResetOptions, now_ms: int) -> tuple[Target, list[
     """
     given = [name for name, value in vars(options_given).items() if value is not None and value is not False]
     if len(given) != 1:
-        what = f"{len(given)} of these options were given." if given else "does not say where to."
+        what = f"{len(given)} of the words were given." if given else "does not say where to."
         raise ConfigError([Problem("offsets reset", what, f"Give one of {WORDS}.")])
     try:
         return _target(options_given, now_ms)
