@@ -158,6 +158,9 @@ def _computation(kind: Kind, name: str) -> Computation:
 
 def _settings(given: options.Given) -> Settings:
     settings = options.load(given, workflows_required=False, needs=Needs.KAFKA).settings
+    if settings.kafka.unwrap is not None:
+        fix = "Sync to a topic of plain events, by settings of its own without kafka.unwrap."
+        raise refusal("kafka.unwrap", "is set, and a sync writes events that are not wrapped.", fix)
     if settings.kafka.topics[0].startswith("^"):
         raise refusal("kafka.topics", "begins with a pattern.", "Name the topic to write to: --topic segment-events.")
     return settings

@@ -10,10 +10,9 @@ from stream.model.events import Event
 from stream.model.letters import Letter
 from stream.model.policies import WorkflowPolicy
 from stream.model.records import Record, RecordId
-from stream.rules.decode import Decoder
 from stream.rules.filter import WorkflowFilter
+from stream.runtime.decoding import record_decoder
 from stream.settings.model import Settings
-from stream.validation.schemas import SchemaValidator
 
 # Keys of `left_because` in the JSON: a promise.
 
@@ -160,7 +159,7 @@ class EligibilityChecker:
     """Holds events against the present rules: validation, and the filter of each workflow."""
 
     def __init__(self, settings: Settings, workflows: Sequence[WorkflowPolicy]) -> None:
-        self._decode = Decoder(settings.validation.mode, SchemaValidator()).decode
+        self._decode = record_decoder(settings).decode
         name = settings.destination.integration_name
         self._filters = {policy.name: WorkflowFilter(policy, name) for policy in workflows}
 

@@ -39,7 +39,7 @@ class Intake:
         self._validator = validator
         self._are_others = False
         """The last change of the rules is one of those that judge records."""
-        self._decoder = Decoder(policy.validation, validator)
+        self._decoder = Decoder(policy.validation, validator, policy.unwrap)
         self._routing = routing
         self._ledger = ledger
         self._letters = letters
@@ -114,7 +114,7 @@ class Intake:
         `indexes` of the policy's workflows, in its order.
         """
         old, self._policy = self._policy, policy
-        self._decoder = Decoder(policy.validation, self._validator)
+        self._decoder = Decoder(policy.validation, self._validator, policy.unwrap)
         self._routing.reconfigure(policy, indexes)
         self._are_others = (old.validation, old.dead_letters) != (policy.validation, policy.dead_letters)
 

@@ -28,11 +28,11 @@ from stream.model.needs import Needs
 from stream.model.records import Record, RecordId
 from stream.model.timeparse import format_time
 from stream.rules.decode import Decoder
+from stream.runtime.decoding import record_decoder
 from stream.runtime.policies import kafka_policy
 from stream.settings.model import Settings
 from stream.top.fetch import NoAnswerError, endpoint
 from stream.top.held import HeldAnswer, ask_held, together
-from stream.validation.schemas import SchemaValidator
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,15 @@ def run_explain(given: options.Given, source: EventSource, urls: Sequence[str], 
         record, standing = _read(settings, source)
         _explain(settings, record, standing, urls, with_body, as_json)
         return
-    found = _search(settings, source)
+    found, decoder = _search(settings, source), record_decoder(settings, "off")
     if len(found.records) == 1:
         record, standing = PlaceReader(settings, _kafka(settings)).read(found.records[0].place)
         _explain(settings, record, standing, urls, with_body, as_json)
     elif as_json:
-        print_json({"found": [_found_json(record) for record in found.records], "looked_at": found.looked_at})
+        entries = [_found_json(record, decoder) for record in found.records]
+        print_json({"found": entries, "looked_at": found.looked_at})
     else:
-        _print_found(found)
+        _print_found(found, decoder)
 
 
 def _explain(
@@ -136,10 +137,10 @@ def _search(settings: Settings, source: EventSource) -> Found:
     return found
 
 
-def _print_found(found: Found) -> None:
+def _print_found(found: Found, decoder: Decoder) -> None:
     table = Table("event", "written", "type", "name", box=None, pad_edge=False)
     for record in found.records:
-        entry = _found_json(record)
+        entry = _found_json(record, decoder)
         texts = (entry["place"], entry["written_at"], entry["type"], entry["event"])
         table.add_row(*(cell(str(text or "-")) for text in texts))
     print_table(table)
@@ -147,8 +148,8 @@ def _print_found(found: Found) -> None:
     typer.echo(f"{len(found.records)} events{more}. To explain one: tray-stream explain PLACE", err=True)
 
 
-def _found_json(record: Record) -> dict[str, object]:
-    decoded = Decoder("off", SchemaValidator()).decode(record)
+def _found_json(record: Record, decoder: Decoder) -> dict[str, object]:
+    decoded = decoder.decode(record)
     event = decoded if isinstance(decoded, Event) else None
     name = event.payload.get("event") if event else None
     return {

@@ -18,12 +18,13 @@ from stream.model.records import Record
 from stream.rules.decode import Decoder
 from stream.rules.explanation import RuleCheck, check_rules
 from stream.rules.request import RequestBuilder
+from stream.runtime.decoding import record_decoder
 from stream.runtime.policies import workflow_policy
 from stream.settings.model import Settings
 from stream.settings.redact import redacted_settings
 from stream.settings.secret import MASK
 from stream.settings.workflow import Workflow
-from stream.validation.schemas import COMMON, SchemaValidator
+from stream.validation.schemas import COMMON
 
 _SIGNATURES = ("x-signature", "webhook-signature")
 _KEYS = ("idempotency-key", "webhook-id")
@@ -121,13 +122,22 @@ class Explanation:
 
 
 class Explainer:
-    """Explains events by these settings. `with_body`: show the body that would be sent; `headers`: more of them."""
+    """Explains events by these settings. `with_body`: show the body that would be sent; `headers`: more of them.
 
-    def __init__(self, settings: Settings, with_body: bool, headers: Sequence[tuple[str, str]] = ()) -> None:
+    `decoder`: reads them in another way than records of the topics.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        with_body: bool,
+        headers: Sequence[tuple[str, str]] = (),
+        decoder: Decoder | None = None,
+    ) -> None:
         self._settings = settings
         self._shown = redacted_settings(settings)
         self._with_body = with_body
-        self.decode = Decoder(settings.validation.mode, SchemaValidator()).decode
+        self.decode = (decoder or record_decoder(settings)).decode
         self._policies = [_with_headers(workflow_policy(settings, one), headers) for one in settings.workflows]
         self._builders = [RequestBuilder(policy, f"tray-stream/{__version__}") for policy in self._policies]
 
@@ -238,7 +248,7 @@ class Explainer:
             headers,
             len(request.body),
             hashlib.sha256(request.body).hexdigest(),
-            (event.record.value or b"").endswith(request.body),  # what may stand before it is a schema's id
+            request.body == event.body,
             request.body.decode("utf-8", "replace") if self._with_body else None,
             event.body.decode("utf-8", "replace") if self._with_body and is_changed else None,
         )

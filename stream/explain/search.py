@@ -12,9 +12,8 @@ from stream.model.records import Record
 from stream.replay.event_query import EventQuery
 from stream.replay.plan import plan_replay
 from stream.replay.request import ReplayRequest
-from stream.rules.decode import Decoder
+from stream.runtime.decoding import record_decoder
 from stream.settings.model import Settings
-from stream.validation.schemas import SchemaValidator
 
 DEFAULT_START = "P1D"
 MOST_FOUND = 100
@@ -61,7 +60,7 @@ def search(settings: Settings, kafka: KafkaPolicy, sought: Sought, now_ms: int, 
     )
     plan = plan_replay(settings, kafka, request, now_ms)
     spans = {tp: OffsetRange(stretch.at, stretch.until) for tp, stretch in plan.stretches.items()}
-    matches, found = _matcher(sought), Found()
+    matches, found = _matcher(settings, sought), Found()
     with RecordReader(reader_config(kafka)) as reader:
         for records in reader.scan(spans):
             found.looked_at += len(records)
@@ -75,11 +74,11 @@ def search(settings: Settings, kafka: KafkaPolicy, sought: Sought, now_ms: int, 
     return found
 
 
-def _matcher(sought: Sought) -> Callable[[Record], bool]:
+def _matcher(settings: Settings, sought: Sought) -> Callable[[Record], bool]:
     """Only a value that holds the text of an id, or an escape that may stand for some of it, is parsed."""
     selection = EventQuery(users=sought.users, message_ids=sought.message_ids)
     needles = [[one.encode() for one in ids] for ids in (sought.message_ids, sought.users) if ids]
-    decode = Decoder("off", SchemaValidator()).decode
+    decode = record_decoder(settings, "off").decode
 
     def matches(record: Record) -> bool:
         value = record.value

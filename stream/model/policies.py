@@ -90,6 +90,8 @@ class EnginePolicy:
     integration_name: str = "tray.io"
     user_agent: str = "tray-stream"
     validation: Literal["strict", "lenient", "off"] = "strict"
+    unwrap: str = ""
+    """Where the event lies inside each record: a dotted path, or a shortcut; empty: the record is the event."""
     workflows: tuple[WorkflowPolicy, ...] = ()
     limits: Limits = field(default_factory=Limits)
     gate: GatePolicy = field(default_factory=GatePolicy)

@@ -25,8 +25,8 @@ from stream.replay.filtered_source import NobodyDelivers, SiftedEvents
 from stream.replay.plan import ReplayPlan
 from stream.replay.replay_filter import ReplayFilter
 from stream.replay.request import ReplayRequest, live_group_of, replay_group
-from stream.rules.decode import Decoder
 from stream.rules.filter import EventFilter
+from stream.runtime.decoding import record_decoder
 from stream.runtime.endpoints import open_senders
 from stream.runtime.engine_runtime import NoDeadLetters, open_dead_letters, poster
 from stream.runtime.event_loop import LoopClock
@@ -141,7 +141,7 @@ def _sieve(parts: ReplayParts) -> ReplayFilter:
     settings = parts.settings
     policies = workflow_policies(settings)
     return ReplayFilter(
-        Decoder(settings.validation.mode, SchemaValidator()).decode,
+        record_decoder(settings).decode,
         parts.request.selection,
         [policy.name for policy in policies],
         EventFilter(settings.destination.integration_name, policies),

@@ -9,7 +9,7 @@ from typing import Any
 BOM = b"\xef\xbb\xbf"
 
 _BY_FIRST_BYTES = (
-    (b"\x00", "framed value, looks like Avro or Protobuf: only JSON is read, so have the producer write JSON."),
+    (b"\x00", "framed value, looks like Avro or Protobuf: set [schema_registry]"),
     (b"\x1f\x8b", "looks like gzip: compress with the producer's compression.type, which is undone when it is read."),
     (b"\x28\xb5\x2f\xfd", "looks like zstd: compress with the producer's compression.type instead."),
     (b"\x04\x22\x4d\x18", "looks like LZ4: compress with the producer's compression.type instead."),
@@ -53,24 +53,40 @@ def of_object(event: Mapping[str, Any]) -> str:
     match event:
         case {"schema": {"type": _}, "payload": _}:
             return (
-                "looks wrapped by Kafka Connect's JsonConverter (the event in payload): set "
-                "value.converter.schemas.enable=false on the connector."
+                'looks wrapped by Kafka Connect\'s JsonConverter (the event in payload): set kafka.unwrap = "connect", '
+                "or value.converter.schemas.enable=false on the connector."
             )
         case {"specversion": str(), "type": _, "source": _}:
-            return "looks like a CloudEvent in structured mode (the event in data): have it written in binary mode."
+            return (
+                'looks like a CloudEvent in structured mode (the event in data): set kafka.unwrap = "cloudevents", or '
+                "have it written in binary mode."
+            )
         case {"payload": {"op": _, "after": _}} | {"op": str(), "after": _, "source": _}:
-            return "looks like a change event of Debezium: have its outbox event router write the event itself."
+            return (
+                "looks like a change event of Debezium: have its outbox event router write the event, and set "
+                'kafka.unwrap = "debezium-outbox".'
+            )
         case {"batch": list()}:
             return "looks like a batch of Segment's HTTP API: have the producer write one event a record."
         case {"@timestamp": _, "message": _}:
-            return "looks wrapped by Logstash or Filebeat (the event in message): have the event itself written."
+            return 'looks wrapped by Logstash or Filebeat (the event in message): set kafka.unwrap = "message".'
         case {"records": list()}:
             return "looks like a batch of a REST proxy: have the producer write one event a record."
         case {"Type": "Notification", "Message": _}:
-            return "looks wrapped by Amazon SNS (the event in Message): turn raw message delivery on."
+            return (
+                'looks wrapped by Amazon SNS (the event in Message): set kafka.unwrap = "Message", or turn raw message '
+                "delivery on."
+            )
         case {"detail-type": _, "detail": _}:
-            return "looks wrapped by Amazon EventBridge (the event in detail): have the event itself written."
+            return 'looks wrapped by Amazon EventBridge (the event in detail): set kafka.unwrap = "detail".'
     return _of_one_level(event)
+
+
+def of_unwrapped(value: object) -> str:
+    """What a record looks like in which `kafka.unwrap` finds no event; empty when it looks like nothing known."""
+    if isinstance(value, dict) and _is_like_an_event(value):
+        return "looks like plain events: kafka.unwrap is set, and the event is the whole record. Remove it."
+    return of_object(value) if isinstance(value, dict) else of_value(value)
 
 
 def _of_one_level(event: Mapping[str, Any]) -> str:
@@ -78,7 +94,17 @@ def _of_one_level(event: Mapping[str, Any]) -> str:
     if "type" in event:
         return ""
     for name, held in event.items():
-        if isinstance(held, dict) and isinstance(held.get("type"), str) and _IDS & held.keys():
-            where = name if _PLAIN_NAME.fullmatch(name) else "a field"  # a name may be somebody's id
-            return f"looks wrapped (an event lies in {where}): have the event itself written."
+        if (isinstance(held, dict) and _is_like_an_event(held)) or (isinstance(held, str) and _holds_an_event(held)):
+            if not _PLAIN_NAME.fullmatch(name):  # it may be somebody's id
+                return "looks wrapped (an event lies in a field): set kafka.unwrap to its name."
+            return f'looks wrapped (an event lies in {name}): set kafka.unwrap = "{name}".'
     return ""
+
+
+def _is_like_an_event(value: Mapping[str, Any]) -> bool:
+    return isinstance(value.get("type"), str) and bool(_IDS & value.keys())
+
+
+def _holds_an_event(text: str) -> bool:
+    """Whether a text looks like an event that was written as JSON."""
+    return text.lstrip().startswith("{") and '"type"' in text and any(f'"{name}"' in text for name in _IDS)

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from itertools import accumulate
+from collections.abc import Mapping
 from sys import getsizeof
 from typing import Any, Literal
 
@@ -17,6 +13,8 @@ from stream.model.events import CUSTOM_TYPE, SEGMENT_TYPES, Event, Invalid, Reas
 from stream.model.ports import Validator
 from stream.model.records import Record
 from stream.rules import appearance
+from stream.rules.parse import parse_json, room_to_nest
+from stream.rules.unwrap import Inner, Unwrapper
 
 Mode = Literal["strict", "lenient", "off"]
 
@@ -27,15 +25,6 @@ ASCII_WHITESPACE = " \t\n\r\f\v"
 
 _FRAMING_BYTES = 5
 """Confluent Schema Registry: 0x00 and a four-byte schema id before the JSON."""
-_LONGEST_INTEGER = 4_000
-"""Digits that the standard library turns into an integer; its own limit is 4,300."""
-_DEEPEST = 1_024
-"""Levels of nesting that orjson reads."""
-_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-"""A text without an end is one text as well, so that garbage costs linear time."""
-_OTHER_BYTES = bytes(set(range(256)) - set(b"[]{}"))
-_STEPS = [1 if byte in b"[{" else -1 for byte in range(256)]
-"""What a bracket adds to the depth."""
 _LONG_ID = 256
 """Characters of an identifier from which its text counts as held; one alone may take four bytes for each character."""
 _EXACT_BELOW = 2.0**53
@@ -48,10 +37,12 @@ class Decoder:
     """Decodes records in one of three modes (design: decode and validate).
 
     `strict` holds each event against the schema of its type, `lenient` against the common one only, `off`
-    takes any JSON object.
+    takes any JSON object. `unwrap` is where the event lies inside each record, as `kafka.unwrap` says; empty: the
+    record is the event.
     """
 
-    def __init__(self, mode: Mode, validator: Validator) -> None:
+    def __init__(self, mode: Mode, validator: Validator, unwrap: str = "") -> None:
+        self._unwrapper = Unwrapper(unwrap) if unwrap else None
         self._is_strict = mode == "strict"
         self._is_off = mode == "off"
         self._fault = validator.fault
@@ -72,6 +63,11 @@ class Decoder:
             except (ValueError, RecursionError) as error:
                 detail = f"The value is not JSON: {error}."
                 return self._invalid(Reason.INVALID_JSON, detail, record, appearance.of_bytes(record.value or b""))
+        if self._unwrapper is not None:
+            inner = self._unwrapped(self._unwrapper, record, body, payload)
+            if isinstance(inner, Invalid):
+                return inner
+            body, payload = inner
         if payload.__class__ is not dict:
             detail = "The value is not a JSON object."
             return self._invalid(Reason.INVALID_EVENT, detail, record, appearance.of_value(payload))
@@ -92,8 +88,14 @@ class Decoder:
         message_id = payload.get("messageId")
         if message_id.__class__ is not str or not message_id:
             message_id = _id_text(payload, body, "messageId")
-        if type_ == "delete" or len(user or "") > _LONG_ID or len(message_id or "") > _LONG_ID:
-            record.derived_bytes = getsizeof(user) + getsizeof(message_id) + (len(body) if type_ == "delete" else 0)
+        if (
+            type_ == "delete"
+            or len(user or "") > _LONG_ID
+            or len(message_id or "") > _LONG_ID
+            or body is not record.value
+        ):
+            copies = (type_ == "delete") + (body is not record.value)
+            record.derived_bytes = getsizeof(user) + getsizeof(message_id) + copies * len(body)
         else:
             record.derived_bytes = 0  # what an earlier reading made of it is gone
         return Event(record, body, type_, user, message_id, payload)
@@ -102,6 +104,16 @@ class Decoder:
         """What records that are no plain events look like, by topic; each topic once."""
         new, self._appearances = self._appearances, {}
         return new
+
+    def _unwrapped(self, unwrapper: Unwrapper, record: Record, body: bytes, payload: Any) -> Inner | Invalid:
+        try:
+            inner = unwrapper.unwrap(record, body, payload)
+        except (ValueError, RecursionError) as error:
+            return Invalid(Reason.INVALID_JSON, f"{unwrapper.not_json}: {error}.")
+        if inner is None:
+            self._notice(record.topic, appearance.of_unwrapped(payload))
+            return Invalid(Reason.INVALID_EVENT, unwrapper.missing)
+        return inner
 
     def _invalid(self, reason: Reason, detail: str, record: Record, looks: str, label: str = CUSTOM_TYPE) -> Invalid:
         self._notice(record.topic, looks)
@@ -125,52 +137,6 @@ def _unframed(body: bytes) -> bytes:
 def normal_type(raw: object) -> str:
     """A message type as it is compared: trimmed, in lower case; empty when it is not text."""
     return raw.strip(ASCII_WHITESPACE).lower() if isinstance(raw, str) else ""
-
-
-def parse_json(body: bytes) -> Any:
-    """Parse JSON without framing, and what its grammar allows and orjson refuses: lone surrogates, huge numbers.
-
-    Raises: ValueError, with what orjson says, when it is not JSON; RecursionError when it is nested too deeply.
-    """
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        try:
-            return _parse_leniently(body)
-        except ValueError:
-            raise error from None
-
-
-def _parse_leniently(body: bytes) -> Any:
-    _require_shallow(body)
-    with _room_to_nest():
-        return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, parse_int=_integer)
-
-
-def _require_shallow(body: bytes) -> None:
-    """Raise RecursionError for what is nested deeper than orjson reads; Python versions differ in what they bear."""
-    brackets = _TEXT.sub(b"", body).translate(None, _OTHER_BYTES)
-    if max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > _DEEPEST:
-        raise RecursionError("nested too deeply")
-
-
-@contextmanager
-def _room_to_nest() -> Iterator[None]:
-    """Python 3.11 counts each level of JSON as a frame of the caller's stack."""
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(limit + 2 * _DEEPEST)
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(limit)
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) <= _LONGEST_INTEGER else float(digits)
 
 
 def _first_id(payload: Mapping[str, Any], body: bytes, fields: tuple[str, ...]) -> str | None:
@@ -201,7 +167,7 @@ def _decimal_text(value: float, body: bytes, field: str) -> str:
     if value.is_integer() and abs(value) < _EXACT_BELOW:
         return str(int(value))
     try:
-        with _room_to_nest():
+        with room_to_nest():
             return str(json.loads(body.decode("utf-8"), parse_float=str, parse_int=str)[field])
     except RecursionError:
         return repr(value)

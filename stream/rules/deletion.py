@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -21,7 +21,12 @@ _MAX_SCANNED = 1_000
 
 def _spelled(name: str) -> bytes:
     """A pattern of the name as JSON may spell it: any character may be an escape."""
-    return "".join(rf"(?:{char}|\\u00(?i:{ord(char):02x}))" for char in name).encode()
+    units = name.encode("utf-16-be").hex()
+    if len(units) != 4 * len(name):
+        return re.escape(name.encode())  # beyond the basic plane: as it is
+    escapes = (units[at : at + 4] for at in range(0, len(units), 4))
+    spellings = zip(map(re.escape, name), escapes, strict=True)
+    return "".join(rf"(?:{char}|\\u(?i:{unit}))" for char, unit in spellings).encode()
 
 
 def _nested(levels: int) -> bytes:
@@ -36,12 +41,17 @@ def _nested(levels: int) -> bytes:
 _SHALLOW = rb"[{\[](?:" + _nested(2) + rb")*[}\]]"
 _VALUE = re.compile(_SCALAR_TEXT + rb"|" + _SHALLOW)
 _BRACKET = re.compile(rb"(?:[^\"{}\[\]]++|" + _STRING + rb"|" + _SHALLOW + rb")*([{}\[\]])")
-_OTHERS = re.compile(
-    rb"(?:" + _SPACE + rb",?+" + _SPACE + rb'(?!"(?:' + b"|".join(map(_spelled, _NEEDED)) + rb')")'
-    rb"" + _STRING + _SPACE + rb":" + _SPACE + rb"(?:" + _SCALAR_TEXT + rb"|" + _SHALLOW + rb"))+"
-)
-"""Members of other names, as many as follow one another and are not deeply nested: passed over in one step."""
 
+
+def others_than(names: Sequence[str]) -> re.Pattern[bytes]:
+    """Members of other names, as many as follow one another and are not deeply nested: passed over in one step."""
+    return re.compile(
+        rb"(?:" + _SPACE + rb",?+" + _SPACE + rb'(?!"(?:' + b"|".join(map(_spelled, names)) + rb')")'
+        rb"" + _STRING + _SPACE + rb":" + _SPACE + rb"(?:" + _SCALAR_TEXT + rb"|" + _SHALLOW + rb"))+"
+    )
+
+
+_OTHERS = others_than(_NEEDED)
 _NO_TIME = (b"null", b'""')
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from stream.fql.errors import EvaluationError
 from stream.fql.pipeline import Pipeline, body_of
 from stream.model.events import Event, FilterReason
-from stream.rules.decode import parse_json
+from stream.rules.parse import parse_json
 
 
 def judge(event: Event, pipeline: Pipeline) -> FilterReason | None:

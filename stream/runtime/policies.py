@@ -80,6 +80,7 @@ def engine_policy(settings: Settings, layout: GroupSpec) -> EnginePolicy:
         integration_name=settings.destination.integration_name,
         user_agent=f"tray-stream/{__version__}",
         validation=settings.validation.mode,
+        unwrap=settings.kafka.unwrap or "",
         workflows=tuple(workflow_policy(settings, workflow) for workflow in layout.workflows),
         limits=_limits(settings, layout.share),
         gate=GatePolicy(settings.gate.failures, initial_s=settings.gate.initial, max_s=settings.gate.max),

@@ -16,6 +16,7 @@ from stream.model.events import Event
 from stream.model.ports import AttemptResult
 from stream.model.records import Record
 from stream.run.command import loop_factory
+from stream.runtime.decoding import event_decoder
 from stream.runtime.endpoints import WorkflowEndpoint, endpoints_of
 from stream.runtime.policies import delivery_rules
 from stream.send.event import with_fresh_id
@@ -47,7 +48,7 @@ def run_send(
         InterruptedSendError: Ctrl-C.
     """
     configure_logs("error", settings.log.format)
-    explainer, now = Explainer(settings, with_body, [HEADER]), time.time()
+    explainer, now = Explainer(settings, with_body, [HEADER], event_decoder(settings)), time.time()
     event = _event_of(explainer, record, "standard input" if file == "-" else file or "the event")
     chosen = [(index, one) for index, one in enumerate(explainer.offers(event, now)) if one.workflow in names]
     requests = {index: explainer.request(event, index, now) for index, one in chosen if one.wanted}

@@ -40,6 +40,15 @@ class Kafka(Section):
         description="Topics with the events; a name that starts with ^ is a regular expression of librdkafka.",
     )
     group_id: str = Field(default="tray", description="Consumer group that offsets are committed for.")
+    unwrap: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=255,
+        description="Where the event lies inside each record, as a dotted path such as payload or message.event: the "
+        "object there is forwarded, its bytes as they stand, or what a text there holds as JSON. Shortcuts: connect "
+        "(JsonConverter with schemas), cloudevents (structured mode; binary mode is read, too), debezium-outbox. Left "
+        "out: the record is the event.",
+    )
     start: Literal["earliest", "latest"] = Field(
         default="earliest", description="Where to start on a topic of which the group has committed nothing."
     )
@@ -93,6 +102,14 @@ class Kafka(Section):
         if instance is not None and "\0" in instance:
             raise refusal(Fault("holds a NUL character, at which Kafka's client would cut it off.", "Remove it."))
         return instance
+
+    @field_validator("unwrap")
+    @classmethod
+    def _path_has_names(cls, path: str | None) -> str | None:
+        names = [] if path is None else path.split(".")
+        if not all(name and name.isprintable() and name == name.strip() for name in names):
+            raise refusal(Fault("is not a path of names with dots between them.", 'Write it as unwrap = "payload".'))
+        return path
 
     @field_validator("topics")
     @classmethod
