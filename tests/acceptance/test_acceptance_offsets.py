@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from stream.kafka.groups import Groups
 from stream.model.commit_map import CommitMap, encode, name_hash
 from stream.model.committed import Committed
 from stream.model.records import TopicPartition
+from stream.telemetry.status.report import ProcessStatus, State, WorkflowStatus, status_json
 
 pytestmark = pytest.mark.acceptance
 
@@ -212,12 +214,9 @@ def test_what_a_running_group_shows(scene: Scene) -> None:
 def test_what_is_held_is_asked_of_the_running_processor(scene: Scene, receiver: FaultReceiver) -> None:
     """How many events, and since when the gate is closed; without an answer offsets are shown all the same."""
     closed_at = time.time() - 3700
-    metrics = (
-        f'tray_held{{group="{scene.group}",workflow="orders"}} 2\n'
-        f'tray_gate_closed_since_timestamp_seconds{{group="{scene.group}",workflow="orders"}} {closed_at}\n'
-        "tray_build_info 1\n"
-    )
-    receiver.script("/metrics", always(200, metrics.encode()))
+    held = held_workflow(scene.group, "orders", held=2, closed_since=closed_at)
+    status = ProcessStatus(time.time(), "1.2.3", 0, 0, 0, 0, workflows=[held])
+    receiver.script("/status.json", always(200, json.dumps(status_json(status, "orders is held.")).encode()))
     scene.configure(scene.workflow("orders"), http={"listen": f"127.0.0.1:{receiver.port}"})
     shown = call_here(scene.directory, "offsets", "show").stdout
     assert "orders: 2 events are held; they end badly and are not given up." in shown
@@ -225,8 +224,19 @@ def test_what_is_held_is_asked_of_the_running_processor(scene: Scene, receiver: 
     assert "(1h01m)" in shown
     [workflow] = _shown(scene)["workflows"]
     assert (workflow["held"], workflow["closed_since"][:4]) == (2, time.strftime("%Y", time.gmtime(closed_at)))
-    receiver.script("/metrics", 404)
-    assert _shown(scene)["workflows"] == [{"workflow": "orders", "left": 0, "held": None, "closed_since": None}]
+    receiver.script("/status.json", 404)
+    unknown = {"workflow": "orders", "left": 0, "paused": False, "held": None, "closed_since": None}
+    assert _shown(scene)["workflows"] == [unknown]
+
+
+def held_workflow(group: str, workflow: str, held: int, closed_since: float) -> WorkflowStatus:
+    """A workflow that has done nothing, holds events, and has its gate closed."""
+    counts: dict[str, Any] = {one.name: 0 for one in fields(WorkflowStatus) if one.default_factory is MISSING}
+    return WorkflowStatus(
+        **counts
+        | {"group": group, "workflow": workflow, "state": State.HELD, "because": ""}
+        | {"held": held, "gate_closed_since": closed_since, "failing": {}, "filtered_by_reason": {}}
+    )
 
 
 def _shown(scene: Scene) -> Event:
