@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import hypothesis
 import pytest
@@ -17,6 +17,7 @@ from support import topics
 from support.kafka_proxy import SlowedKafka
 from support.mock_cluster import MockCluster
 from support.receiver import FaultReceiver
+from support.registry import ApicurioRegistry
 from support.secured_kafka import SecuredKafka
 from support.topics import Broker
 
@@ -32,11 +33,21 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("patient")
 GIVEN_BOOTSTRAP = os.environ.get("TRAY_TEST_BOOTSTRAP", "")
-KAFKA_FIXTURES = frozenset({"apache_kafka", "own_kafka", "secured_kafka", "slowed_kafka"})
+KAFKA_FIXTURES = frozenset({"apache_kafka", "registry", "own_kafka", "secured_kafka", "slowed_kafka"})
 UNAVAILABLE = "no Apache Kafka:"
 
 
-Kafka = TypeVar("Kafka", bound=ApacheKafka)
+class Startable(Protocol):
+    """What runs on Java, and can be started and closed."""
+
+    def start(self) -> None:
+        """Start it; raises KafkaUnavailable where it cannot be run."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+Kafka = TypeVar("Kafka", bound=Startable)
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,13 @@ def apache_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         return
     with started(ApacheKafka(tmp_path_factory.mktemp("kafka"))) as kafka:
         yield kafka
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApicurioRegistry]:
+    """A Schema Registry, one for the whole run; tests keep apart by the names of their subjects."""
+    with started(ApicurioRegistry(tmp_path_factory.mktemp("registry"))) as running:
+        yield running
 
 
 @pytest.fixture

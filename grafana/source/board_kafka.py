@@ -143,11 +143,25 @@ def _limits() -> list[PanelBuilder]:
             Query(total(series(catalogue.PARTITIONS_PAUSED), "group"), "{{group}}"),
         ),
         graph(
+            "Partitions waiting for a schema",
+            "Partitions that are not read until the Schema Registry has answered.",
+            "short",
+            Query(total(series(catalogue.PARTITIONS_AWAITING_SCHEMA), "group"), "{{group}}"),
+            width=6,
+        ),
+        graph(
+            "Schemas asked for",
+            "Questions to the Schema Registry, by result; failed ones are asked again within 15 s.",
+            "cps",
+            Query(total(rate(catalogue.SCHEMA_REQUESTS), "result"), "{{result}}"),
+            width=6,
+        ),
+        graph(
             "Dead-letter writes",
             "Records produced to the dead-letter topic, by result; failed ones are written again every second.",
             "cps",
             Query(total(rate(catalogue.DEAD_LETTER_WRITES), "result"), "{{result}}"),
-            width=12,
+            width=6,
         ),
         graph(
             "Reloads of the settings",
@@ -157,7 +171,7 @@ def _limits() -> list[PanelBuilder]:
                 total(f"increase({series(catalogue.CONFIG_RELOADS)}[$__rate_interval])", "instance", "result"),
                 "{{instance}} {{result}}",
             ),
-            width=12,
+            width=6,
         ),
     ]
 

@@ -17,6 +17,7 @@ from stream.kafka.client_config import KafkaPolicy, consumer_config, open_client
 from stream.model.errors import ConfigError
 from stream.runtime.endpoints import WorkflowEndpoint, endpoints_of
 from stream.runtime.policies import kafka_policy, layouts
+from stream.runtime.registry import require_registry
 from stream.runtime.reload import EnginePlan, plan_engines
 from stream.runtime.tracing import require_extra
 from stream.settings.model import Http, Settings
@@ -122,6 +123,7 @@ def rehearse_start(settings: Settings) -> None:
         ConfigError: a run would end with it.
     """
     require_extra(settings)
+    require_registry(settings)
     planned = plan_engines(settings, layouts(settings)) if settings.workflows else ()
     asyncio.run(_open_senders(planned))
     policies = [kafka_policy(settings, layout, _SILENT) for layout, _ in planned]

@@ -21,8 +21,10 @@ from stream.model.source import StartedPartition
 from stream.model.statistics import EngineStats
 from stream.rules.listener import DeliveryListener
 from stream.runtime.endpoints import open_senders
+from stream.runtime.engine_runtime import poster
 from stream.runtime.event_loop import LoopClock
 from stream.runtime.policies import GroupSpec, delivery_rules, engine_policy
+from stream.runtime.registry import open_schemas
 from stream.settings.model import Settings
 from stream.settings.workflow import Workflow
 from stream.validation.schemas import SchemaValidator
@@ -71,14 +73,16 @@ class LetterRun(DeliveryListener):
         self._sender = MarkingSender(sender, parts.marks, workflow.name, workflow.max_in_flight)
         self.stats = EngineStats(parts.settings.kafka.group_id, {tp.topic for tp in self._tps}, [self.name])
         policy = letter_policy(parts, workflow)
+        loop = asyncio.get_running_loop()
         edges = EngineDependencies(
             source=self._feed,
             senders=(self._sender,),
             dead_letters=RepeatedLetters(parts.topic, self.name, tasks, self._count_failure),
             validator=SchemaValidator(),
-            clock=LoopClock(asyncio.get_running_loop()),
+            clock=LoopClock(loop),
             logger=parts.logger,
             rng=Random(),
+            schemas=open_schemas(parts.settings, poster(loop)),
             listeners=(self,),
         )
         self._engine = Engine(policy, delivery_rules(parts.settings), edges, self.stats)

@@ -105,7 +105,7 @@ class Backpressure:
 
     def _name_stopped(self) -> None:
         partitions = self._ledger.partitions
-        stopped = [tp for tp, p in partitions.items() if p.held_by is not None or p in self._stopped]
+        stopped = [tp for tp, p in partitions.items() if p.held_by or p.schema_wait or p in self._stopped]
         self._stats.partitions_paused = len(stopped) if self._is_open else len(partitions)
         self._source.set_stopped(stopped)
 

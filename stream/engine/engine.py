@@ -31,7 +31,7 @@ from stream.engine.workflow import WorkflowEdges, WorkflowState
 from stream.model.commit_map import name_hash
 from stream.model.held import GroupHeld
 from stream.model.policies import EnginePolicy
-from stream.model.ports import DeadLetters, Logger, OnDrained, Scheduler, Sender, Source, Validator
+from stream.model.ports import DeadLetters, Logger, OnDrained, Scheduler, Schemas, Sender, Source, Validator
 from stream.model.records import RecordBatch, TopicPartition
 from stream.model.source import CommitOffset, CommitResult, Contact, DataLoss, StartedPartition
 from stream.model.statistics import EngineStats
@@ -53,6 +53,8 @@ class EngineDependencies:
     logger: Logger
     rng: Random
     listeners: Sequence[DeliveryListener] = ()
+    schemas: Schemas | None = None
+    """Of a registry; None: framed values are read as JSON."""
     spans: Spans | None = None
     """Follows each delivery and attempt."""
 
@@ -91,7 +93,8 @@ class Engine:
         self._drains = Drains(policy.drain_timeout_s, ledger, workflows, self._commits, steps, listeners)
         routing = Routing(policy, ledger, workflows, completion, stats, listeners)
         self._intake = Intake(
-            policy, world.validator, ledger, routing, letters, self._backpressure, stats, logger, listeners, steps
+            *(policy, world.validator, ledger, routing, letters, self._backpressure, stats, logger, listeners, steps),
+            world.schemas,
         )
         self._reload = WorkflowChanges(policy, self._hashes, workflows, ledger, completion, stats, edges, logger)
         self._housekeeping = Housekeeping(workflows, ledger, self._intake, failures, self._reload, steps, logger)

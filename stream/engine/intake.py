@@ -10,12 +10,24 @@ from stream.engine.dead_letters import DeadLetterWriter
 from stream.engine.ledger import Ledger
 from stream.engine.partition import PartitionHold, PartitionState
 from stream.engine.routing import Routed, Routing
-from stream.model.events import CUSTOM_TYPE, NO_PAYLOAD, DeadLetter, Event, FilterReason, Invalid, Reason, Settlement
+from stream.engine.schema_waits import SchemaWaits
+from stream.engine.steps import Steps
+from stream.model.events import (
+    CUSTOM_TYPE,
+    NO_PAYLOAD,
+    DeadLetter,
+    Event,
+    FilterReason,
+    Invalid,
+    Reason,
+    Settlement,
+    UnknownSchema,
+)
 from stream.model.policies import EnginePolicy
-from stream.model.ports import Clock, Logger, Validator
+from stream.model.ports import Logger, Schemas, Validator
 from stream.model.records import Record
 from stream.model.statistics import EngineStats
-from stream.rules.decode import Decoder
+from stream.rules.decode import Decoded, Decoder
 from stream.rules.listener import DeliveryListener
 
 
@@ -33,13 +45,16 @@ class Intake:
         stats: EngineStats,
         logger: Logger,
         listeners: Sequence[DeliveryListener],
-        clock: Clock,
+        steps: Steps,
+        schemas: Schemas | None = None,
     ) -> None:
         self._policy = policy
         self._validator = validator
+        self._schemas = schemas
+        self._schema_waits = SchemaWaits(schemas, self._read_on, stats, steps, logger)
         self._are_others = False
         """The last change of the rules is one of those that judge records."""
-        self._decoder = Decoder(policy.validation, validator, policy.unwrap)
+        self._decoder = Decoder(policy.validation, validator, policy.unwrap, schemas)
         self._routing = routing
         self._ledger = ledger
         self._letters = letters
@@ -47,15 +62,15 @@ class Intake:
         self._stats = stats
         self._logger = logger
         self._listeners = listeners
-        self._clock = clock
+        self._clock = steps
 
     def take(self, partition: PartitionState, records: Sequence[Record]) -> None:
         """Admit and route these records.
 
         Records after one that holds its partition are kept back: nothing is committed past them.
         """
-        if partition.held_by is not None:
-            partition.held_by.kept_back += records
+        if (kept := partition.held_by or partition.schema_wait) is not None:
+            kept.kept_back += records
         else:
             self._take_in(partition, self._new(partition, records))
 
@@ -70,6 +85,9 @@ class Intake:
                 continue
             self._routing.take(partition, routed)
             routed = []
+            if isinstance(decoded, UnknownSchema):
+                self._await_schema(partition, decoded, records[number - 1 :])
+                break
             self._take_other(partition, record, decoded)
             if partition.held_by is not None:
                 partition.held_by.kept_back += records[number:]
@@ -79,9 +97,21 @@ class Intake:
         self._warn_of_appearances()
 
     @property
-    def decode(self) -> Callable[[Record], Event | Invalid | None]:
+    def decode(self) -> Callable[[Record], Decoded]:
         """By the rules in force."""
         return self._decoder.decode
+
+    def _await_schema(self, partition: PartitionState, unknown: UnknownSchema, records: Sequence[Record]) -> None:
+        partition.await_schema(records)
+        self._schema_waits.wait(unknown.schema_id, partition)
+        self._backpressure.change_partitions()
+
+    def _read_on(self, partition: PartitionState) -> None:
+        """The schema is known, or known not to be."""
+        if (wait := partition.end_schema_wait()) is not None:
+            self._backpressure.change_partitions()
+            self.take(partition, wait.kept_back)
+            partition.pass_to(wait.end)
 
     def _warn_of_appearances(self) -> None:
         for topic, looks in self._decoder.new_appearances().items():
@@ -114,7 +144,7 @@ class Intake:
         `indexes` of the policy's workflows, in its order.
         """
         old, self._policy = self._policy, policy
-        self._decoder = Decoder(policy.validation, self._validator, policy.unwrap)
+        self._decoder = Decoder(policy.validation, self._validator, policy.unwrap, self._schemas)
         self._routing.reconfigure(policy, indexes)
         self._are_others = (old.validation, old.dead_letters) != (policy.validation, policy.dead_letters)
 
@@ -137,7 +167,8 @@ class Intake:
         if isinstance(decoded, Event):
             self._routing.take_admitted(partition, decoded)
         else:
-            self._route_invalid(partition, hold.record, decoded or hold.because)
+            invalid = decoded if isinstance(decoded, Invalid) else hold.because
+            self._route_invalid(partition, hold.record, invalid)
         self._backpressure.change_partitions()
         if hold.kept_back:
             self.take(partition, hold.kept_back)

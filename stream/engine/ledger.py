@@ -39,6 +39,7 @@ class Ledger:
         """Show what would cost too much at every event to the metrics."""
         partitions = self.partitions.values()
         self._stats.held_records = sum(partition.held_by is not None for partition in partitions)
+        self._stats.partitions_awaiting_schema = sum(partition.awaits_schema for partition in partitions)
         self._stats.partitions_halted = sum(partition.is_halted for partition in partitions)
 
     def count_removed(self) -> None:
@@ -80,6 +81,7 @@ class Ledger:
             self._stats.forget_partition(partition.tp)
             self._stats.partitions_assigned = len(self.partitions)
             self._stats.partitions_halted -= partition.is_halted
+            self._stats.partitions_awaiting_schema -= partition.awaits_schema
 
     def _count_open(self, partition: PartitionState, records: int, size: int) -> None:
         self._stats.open_bytes += size

@@ -111,6 +111,15 @@ class PartitionHold:
     """The end of the partition that was reached meanwhile; -1: none was."""
 
 
+@dataclass(slots=True)
+class SchemaWait:
+    """A record, the first of `kept_back`, whose schema has to be asked for; none of them is admitted yet."""
+
+    kept_back: list[Record]
+    end: int = -1
+    """The end of the partition that was reached meanwhile; -1: none was."""
+
+
 @dataclass(slots=True, eq=False)
 class PartitionState:
     """One partition in one assignment epoch; `workflows` has one entry per workflow, by the engine's indexes."""
@@ -133,6 +142,7 @@ class PartitionState:
     """Open offsets of records that are not events: no workflow is done with them."""
     invalid_in_a_row: int = 0
     held_by: PartitionHold | None = None
+    schema_wait: SchemaWait | None = None
     is_halted: bool = False
     """Not read: records were lost and `on_data_loss = "stop"`."""
 
@@ -158,6 +168,11 @@ class PartitionState:
     def is_idle(self) -> bool:
         """Nothing that was started is still to come back."""
         return not self.in_flight and not self.letters
+
+    @property
+    def awaits_schema(self) -> bool:
+        """Nothing is admitted until the registry has answered."""
+        return self.schema_wait is not None
 
     # The assignment.
 
@@ -208,10 +223,11 @@ class PartitionState:
 
     def pass_to(self, position: int) -> None:
         """Nothing will arrive from below `position` but what is kept back."""
-        if self.held_by is None:
+        kept = self.held_by or self.schema_wait
+        if kept is None:
             self.tracker.pass_to(position)
         else:
-            self.held_by.end = position
+            kept.end = position
 
     def hold(self, record: Record, because: Invalid, wall: float) -> None:
         """Admit nothing behind this record, from `wall` (Unix time in seconds) on."""
@@ -222,6 +238,15 @@ class PartitionState:
         hold, self.held_by = self.held_by, None
         self.invalid_in_a_row = 0
         return hold
+
+    def await_schema(self, records: Sequence[Record]) -> None:
+        """Keep these records back: the first of them cannot be read yet."""
+        self.schema_wait = SchemaWait(list(records))
+
+    def end_schema_wait(self) -> SchemaWait | None:
+        """Read on; it has what was kept back."""
+        wait, self.schema_wait = self.schema_wait, None
+        return wait
 
     # What is done.
 

@@ -27,8 +27,7 @@ from stream.model.events import Event
 from stream.model.needs import Needs
 from stream.model.records import Record, RecordId
 from stream.model.timeparse import format_time
-from stream.rules.decode import Decoder
-from stream.runtime.decoding import record_decoder
+from stream.runtime.decoding import RecordDecoder, record_decoder
 from stream.runtime.policies import kafka_policy
 from stream.settings.model import Settings
 from stream.top.fetch import NoAnswerError, endpoint
@@ -137,7 +136,7 @@ def _search(settings: Settings, source: EventSource) -> Found:
     return found
 
 
-def _print_found(found: Found, decoder: Decoder) -> None:
+def _print_found(found: Found, decoder: RecordDecoder) -> None:
     table = Table("event", "written", "type", "name", box=None, pad_edge=False)
     for record in found.records:
         entry = _found_json(record, decoder)
@@ -148,7 +147,7 @@ def _print_found(found: Found, decoder: Decoder) -> None:
     typer.echo(f"{len(found.records)} events{more}. To explain one: tray-stream explain PLACE", err=True)
 
 
-def _found_json(record: Record, decoder: Decoder) -> dict[str, object]:
+def _found_json(record: Record, decoder: RecordDecoder) -> dict[str, object]:
     decoded = decoder.decode(record)
     event = decoded if isinstance(decoded, Event) else None
     name = event.payload.get("event") if event else None

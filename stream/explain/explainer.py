@@ -15,10 +15,9 @@ from stream.model.attempts import HttpRequest
 from stream.model.events import SEGMENT_TYPES, Event, Invalid
 from stream.model.policies import WorkflowPolicy
 from stream.model.records import Record
-from stream.rules.decode import Decoder
 from stream.rules.explanation import RuleCheck, check_rules
 from stream.rules.request import RequestBuilder
-from stream.runtime.decoding import record_decoder
+from stream.runtime.decoding import RecordDecoder, record_decoder
 from stream.runtime.policies import workflow_policy
 from stream.settings.model import Settings
 from stream.settings.redact import redacted_settings
@@ -132,7 +131,7 @@ class Explainer:
         settings: Settings,
         with_body: bool,
         headers: Sequence[tuple[str, str]] = (),
-        decoder: Decoder | None = None,
+        decoder: RecordDecoder | None = None,
     ) -> None:
         self._settings = settings
         self._shown = redacted_settings(settings)

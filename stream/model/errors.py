@@ -4,6 +4,7 @@ StreamError                   anything this program raises on purpose; its text 
 ├── ConfigError               settings are wrong: exit 2; carries every problem at once
 ├── SourceError               the Kafka side cannot continue: exit 1
 │   ├── UnreachableError      Kafka does not answer: exit 1
+│   ├── RegistryError         the Schema Registry does not answer: exit 1
 │   ├── MissingTopicError     a topic that we cannot do without is not there: exit 1
 │   ├── MissingEventError     what the command names is not there: exit 1
 │   ├── RefusedError          Kafka refused: credentials, ACL, fenced: exit 3
@@ -55,6 +56,10 @@ class UnreachableError(SourceError):
     def __init__(self, doing: str, cause: str = "") -> None:
         self.doing, self.cause = doing, cause
         super().__init__(f"Kafka cannot be reached, {doing}: {cause or 'is kafka.bootstrap_servers right?'}")
+
+
+class RegistryError(SourceError):
+    """The Schema Registry does not answer."""
 
 
 class MissingTopicError(SourceError):

@@ -98,6 +98,13 @@ class Invalid:
 
 
 @dataclass(slots=True)
+class UnknownSchema:
+    """A record that cannot be read yet: the schema that it was written with has to be asked for."""
+
+    schema_id: int
+
+
+@dataclass(slots=True)
 class DeadLetter:
     """One record for the dead-letter topic: an event that a workflow refused, or an invalid record."""
 

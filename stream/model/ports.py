@@ -47,6 +47,26 @@ class Validator(Protocol):
         """None when `payload` is a valid event of `type_`, else a sentence naming the field, never its value."""
 
 
+class ValueReader(Protocol):
+    """Reads values that were written with one schema."""
+
+    def read(self, body: bytes, start: int) -> bytes:
+        """The value that begins at `start`, as JSON. Raises ValueError with what is wrong, quoting nothing of it."""
+
+
+class Schemas(Protocol):
+    """The schemas of a registry, by their ids. Never blocks."""
+
+    def reader(self, schema_id: int) -> ValueReader | str | None:
+        """How values of this schema are read, or why they never can be; None: not known yet."""
+
+    def fetch(self, schema_id: int, on_fetched: Callable[[str], None]) -> None:
+        """Ask the registry; `on_fetched` is called once, from the event loop.
+
+        Its argument is empty once `reader` knows, else the reason why the registry does not answer.
+        """
+
+
 class SourceEvents(Protocol):
     """What the owner of the Kafka consumer tells the engine; called on the event loop, in order."""
 

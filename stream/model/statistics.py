@@ -59,6 +59,9 @@ class Histogram:
         self.total += sum(ordered)
 
 
+SCHEMA_RESULTS = ("answered", "failed")
+
+
 class WorkflowStats:
     """Numbers of one workflow in one engine."""
 
@@ -147,6 +150,9 @@ class EngineStats:
         self.partitions_assigned = 0
         self.partitions_halted = 0
         """Owned, and not read, since records of theirs were lost."""
+        self.partitions_awaiting_schema = 0
+        """Owned, and not read, since the Schema Registry has not said how."""
+        self.schema_requests: Counter[str] = Counter(dict.fromkeys(SCHEMA_RESULTS, 0))
         self.contact = Contact.silent(0.0)
         self.workflows = {name: WorkflowStats() for name in workflows}
 

@@ -63,6 +63,7 @@ def _running_json(found: GroupStatus | None) -> Json | None:
         "kafka_away_since": None if at is None else format_time(int(at * 1000)),
         "partitions_assigned": found.partitions_assigned,
         "partitions_halted": found.partitions_halted,
+        "partitions_awaiting_schema": found.partitions_awaiting_schema,
     }
 
 
@@ -162,6 +163,8 @@ def _alarms(one: GroupOffsets, found: GroupStatus | None, now_ms: int) -> Iterat
         yield from (f"The running processor: {line.plain}" for line in outages([found], now_ms / 1000))
         if found.partitions_halted:
             yield f"The running processor: partitions halted: {found.partitions_halted}; its log names them."
+        if waiting := found.partitions_awaiting_schema:
+            yield f"The running processor: partitions waiting for the Schema Registry: {waiting}; its log says why."
 
 
 def _remarks(one: GroupOffsets, held: HeldByWorkflow, now_ms: int, paused: Collection[str]) -> Iterator[str]:

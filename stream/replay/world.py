@@ -37,6 +37,7 @@ from stream.runtime.policies import (
     shared_layout,
     workflow_policies,
 )
+from stream.runtime.registry import open_schemas
 from stream.settings.model import Settings
 from stream.telemetry.logs import StructlogLogger
 from stream.validation.schemas import SchemaValidator
@@ -118,6 +119,7 @@ def sending_world(parts: ReplayParts, kept: CommittedProgress | None, dead_lette
         clock=LoopClock(loop),
         logger=parts.logger,
         rng=Random(),
+        schemas=open_schemas(settings, poster(loop)),
     )
     policy = _engine_policy(parts, kept)
     engine, sieve = Engine(policy, delivery_rules(settings), edges, stats), _sieve(parts)

@@ -9,22 +9,23 @@ from typing import Any, Literal
 
 import orjson
 
-from stream.model.events import CUSTOM_TYPE, SEGMENT_TYPES, Event, Invalid, Reason, type_label
-from stream.model.ports import Validator
+from stream.model.events import CUSTOM_TYPE, SEGMENT_TYPES, Event, Invalid, Reason, UnknownSchema, type_label
+from stream.model.ports import Schemas, Validator
 from stream.model.records import Record
 from stream.rules import appearance
+from stream.rules.framing import FRAME, FRAME_BYTES, read_framed
 from stream.rules.parse import parse_json, room_to_nest
 from stream.rules.unwrap import Inner, Unwrapper
 
 Mode = Literal["strict", "lenient", "off"]
+Decoded = Event | Invalid | UnknownSchema | None
+"""What a record is; None: a tombstone."""
 
 UNKNOWN_TYPE = "unknown"
 """Type of an event that has none, when validation is off."""
 ASCII_WHITESPACE = " \t\n\r\f\v"
 """What is trimmed from a type; the common schema's pattern names the same characters."""
 
-_FRAMING_BYTES = 5
-"""Confluent Schema Registry: 0x00 and a four-byte schema id before the JSON."""
 _LONG_ID = 256
 """Characters of an identifier from which its text counts as held; one alone may take four bytes for each character."""
 _EXACT_BELOW = 2.0**53
@@ -38,10 +39,11 @@ class Decoder:
 
     `strict` holds each event against the schema of its type, `lenient` against the common one only, `off`
     takes any JSON object. `unwrap` is where the event lies inside each record, as `kafka.unwrap` says; empty: the
-    record is the event.
+    record is the event. `schemas` reads values with the frame of a Schema Registry; without it JSON is read behind one.
     """
 
-    def __init__(self, mode: Mode, validator: Validator, unwrap: str = "") -> None:
+    def __init__(self, mode: Mode, validator: Validator, unwrap: str = "", schemas: Schemas | None = None) -> None:
+        self._schemas = schemas
         self._unwrapper = Unwrapper(unwrap) if unwrap else None
         self._is_strict = mode == "strict"
         self._is_off = mode == "off"
@@ -49,20 +51,18 @@ class Decoder:
         self._appearances: dict[str, str] = {}
         self._told: set[str] = set()
 
-    def decode(self, record: Record) -> Event | Invalid | None:
-        """The event in `record`, why it is none, or None for a tombstone. Never raises."""
+    def decode(self, record: Record) -> Decoded:
+        """The event in `record`, why it is none, what it waits for, or None for a tombstone. Never raises."""
         body = record.value
         if body is None:
             return None
         try:
             payload = orjson.loads(body)
         except orjson.JSONDecodeError:
-            body = _unframed(body)
-            try:
-                payload = parse_json(body)
-            except (ValueError, RecursionError) as error:
-                detail = f"The value is not JSON: {error}."
-                return self._invalid(Reason.INVALID_JSON, detail, record, appearance.of_bytes(record.value or b""))
+            other = self._other(record, body)
+            if not isinstance(other, Inner):
+                return other
+            body, payload = other
         if self._unwrapper is not None:
             inner = self._unwrapped(self._unwrapper, record, body, payload)
             if isinstance(inner, Invalid):
@@ -105,6 +105,23 @@ class Decoder:
         new, self._appearances = self._appearances, {}
         return new
 
+    def _other(self, record: Record, value: bytes) -> Inner | Invalid | UnknownSchema:
+        """What orjson does not read: a frame, a byte order mark, or what else JSON allows."""
+        body = value
+        if value.startswith(FRAME) and self._schemas is not None:
+            read = read_framed(value, self._schemas)
+            if not isinstance(read, bytes):
+                return read
+            body = read
+        elif value.startswith(FRAME):
+            body = value[FRAME_BYTES:]
+        body = body.removeprefix(appearance.BOM)
+        try:
+            return Inner(body, parse_json(body))
+        except (ValueError, RecursionError) as error:
+            detail = f"The value is not JSON: {error}."
+            return self._invalid(Reason.INVALID_JSON, detail, record, appearance.of_bytes(value))
+
     def _unwrapped(self, unwrapper: Unwrapper, record: Record, body: bytes, payload: Any) -> Inner | Invalid:
         try:
             inner = unwrapper.unwrap(record, body, payload)
@@ -125,13 +142,6 @@ class Decoder:
         if looks and topic not in self._told:
             self._told.add(topic)
             self._appearances[topic] = looks
-
-
-def _unframed(body: bytes) -> bytes:
-    """Without what stands before the JSON: a schema's id, or a byte order mark."""
-    if body.startswith(b"\x00"):
-        body = body[_FRAMING_BYTES:]
-    return body.removeprefix(appearance.BOM)
 
 
 def normal_type(raw: object) -> str:

@@ -24,6 +24,7 @@ from stream.rules.listener import DeliveryListener, Spans
 from stream.runtime.endpoints import WorkflowEndpoint
 from stream.runtime.event_loop import LoopClock
 from stream.runtime.policies import GroupSpec, dead_letter_plan, delivery_rules, engine_policy
+from stream.runtime.registry import open_schemas
 from stream.runtime.start import count_dead_letters
 from stream.settings.model import Settings
 from stream.telemetry.logs import StructlogLogger
@@ -129,6 +130,7 @@ def build_world(
         logger=logger,
         rng=Random(),
         listeners=_listeners(settings, logger, trace),
+        schemas=open_schemas(settings, post),
         spans=spans,
     )
     engine = Engine(engine_policy(settings, layout), delivery_rules(settings), edges, stats)

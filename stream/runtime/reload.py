@@ -11,7 +11,7 @@ from stream.settings.model import Settings
 from stream.settings.section import Section
 from stream.settings.workflow import Workflow
 
-AT_START_ONLY = ("isolation", "kafka", "http", "tracing", "log")
+AT_START_ONLY = ("isolation", "kafka", "schema_registry", "http", "tracing", "log")
 """Keys of the settings that are read at start alone."""
 DEAD_LETTERS_AT_START_ONLY = ("enabled", "topic", "create", "retention")
 WORKFLOWS = "workflow"

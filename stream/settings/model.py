@@ -15,6 +15,7 @@ from stream.settings.egress import Egress, HttpClient
 from stream.settings.filters import FilterSection
 from stream.settings.kafka import Kafka, broker_pattern_for, is_topic
 from stream.settings.places import Places
+from stream.settings.registry import SchemaRegistrySection
 from stream.settings.secret import Secret, SharedSecrets, one_spelling
 from stream.settings.section import Fault, Section, refusal, with_unit
 from stream.settings.units import ByteSize, DurationRange, format_duration
@@ -259,6 +260,7 @@ class Settings(Section):
         "so that a dead one never holds another back.",
     )
     kafka: Kafka = Field(default_factory=Kafka)
+    schema_registry: SchemaRegistrySection = Field(default_factory=SchemaRegistrySection)
     destination: Destination = Field(default_factory=Destination)
     workflows: tuple[Workflow, ...] = Field(
         default=(),

@@ -104,6 +104,18 @@ PARTITIONS_HALTED = Metric(
     ("group",),
     "Owned partitions that are not read because records of theirs were lost (kafka.on_data_loss).",
 )
+PARTITIONS_AWAITING_SCHEMA = Metric(
+    "tray_partitions_awaiting_schema",
+    "gauge",
+    ("group",),
+    "Owned partitions that are not read until the Schema Registry has answered.",
+)
+SCHEMA_REQUESTS = Metric(
+    "tray_schema_requests_total",
+    "counter",
+    ("group", "result"),
+    "Schemas that the Schema Registry was asked for: answered, whether it knows them or not, or failed.",
+)
 
 # One workflow of a group.
 

@@ -35,6 +35,8 @@ OF_GROUP: dict[Metric, Callable[[EngineStats], Numbers]] = {
     catalogue.KAFKA_LAST_CONTACT: lambda stats: _known(stats.contact.at),
     catalogue.PARTITIONS_ASSIGNED: lambda stats: {(): stats.partitions_assigned},
     catalogue.PARTITIONS_HALTED: lambda stats: {(): stats.partitions_halted},
+    catalogue.PARTITIONS_AWAITING_SCHEMA: lambda stats: {(): stats.partitions_awaiting_schema},
+    catalogue.SCHEMA_REQUESTS: lambda stats: stats.schema_requests,
 }
 OF_WORKFLOW: dict[Metric, Callable[[WorkflowStats], Numbers]] = {
     catalogue.EVENTS_FILTERED: lambda stats: stats.filtered,

@@ -192,6 +192,7 @@ def _alarms(reading: ProcessStatus) -> Iterator[Text]:
     counts = {
         "partitions halted: records that were to be read are gone": sum(group.partitions_halted for group in groups),
         "partitions held: their records are not valid events": sum(group.partitions_held for group in groups),
+        "partitions waiting for the Schema Registry": sum(group.partitions_awaiting_schema for group in groups),
         "records lost before they were read": sum(group.records_lost for group in groups),
         "commits refused": sum(group.commits_failed for group in groups),
         "dead letters not written": reading.letters_failed,

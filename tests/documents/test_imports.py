@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "stream"
-EDGES = {"kafka", "http", "telemetry", "validation"}
+EDGES = {"kafka", "http", "registry", "telemetry", "validation"}
 BELOW_COMMANDS = {"model", "rules", "fql", "engine", "settings", "runtime", "console", *EDGES}
 MAY_IMPORT: dict[str, set[str]] = {
     "model": {"fql"},
@@ -17,6 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"model", "rules"},
     "kafka": {"model"},
     "http": {"model"},
+    "registry": {"model"},
     "validation": {"model"},
     "telemetry": {"model", "rules"},
     "settings": {"model", "rules", "fql"},

@@ -14,6 +14,7 @@ from stream.replay.event_query import EventQuery
 from stream.replay.replay_filter import ReplayFilter
 from stream.rules.decode import Decoder
 from stream.rules.filter import EventFilter
+from stream.runtime.decoding import RecordDecoder
 from stream.validation.schemas import SchemaValidator
 
 ORDERS = WorkflowPolicy("orders", types=frozenset({"track"}), events=("Order *",))
@@ -26,7 +27,7 @@ def sieve(
 ) -> ReplayFilter:
     """A sieve for two workflows."""
     workflows = [ORDERS, AUDIT]
-    decode = Decoder("strict", SchemaValidator()).decode
+    decode = RecordDecoder(Decoder("strict", SchemaValidator())).decode
     filter_ = EventFilter("tray.io", workflows)
     return ReplayFilter(decode, selection or EventQuery(), [w.name for w in workflows], filter_, done or {})
 

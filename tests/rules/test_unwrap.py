@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from stream.model.events import Event, Invalid, Reason
 from stream.model.policies import WorkflowPolicy
 from stream.model.records import Headers, Record
-from stream.rules.decode import Decoder
+from stream.rules.decode import Decoded, Decoder
 from stream.rules.filter import WorkflowFilter
 from stream.rules.request import RequestBuilder
 from stream.rules.unwrap import value_bytes
@@ -78,7 +78,7 @@ def record(value: bytes, headers: Headers | None = None) -> Record:
     return Record("events", 0, 7, 1_700_000_000_000, b"key", value, headers)
 
 
-def decoded(unwrap: str, value: bytes, headers: Headers | None = None) -> Event | Invalid | None:
+def decoded(unwrap: str, value: bytes, headers: Headers | None = None) -> Decoded:
     """What becomes of it in strict mode."""
     return Decoder("strict", SchemaValidator(), unwrap).decode(record(value, headers))
 

@@ -12,6 +12,7 @@ import orjson
 from stream.engine.delivery_rules import DeliveryRules
 from stream.engine.engine import Engine, EngineDependencies
 from stream.model.policies import EnginePolicy, WorkflowPolicy
+from stream.model.ports import Schemas
 from stream.model.records import TopicPartition
 from stream.model.statistics import EngineStats
 from stream.rules.listener import DeliveryListener, Spans
@@ -39,6 +40,7 @@ class EngineWorld:
         seed: int = 0,
         spans: Spans | None = None,
         listeners: Sequence[DeliveryListener] = (),
+        schemas: Schemas | None = None,
     ) -> None:
         chosen = tuple(workflows) or tuple(WorkflowPolicy(name) for name in names or ("orders",))
         self.policy = replace(policy or EnginePolicy(GROUP), workflows=chosen)
@@ -51,6 +53,7 @@ class EngineWorld:
         self.trace = RecordingTrace()
         self._spans = spans
         self._listeners = listeners
+        self._schemas = schemas
         self.logger = SilentLogger()
         self._rng = Random(seed)
         self.start()
@@ -69,6 +72,7 @@ class EngineWorld:
             logger=self.logger,
             rng=self._rng,
             listeners=(self.trace, *self._listeners),
+            schemas=self._schemas,
             spans=self._spans,
         )
         self.engine = Engine(self.policy, self.rules, edges, self.stats)

@@ -97,6 +97,8 @@ def test_known_label_sets_start_at_zero() -> None:
         "tray_kafka_up": {"group": "tray"},
         "tray_partitions_assigned": {"group": "tray"},
         "tray_partitions_halted": {"group": "tray"},
+        "tray_partitions_awaiting_schema": {"group": "tray"},
+        "tray_schema_requests_total": {"group": "tray", "result": "failed"},
     }
     assert {name: value(found, name, **labels) for name, labels in zero.items()} == dict.fromkeys(zero, 0)
     assert value(found, "tray_events_filtered_total", group="tray", workflow="", reason="tombstone") == 0

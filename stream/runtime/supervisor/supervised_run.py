@@ -16,6 +16,7 @@ from stream.runtime.group_layout import partitions_of
 from stream.runtime.metrics_endpoint import serve_http
 from stream.runtime.policies import kafka_policy, layouts
 from stream.runtime.processor import RunOptions, require_known
+from stream.runtime.registry import require_registry
 from stream.runtime.reload import in_force, plan_engines
 from stream.runtime.start import Asker, StartFacts, ask_kafka, unless_stopped
 from stream.runtime.supervisor.exposed import ExposedWorkers
@@ -40,6 +41,7 @@ class SupervisedRun:
         settings = loaded.settings
         _require_usable(settings, options)
         require_extra(settings)
+        require_registry(settings)
         _try_traces(options, settings, logger)
         for warning in find_share_warnings(settings, options.workers):
             logger.warning(warning)

@@ -72,6 +72,7 @@ def _group(parts: Sequence[GroupStatus]) -> GroupStatus:
         partitions_held=sum(part.partitions_held for part in parts),
         partitions_assigned=sum(part.partitions_assigned for part in parts),
         partitions_halted=sum(part.partitions_halted for part in parts),
+        partitions_awaiting_schema=sum(part.partitions_awaiting_schema for part in parts),
         members=len(parts),
         members_cut_off=len(cut_off),
         last_contact_at=None if None in contacts else _least(contacts) if cut_off else _most(contacts),

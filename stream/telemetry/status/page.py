@@ -199,6 +199,7 @@ def _kafka(status: ProcessStatus) -> Iterator[Html]:
                 ("received/s", rate(group.received_per_s)),
                 ("halted", str(group.partitions_halted)),
                 ("held", str(group.partitions_held)),
+                ("waiting for a schema", str(group.partitions_awaiting_schema)),
                 ("paused for room", str(group.partitions_paused)),
             )
         )

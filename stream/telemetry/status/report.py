@@ -67,6 +67,8 @@ class GroupStatus:
     commits_failed: int
     kafka_since: float | None = None
     """Since when Kafka answers every member, or does not answer one of them."""
+    partitions_awaiting_schema: int = 0
+    """Not read, until the Schema Registry has answered."""
 
     @property
     def kafka_up(self) -> bool:

@@ -39,6 +39,8 @@ def summarize(status: ProcessStatus) -> Summary:
         return Summary(Severity.BAD, f"{_partitions(halted)} halted: records are gone before they were read.")
     if held := sum(group.partitions_held for group in groups):
         return Summary(Severity.BAD, f"{_partitions(held)} held: records are not valid events.")
+    if waiting := sum(group.partitions_awaiting_schema for group in groups):
+        return Summary(Severity.BAD, f"{_partitions(waiting)} waiting: the Schema Registry does not answer.")
     if of[State.HELD]:
         return Summary(Severity.BAD, f"{_some(of[State.HELD], len(workflows))} held.")
     if any(not group.partitions_assigned for group in groups):

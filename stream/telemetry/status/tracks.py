@@ -221,6 +221,7 @@ class GroupTrack:
             partitions_held=stats.held_records,
             partitions_assigned=stats.partitions_assigned,
             partitions_halted=stats.partitions_halted,
+            partitions_awaiting_schema=stats.partitions_awaiting_schema,
             members=1,
             members_cut_off=int(not stats.contact.is_up),
             last_contact_at=stats.contact.at,

@@ -1,0 +1,1 @@
+"""The edge to a Schema Registry: schemas by their ids, and the readers that they make."""
