@@ -63,6 +63,7 @@ VARIANTS = (
     Variant("100-kb", "events of 100 KB", size=100_000, part=0.025),
     Variant("20-ms", "endpoint answers after 20 ms", latency_s=0.02, part=0.25, is_main=True),
     Variant("200-ms", "endpoint answers after 200 ms", latency_s=0.2, part=0.05),
+    Variant("3-s", "endpoint answers after 3 s, 2,000 events", latency_s=3.0, events=2_000),
     Variant("1-partition", "1 partition", partitions=1),
     Variant("64-partitions", "64 partitions", partitions=64),
     Variant("10-users", "10 users, 10 in flight", users=10, in_flight=10, partitions=1),
