@@ -194,14 +194,14 @@ def service(built: Path, name: str, ports: dict[str, str], directory: Path) -> I
 
     def stop() -> tuple[int, str]:
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=40)
+        out, err = process.communicate(timeout=60)
         return process.returncode, out + err
 
     try:
         yield stop
     finally:
         process.kill()
-        process.wait()
+        print(name, *process.communicate(), sep="\n")  # shown where the test fails; nothing is left after `stop`
 
 
 def delivered(port: int) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import pytest
 import yaml
@@ -132,3 +133,11 @@ def test_tables_of_settings_named_in_the_text_exist() -> None:
     named = {found for page in PAGES if page.name != "CHANGELOG.md" for found in pattern.findall(page.read_text())}
     assert len(named) > 20
     assert {path for path in named if path not in known} == set()
+
+
+def test_programs_of_modules_exist() -> None:
+    """`python -m stream.…` on a page, in the stack, the image and the Makefile."""
+    files = [*PAGES, *(ROOT / each for each in ("docker-compose.yml", "Dockerfile", "Makefile"))]
+    named = {found for file in files for found in re.findall(r"-m,? (stream[.a-z_]*[a-z])", file.read_text())}
+    assert "stream.demo.load" in named
+    assert {module for module in named if find_spec(module) is None} == set()
