@@ -6,8 +6,8 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 BIN := .venv/bin
 STAMP := .venv/.synced
 
-.PHONY: help demo observe test check format faults simulate fuzz audit soak load bench bench-engine mutants profile docs \
-  docs-site docs-serve dashboards pictures schemas sbom release-check clean
+.PHONY: help demo observe test check format faults simulate fuzz audit soak load bench bench-engine mutants producers profile \
+  docs docs-site docs-serve dashboards pictures schemas sbom release-check clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ soak: $(STAMP)  ## hours on real Kafka with faults by random seed, and a checker
 load: $(STAMP)  ## the rate at which lag stays flat, and twice as much: make load MINUTES=10 (WORKFLOWS=1,10, JSON)
 	@PYTHONPATH=tests $(BIN)/python tests/bench/sustained_load.py $(if $(MINUTES),--minutes $(MINUTES)) \
 	  $(if $(WORKFLOWS),--workflows $(WORKFLOWS)) $(if $(JSON),--json $(JSON))
+
+producers: $(STAMP)  ## 10,000 events of each real producer, and a registry that is away for 30 s: make producers EVENTS=10000
+	PRODUCED=$(or $(EVENTS),10000) AWAY_S=30 $(BIN)/pytest -v --durations=0 tests/acceptance/test_acceptance_registry.py
 
 fuzz: $(STAMP)  ## 100,000 generated inputs for each of what reads from outside; FUZZ=1000 for fewer
 	FUZZ=$(or $(FUZZ),100000) $(BIN)/pytest -m fuzz --numprocesses $(or $(PROCESSES),4) --durations=0 --durations-min=1

@@ -159,6 +159,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if KAFKA_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.kafka)
+        if "registry" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("registry"))
         if "secured_kafka" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group("secured_kafka"))  # one broker is enough for them all
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from stream.check.finding import Finding, verdict_of
+from stream.check.forms import form_findings
 from stream.kafka.client_config import common_config, reader_config
 from stream.kafka.diagnosis import diagnosed
 from stream.kafka.groups import Groups
@@ -57,6 +58,7 @@ class KafkaCheck:
     def findings(self) -> Iterator[Finding]:
         """Everything, in the order in which a start would meet it."""
         yield from self._topic_findings()
+        yield from self._form_findings()
         yield from self._group_findings()
         if self._settings.dead_letter.enabled:
             yield from self._dead_letter_findings()
@@ -77,6 +79,13 @@ class KafkaCheck:
         for pattern in self._settings.kafka.topics:
             if pattern.startswith("^") and not source_topics(self._policy, self._counts, [pattern]):
                 yield Finding(f"topics {pattern}", "failed", "No topic that we may see matches. Correct kafka.topics.")
+
+    def _form_findings(self) -> Iterator[Finding]:
+        """What the last records of each topic that may be read are."""
+        allowed = self._permissions.of_topics(list(self._sources))
+        readable = [topic for topic, operations in allowed.items() if not lacks(operations, "Read")]
+        if readable:
+            yield from form_findings(self._settings, self._policy, readable, KAFKA_TIMEOUT_S)
 
     def _group_findings(self) -> Iterator[Finding]:
         """The groups that a start would use, and the other layout's, which it compares with them."""

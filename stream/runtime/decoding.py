@@ -34,6 +34,10 @@ class RecordDecoder:
             raise EngineInvariantError(f"Schema {decoded.schema_id} was not asked for.")
         return decoded
 
+    def new_appearances(self) -> dict[str, str]:
+        """What records that are no plain events look like, by topic; each topic once."""
+        return self._decoder.new_appearances()
+
 
 class BlockingSchemas:
     """Fulfils `Schemas`: whoever asks waits for the registry."""
