@@ -64,7 +64,7 @@ def kafka_jars(cache: Path | None = None, maven: str = "mvn") -> Path:
     Raises:
         KafkaUnavailable: Maven is missing or could not fetch them.
     """
-    return _cached(f"kafka-{KAFKA_VERSION}", _BROKER, cache, maven)
+    return cached_jars(f"kafka-{KAFKA_VERSION}", _BROKER, cache, maven)
 
 
 def kafka_tools_jars(cache: Path | None = None, maven: str = "mvn") -> Path:
@@ -73,10 +73,15 @@ def kafka_tools_jars(cache: Path | None = None, maven: str = "mvn") -> Path:
     Raises:
         KafkaUnavailable: Maven is missing or could not fetch it.
     """
-    return _cached(f"kafka-tools-{KAFKA_VERSION}", _TOOLS, cache, maven)
+    return cached_jars(f"kafka-tools-{KAFKA_VERSION}", _TOOLS, cache, maven)
 
 
-def _cached(name: str, dependencies: str, cache: Path | None, maven: str) -> Path:
+def cached_jars(name: str, dependencies: str, cache: Path | None = None, maven: str = "mvn") -> Path:
+    """Directory in the cache with the jars of these dependencies of a Maven project, and what they depend on.
+
+    Raises:
+        KafkaUnavailable: Maven is missing or could not fetch them.
+    """
     jars = (cache or cache_directory()) / name
     if not jars.is_dir():
         _fetch(jars, dependencies, require_program(maven, "fetch Apache Kafka"))
