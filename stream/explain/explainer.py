@@ -247,7 +247,7 @@ class Explainer:
             headers,
             len(request.body),
             hashlib.sha256(request.body).hexdigest(),
-            request.body == event.body,
+            request.body in (event.record.value or b""),  # framed or wrapped, perhaps
             request.body.decode("utf-8", "replace") if self._with_body else None,
             event.body.decode("utf-8", "replace") if self._with_body and is_changed else None,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import importlib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,6 +22,7 @@ _LONGEST_VARINT = 10
 _MAX_NESTING = 100
 _WELL_KNOWN = "google.protobuf", "google.type", "confluent_kafka.schema_registry.confluent"
 _BYTES_PER_FIELD = 64
+_CONFLUENT = re.compile(r'import\s+(?:public\s+)?"(confluent/[^"]+)"')
 
 
 class ProtobufReader:
@@ -97,6 +99,8 @@ def _files(schema: SchemaText) -> dict[str, Any]:
     texts = dict(schema.references) | {MAIN: schema.text}
     parsed = {name: file for name, text in texts.items() if (file := _serialised(name, text)) is not None}
     written = {name: text for name, text in texts.items() if name not in parsed}
+    for name in (found for text in written.values() for found in _CONFLUENT.findall(text)):
+        parsed.setdefault(name, _well_known(name))  # the compiler does not know Confluent's own
     if not written:
         return parsed
     compiled = compile_protos(written, {name: file.SerializeToString() for name, file in parsed.items()}, MAIN)

@@ -32,7 +32,20 @@ from support.topics import Given, produce_events, read_topic
 from stream.cli.app import app
 from stream.demo.behaviours import Reply
 
-SECRETS = ("shared", "older", "own", "host", "path", "query", "moved", "header", "proxy", "password", "environ", "registry")
+SECRETS = (
+    "shared",
+    "older",
+    "own",
+    "host",
+    "path",
+    "query",
+    "moved",
+    "header",
+    "proxy",
+    "password",
+    "schemas",
+    "environ",
+)
 """What the settings hold and nobody may see."""
 PERSONAL = ("user", "anonymous", "email", "note", "event", "group", "previous", "message", "member", "trait", "broken")
 """What events hold, and files of members and values."""
@@ -177,7 +190,7 @@ class Place:
             kafka={"bootstrap_servers": self.kafka.sasl_bootstrap},
             **{
                 "kafka.options": options,
-                "schema_registry": {"url": receiver.url("/ids"), "username": "ann", "password": canaries["registry"]},
+                "schema_registry": {"url": receiver.url("/ids"), "username": "ann", "password": canaries["schemas"]},
                 "destination": {"shared_secrets": [canaries["shared"], canaries["older"]]},
                 "log": {"level": "debug"},
                 "retry": {"initial": "50ms", "max": "200ms"},

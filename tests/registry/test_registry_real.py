@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,6 +106,41 @@ def test_protobuf_in_its_language(registry: ApicurioRegistry, topic_name: str, t
     assert "its message indexes" in detail(decode(framed(number, b"\xff\xff\x7f")))
     for wrong in (b"\x02\x0a", b"\x02\x02\x0a\xff", b"\x02"):
         assert "cannot be read" in detail(decode(framed(number, wrong)))
+
+
+def test_protobuf_with_all_kinds_of_imports(registry: ApicurioRegistry, topic_name: str, tmp_path: Path) -> None:
+    """Confluent's own files, Google's types, and a reference that was registered as a descriptor."""
+    file = descriptor_pb2.FileDescriptorProto(name="ref.proto", package="shop", syntax="proto3")
+    file.message_type.add(name="Ref").field.add(name="a", number=1, type=9, label=1)
+    encoded = base64.b64encode(file.SerializeToString()).decode()
+    registry.register(f"{topic_name}-ref", encoded, "PROTOBUF")
+    text = """syntax = "proto3"; import "confluent/meta.proto"; import "google/type/date.proto"; import "ref.proto";
+        message Event {
+          string type = 1 [(confluent.field_meta).doc = "its type"]; string user_id = 2; string event = 3;
+          google.type.Date day = 4; shop.Ref ref = 5;
+        }"""
+    refer = [{"name": "ref.proto", "subject": f"{topic_name}-ref", "version": 1}]
+    number = registry.register(topic_name, text, "PROTOBUF", refer)
+    payload = b"\x0a\x05track\x12\x02u1\x1a\x05Order\x22\x03\x08\xea\x0f\x2a\x03\x0a\x01r"
+    decode = decoder(tmp_path, registry.url)
+    assert event(decode(framed(number, b"\x00" + payload))) == {**EVENT, "day": {"year": 2026}, "ref": {"a": "r"}}
+
+
+def test_protobuf_that_stands_for_a_lot(registry: ApicurioRegistry, topic_name: str, tmp_path: Path) -> None:
+    """A byte may stand for a long name, and messages may lie in one another."""
+    decode = decoder(tmp_path, registry.url, rest='[limits]\nmax_open_bytes = "1MiB"')
+    names = 'syntax = "proto3"; message M { repeated E e = 1; } enum E { ' + "A" * 5_000 + " = 0; }"
+    number = registry.register(f"{topic_name}-names", names, "PROTOBUF")
+    assert "limits.max_open_bytes" in detail(decode(framed(number, b"\x00\x0a\x90\x4e" + b"\x00" * 10_000)))
+    number = registry.register(f"{topic_name}-nested", 'syntax = "proto3"; message M { M m = 1; }', "PROTOBUF")
+    inner = b""
+    for _ in range(120):
+        inner = (
+            b"\x0a"
+            + (bytes([len(inner)]) if len(inner) < 128 else bytes([len(inner) & 127 | 128, len(inner) >> 7]))
+            + inner
+        )
+    assert "cannot be read" in detail(decode(framed(number, b"\x00" + inner)))
 
 
 def test_protobuf_by_pythons_serializer(
