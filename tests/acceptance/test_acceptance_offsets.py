@@ -93,6 +93,7 @@ def test_partitions_that_cannot_be_read_are_told(scene: Scene) -> None:
         "kafka_away_since": None,
         "partitions_assigned": 3,
         "partitions_halted": 2,
+        "partitions_awaiting_schema": 0,
     }
     assert f"{scene.topic}:0: 2 offsets from the committed one on are gone from the topic." in shown
     assert f"{scene.topic}:1: the committed offset lies 480 beyond the end; it is not read." in shown
