@@ -34,6 +34,37 @@ Bootstrap = Annotated[
     typer.Option("--bootstrap-servers", help="Kafka brokers, host:port, comma-separated.", show_default=False),
 ]
 Topic = Annotated[list[str] | None, typer.Option("--topic", help="Topic to read; may be repeated.", show_default=False)]
+TopicPartitions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--topic",
+        metavar="TOPIC[:0,1]",
+        help="Topic, or some of its partitions; may be repeated. Default: the topics of the settings.",
+        show_default=False,
+    ),
+]
+OfTypes = Annotated[
+    list[str] | None,
+    typer.Option("--type", metavar="TYPE", help="Only events of this type; may be repeated.", show_default=False),
+]
+OfNames = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--event",
+        metavar="PATTERN",
+        help="Only track events of this name, as a shell pattern; may be repeated.",
+        show_default=False,
+    ),
+]
+OfUsers = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--user",
+        metavar="ID",
+        help="Only events with this userId, anonymousId or groupId; may be repeated.",
+        show_default=False,
+    ),
+]
 Group = Annotated[str | None, typer.Option("--group-id", help="Consumer group.", show_default=False)]
 LogLevel = Annotated[
     Literal["debug", "info", "warning", "error"] | None,

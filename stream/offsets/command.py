@@ -60,15 +60,6 @@ def offsets() -> None:
     """Offsets of the consumer groups."""
 
 
-Partitions = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--topic",
-        metavar="TOPIC[:0,1]",
-        help="Topic, or some of its partitions; may be repeated. Default: the topics of the settings.",
-        show_default=False,
-    ),
-]
 OfWorkflow = Annotated[
     list[str] | None,
     typer.Option(
@@ -82,7 +73,7 @@ OfWorkflow = Annotated[
 
 @offsets_app.command(help=SHOW_HELP)
 def show(
-    topic: Partitions = None,
+    topic: options.TopicPartitions = None,
     workflow: OfWorkflow = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     config: options.Config = None,
@@ -128,7 +119,7 @@ def reset(
             "--from-file", metavar="FILE", help="To the offsets of a CSV: topic,partition,offset.", show_default=False
         ),
     ] = None,
-    topic: Partitions = None,
+    topic: options.TopicPartitions = None,
     workflow: OfWorkflow = None,
     execute: Annotated[bool, typer.Option("--execute", help="Write it.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show it; the default.")] = False,

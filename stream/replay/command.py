@@ -36,41 +36,10 @@ From = Annotated[
     typer.Option("--from", metavar="POINT", help="Where it begins. A dry run begins at earliest.", show_default=False),
 ]
 Until = Annotated[str, typer.Option("--until", metavar="POINT", help="Where it ends, exclusive.")]
-Topics = Annotated[
-    Texts,
-    typer.Option(
-        "--topic",
-        metavar="TOPIC[:0,1]",
-        help="Topic, or some of its partitions; may be repeated. Default: the topics of the settings.",
-        show_default=False,
-    ),
-]
 Workflows = Annotated[
     Texts,
     typer.Option(
         "--workflow", metavar="NAME", help="Send to this one; may be repeated. Default: all.", show_default=False
-    ),
-]
-Types = Annotated[
-    Texts,
-    typer.Option("--type", metavar="TYPE", help="Only events of this type; may be repeated.", show_default=False),
-]
-Names = Annotated[
-    Texts,
-    typer.Option(
-        "--event",
-        metavar="PATTERN",
-        help="Only track events of this name, as a shell pattern; may be repeated.",
-        show_default=False,
-    ),
-]
-Users = Annotated[
-    Texts,
-    typer.Option(
-        "--user",
-        metavar="ID",
-        help="Only events with this userId, anonymousId or groupId; may be repeated.",
-        show_default=False,
     ),
 ]
 MessageIds = Annotated[
@@ -102,11 +71,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the report as JSON."
 def replay(
     start: From = None,
     until: Until = "latest",
-    topic: Topics = None,
+    topic: options.TopicPartitions = None,
     workflow: Workflows = None,
-    type_: Types = None,
-    event: Names = None,
-    user: Users = None,
+    type_: options.OfTypes = None,
+    event: options.OfNames = None,
+    user: options.OfUsers = None,
     message_id: MessageIds = None,
     rate: Rate = None,
     name: Name = None,

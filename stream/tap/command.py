@@ -38,28 +38,9 @@ def tap(
         list[str] | None,
         typer.Option("--workflow", metavar="NAME", help="Judge for this one; may be repeated.", show_default=False),
     ] = None,
-    type_: Annotated[
-        list[str] | None,
-        typer.Option("--type", metavar="TYPE", help="Only events of this type; may be repeated.", show_default=False),
-    ] = None,
-    event: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--event",
-            metavar="PATTERN",
-            help="Only track events of this name, as a shell pattern; may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
-    user: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--user",
-            metavar="ID",
-            help="Only events with this userId, anonymousId or groupId; may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
+    type_: options.OfTypes = None,
+    event: options.OfNames = None,
+    user: options.OfUsers = None,
     where: Annotated[
         str | None,
         typer.Option("--where", metavar="FQL", help="Only events for which it is true.", show_default=False),
@@ -68,15 +49,7 @@ def tap(
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="End after so many events.", show_default=False)
     ] = None,
-    topic: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--topic",
-            metavar="TOPIC[:0,1]",
-            help="Topic, or some of its partitions; may be repeated. Default: the topics of the settings.",
-            show_default=False,
-        ),
-    ] = None,
+    topic: options.TopicPartitions = None,
     config: options.Config = None,
     bootstrap_servers: options.Bootstrap = None,
     group_id: options.Group = None,
