@@ -19,7 +19,7 @@ from stream.runtime.endpoints import WorkflowEndpoint, endpoints_of
 from stream.runtime.policies import kafka_policy, layouts
 from stream.runtime.registry import require_registry
 from stream.runtime.reload import EnginePlan, plan_engines
-from stream.runtime.tracing import require_extra
+from stream.runtime.tracing import require_tracing
 from stream.settings.model import Http, Settings
 from stream.settings.workflow import Workflow
 
@@ -122,7 +122,7 @@ def rehearse_start(settings: Settings) -> None:
     Raises:
         ConfigError: a run would end with it.
     """
-    require_extra(settings)
+    require_tracing(settings)
     require_registry(settings)
     planned = plan_engines(settings, layouts(settings)) if settings.workflows else ()
     asyncio.run(_open_senders(planned))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from stream.kafka.rebalance import Post
 from stream.model.errors import ConfigError, Problem
+from stream.runtime.extras import require_extra
 from stream.settings.model import Settings
 
 if TYPE_CHECKING:
@@ -18,13 +19,7 @@ def require_registry(settings: Settings) -> None:
     section = settings.schema_registry
     if not section.url:
         return
-    try:
-        import stream.registry.store  # noqa: F401 - whether it can be
-    except ImportError as error:
-        what = f"is set, and what reads schemas is not installed (no module {error.name})."
-        raise ConfigError(
-            [Problem("schema_registry.url", what, 'Install the extra: pip install "tray-stream[registry]".')]
-        ) from error
+    require_extra("stream.registry.store", "registry", "schema_registry.url", "what reads schemas")
     if section.ca_file is not None and not Path(section.ca_file).is_file():
         raise ConfigError([Problem("schema_registry.ca_file", "is no file that can be read.", "Correct the path.")])
 

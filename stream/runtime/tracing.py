@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stream import __version__
-from stream.model.errors import ConfigError, Problem
+from stream.runtime.extras import require_extra
 from stream.settings.model import Settings
 
 if TYPE_CHECKING:
@@ -15,17 +15,11 @@ CLOSE_LIMIT_S = 3.0
 """How long a stop waits until the last spans are sent."""
 
 
-def require_extra(settings: Settings) -> None:
+def require_tracing(settings: Settings) -> None:
     """Raises ConfigError when spans are asked for and the packages of the extra are missing."""
     if not settings.tracing.endpoint:
         return
-    try:
-        import stream.telemetry.span_provider  # noqa: F401 - whether it can be
-    except ImportError as error:
-        what = f"is set, and OpenTelemetry is not installed (no module {error.name})."
-        raise ConfigError(
-            [Problem("tracing.endpoint", what, 'Install the extra: pip install "tray-stream[otel]".')]
-        ) from error
+    require_extra("stream.telemetry.span_provider", "otel", "tracing.endpoint", "OpenTelemetry")
 
 
 def open_tracing(settings: Settings) -> SpanExport | None:
@@ -33,7 +27,7 @@ def open_tracing(settings: Settings) -> SpanExport | None:
 
     Raises ConfigError when the packages of the extra are missing.
     """
-    require_extra(settings)
+    require_tracing(settings)
     if not settings.tracing.endpoint:
         return None
     from stream.telemetry.span_provider import SpanExport, TracingPolicy

@@ -23,7 +23,7 @@ from stream.runtime.supervisor.exposed import ExposedWorkers
 from stream.runtime.supervisor.life import Life, SpawnedLife, worker_command
 from stream.runtime.supervisor.messages import Reload, WorkerReport, WorkerTask
 from stream.runtime.supervisor.supervisor import Rules, Supervisor
-from stream.runtime.tracing import require_extra
+from stream.runtime.tracing import require_tracing
 from stream.runtime.worker_limits import find_share_warnings
 from stream.settings.kafka import STOP_ALLOWANCE_S
 from stream.settings.load import Loaded
@@ -40,7 +40,7 @@ class SupervisedRun:
         """Raises ConfigError: what the workers would stumble on as well, found before any of them starts."""
         settings = loaded.settings
         _require_usable(settings, options)
-        require_extra(settings)
+        require_tracing(settings)
         require_registry(settings)
         _try_traces(options, settings, logger)
         for warning in find_share_warnings(settings, options.workers):
