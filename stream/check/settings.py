@@ -14,6 +14,7 @@ from stream.check.finding import Finding
 from stream.http.egress import Address
 from stream.http.probe import probe
 from stream.kafka.client_config import KafkaPolicy, consumer_config, open_client, producer_config, require_patterns
+from stream.model.amounts import counted
 from stream.model.errors import ConfigError
 from stream.runtime.endpoints import WorkflowEndpoint, endpoints_of
 from stream.runtime.policies import kafka_policy, layouts
@@ -51,7 +52,7 @@ def _summary(settings: Settings, workflow: Workflow) -> str:
     if workflow.where is not None:
         parts.append(f"where {workflow.where}")
     if filters := len(settings.destination.filters) + len(workflow.filters):
-        parts.append("1 filter" if filters == 1 else f"{filters} filters")
+        parts.append(counted(filters, "filter"))
     if workflow.paused:
         parts.append("paused")
     if workflow.rate_limit is not None:

@@ -19,6 +19,11 @@ def short(number: float) -> str:
     return f"{number / size:.1f}{unit}"
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 partition`, `7 partitions`: of what is counted, in full."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def rate(per_s: float | None) -> str:
     """A rate in a second; below ten with a digit behind the point."""
     if per_s is None:

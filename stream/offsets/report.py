@@ -9,6 +9,7 @@ from rich.table import Table
 
 from stream.console.output import cell
 from stream.kafka.groups import GroupState
+from stream.model.amounts import counted
 from stream.model.timeparse import format_time
 from stream.offsets.held_since import HeldByWorkflow, RunningGroups
 from stream.offsets.reset import Reset
@@ -128,7 +129,7 @@ def print_standings(
 def _state(state: GroupState) -> str:
     if state.word == "dead":
         return "does not exist"
-    return f"{state.word}, {len(state.members)} member{'' if len(state.members) == 1 else 's'}"
+    return f"{state.word}, {counted(len(state.members), 'member')}"
 
 
 def _partitions_table(partitions: Sequence[PartitionOffsets], now_ms: int) -> Table:

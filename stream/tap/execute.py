@@ -19,6 +19,7 @@ from stream.kafka.client_config import KafkaPolicy, reader_config
 from stream.kafka.codes import as_source_error, is_refused
 from stream.kafka.reader import OffsetReader
 from stream.kafka.record_reader import RecordReader
+from stream.model.amounts import counted
 from stream.model.errors import ConfigError, Problem, SourceError
 from stream.model.events import Event
 from stream.model.records import Record, TopicPartition
@@ -90,8 +91,7 @@ def _range(request: TapRequest) -> ReplayRequest:
 
 def _topics(starts: Mapping[TopicPartition, int]) -> str:
     names = sorted({tp.topic for tp in starts})
-    count = "1 partition" if len(starts) == 1 else f"{len(starts)} partitions"
-    return f"{', '.join(names)} ({count})"
+    return f"{', '.join(names)} ({counted(len(starts), 'partition')})"
 
 
 class Chooser:

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 
+from stream.model.amounts import counted
 from stream.model.ports import Clock
 from stream.model.statistics import EngineStats
 from stream.telemetry.status.judge import sentence
@@ -96,10 +97,9 @@ class StatusKeeper:
         stats, name = group.stats, group.stats.group
         if bool(stats.partitions_assigned) is not bool(group.owned):
             owned = stats.partitions_assigned
-            has = f"{owned} partition{'s' * (owned != 1)}" if owned else "no partition"
+            has = counted(owned, "partition") if owned else "no partition"
             self._note("partitions" if owned else "no_partitions", f"{name} has {has} assigned.", name)
         if stats.partitions_halted > group.halted:
-            halted = stats.partitions_halted
-            count = "1 partition" if halted == 1 else f"{halted} partitions"
+            count = counted(stats.partitions_halted, "partition")
             self._note("halted", f"{count} of {name} halted: records are gone.", name)
         group.owned, group.halted = stats.partitions_assigned, stats.partitions_halted

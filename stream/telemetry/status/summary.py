@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from stream.model.amounts import short
+from stream.model.amounts import counted, short
 from stream.telemetry.status.report import GroupStatus, ProcessStatus, State
 
 
@@ -64,7 +64,7 @@ def _some(names: Sequence[str], of: int) -> str:
 
 
 def _partitions(count: int) -> str:
-    return "1 partition is" if count == 1 else f"{count} partitions are"
+    return f"{counted(count, 'partition')} {'is' if count == 1 else 'are'}"
 
 
 def _all_well(workflows: int) -> str:
