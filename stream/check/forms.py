@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 
 from stream.check.finding import Finding, Verdict
 from stream.kafka.client_config import KafkaPolicy, reader_config
@@ -33,8 +34,9 @@ def form_findings(
     with RecordReader(reader_config(policy)) as source:
         for batch in source.scan(spans):
             records[batch[0].topic] += batch
+    decoder = cache(partial(record_decoder, settings))
     for topic, found in records.items():
-        yield _finding(settings, topic, found)
+        yield _finding(settings, decoder, topic, found)
 
 
 def _last_of(ranges: dict[TopicPartition, tuple[int, int]]) -> dict[TopicPartition, OffsetRange]:
@@ -47,13 +49,15 @@ def _last_of(ranges: dict[TopicPartition, tuple[int, int]]) -> dict[TopicPartiti
     return spans
 
 
-def _finding(settings: Settings, topic: str, records: Sequence[Record]) -> Finding:
+def _finding(
+    settings: Settings, open_decoder: Callable[[], RecordDecoder], topic: str, records: Sequence[Record]
+) -> Finding:
     what = f"records of {topic}"
     values = [record for record in records if record.value is not None]
     if not values:
         return Finding(what, "ok", "none to look at")
     try:
-        decoder = record_decoder(settings)
+        decoder = open_decoder()
         decoded = [decoder.decode(record) for record in values]
     except RegistryError as error:
         return Finding(what, "failed", f"{_form(settings, values)}. {error}")

@@ -144,7 +144,7 @@ class Explainer:
         """Every step of one record, at `now` (Unix time in seconds). Its topic is empty when it is from a file."""
         decoded = self.decode(record)
         if not isinstance(decoded, Event):
-            return Explanation(self._not_an_event(record, decoded))
+            return Explanation(self.not_an_event(record, decoded))
         event = Decoded(
             "event", len(decoded.body), decoded.type, self._schema(decoded.type), self._setting("validation", "mode")
         )
@@ -162,7 +162,8 @@ class Explainer:
         """What each workflow would do with the event, without the request."""
         return [self._judge(event, index, workflow) for index, workflow in enumerate(self._settings.workflows)]
 
-    def _not_an_event(self, record: Record, decoded: Invalid | None) -> Decoded:
+    def not_an_event(self, record: Record, decoded: Invalid | None) -> Decoded:
+        """What a record that was decoded to no event is, and what becomes of it."""
         if decoded is None:
             return Decoded("tombstone", 0, then="it is counted as filtered, reason tombstone")
         mode = self._setting("validation", "mode")

@@ -108,7 +108,7 @@ class Chooser:
         if not isinstance(decoded, Event):
             if request.chooses_events:
                 return None
-            return Tapped(record, None, self._explainer.explain(record, 0.0).decoded, [])
+            return Tapped(record, None, self._explainer.not_an_event(record, decoded), [])
         if request.query.reason(decoded) is not None or not self._is_where(decoded):
             return None
         verdicts = [one for one in self._explainer.verdicts(decoded) if one.workflow in request.workflows]

@@ -27,7 +27,7 @@ from stream.telemetry.status.report import (
     State,
     WorkflowStatus,
 )
-from stream.telemetry.status.summary import Severity, summarize, total_lag
+from stream.telemetry.status.summary import Severity, Summary, summarize, total_lag
 
 _HERE = Path(__file__).parent
 _FRAME, _STYLE, _SCRIPT = ((_HERE / f"page.{kind}").read_text("utf-8").strip() for kind in ("html", "css", "js"))
@@ -69,13 +69,13 @@ def render(status: ProcessStatus, now: float) -> bytes:
     """The whole page. `now`: Unix time in seconds; a status that is older than some seconds says so."""
     summary = summarize(status)
     title = f"{_MARKS[summary.severity]} {summary.sentence} · tray-stream"
-    main = "\n".join(_main(status, now))
+    main = "\n".join(_main(status, summary, now))
     parts = {"title": _text(title), "style": _STYLE, "main": main, "script": _SCRIPT}
     return re.sub(r"\{(title|style|main|script)\}", lambda found: parts[found[1]], _FRAME).encode()
 
 
-def _main(status: ProcessStatus, now: float) -> Iterator[Html]:
-    yield _part("header", "header", _header(status, now))
+def _main(status: ProcessStatus, summary: Summary, now: float) -> Iterator[Html]:
+    yield _part("header", "header", _header(status, summary, now))
     yield _part("section", "workflows", _workflows(status))
     yield _part("section", "kafka", _kafka(status))
     yield _part("section", "changes", _changes(status.changes, status.at, bool(status.workers)))
@@ -91,8 +91,8 @@ def _text(text: str) -> Html:
     return escape(printable(text))
 
 
-def _header(status: ProcessStatus, now: float) -> Iterator[Html]:
-    severity, sentence = summarize(status)
+def _header(status: ProcessStatus, summary: Summary, now: float) -> Iterator[Html]:
+    severity, sentence = summary
     yield f'<h1 class="{severity}"><span class="mark">{_MARKS[severity]}</span> {_text(sentence)}</h1>'
     if now - status.at > OLD_AFTER_S:
         ago = f"The process is too busy to answer: this is how it was {span(now - status.at)} ago."
