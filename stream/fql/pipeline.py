@@ -82,12 +82,13 @@ class Pipeline:
             if self._where is not None and not self._where(event):
                 return "where", event
             for step in self._steps:
-                if step.holds is None or step.holds(event):
-                    change = step.change if type_ != "delete" else step.change_deletion
-                    if change is not None:
-                        event = change(event)
-                    elif (refusal := _refusal(step, event, record)) is not None:
-                        return refusal, event
+                if step.holds is not None and not step.holds(event):
+                    continue
+                change = step.change if type_ != "delete" else step.change_deletion
+                if change is not None:
+                    event = change(event)
+                elif (refusal := _refusal(step, event, record)) is not None:
+                    return refusal, event
         except (EvaluationError, RecursionError):
             return "filter_error", event
         return None, event

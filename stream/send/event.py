@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 from stream.model.events import Event
+from stream.model.timeparse import format_wall
 from stream.rules.deletion import with_member
 
 TYPE = "track"
@@ -21,7 +22,12 @@ NAMED_BY = {"page": "name", "screen": "name"}
 def made_event(type_: str | None, name: str | None, user: str | None) -> bytes:
     """A valid event of any type, as JSON."""
     kind = (type_ or TYPE).strip()
-    event: dict[str, Any] = {"type": kind, "userId": user or USER, "timestamp": _now(), **_needed(kind.lower())}
+    event: dict[str, Any] = {
+        "type": kind,
+        "userId": user or USER,
+        "timestamp": format_wall(time.time()),
+        **_needed(kind.lower()),
+    }
     if name is not None:
         event[NAMED_BY.get(kind.lower(), "event")] = name
     event["context"] = {"library": {"name": "tray-stream send"}}
@@ -47,7 +53,3 @@ def _needed(type_: str) -> dict[str, Any]:
         "alias": {"previousId": "test-previous"},
     }
     return needed.get(type_, {})
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -64,7 +64,7 @@ def run_send(
         print_json({"message_id": event.message_id, "workflows": [sent_json(one, outcomes) for one in sent]})
     else:
         print_sent(sent, settings, outcomes)
-    raise typer.Exit(0 if answers and all(200 <= answer.status < 300 for answer, _ in answers.values()) else 1)
+    raise typer.Exit(0 if answers and all(one.is_delivered for one in sent if one.answer is not None) else 1)
 
 
 def _event_of(explainer: Explainer, record: Record, source: str) -> Event:

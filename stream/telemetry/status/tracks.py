@@ -70,6 +70,12 @@ def _before(samples: deque[Sample], seconds: float) -> Sample | None:
     return None if found is last else found
 
 
+def _rated(samples: deque[Sample]) -> tuple[Sample | None, float]:
+    """What rates are against, and how many seconds ago it was; None: there are no rates yet."""
+    before = _before(samples, RATE_OVER_S)
+    return before, max(samples[-1].at - before.at, 1e-6) if before else 1.0
+
+
 class WorkflowTrack:
     """One workflow. Sampled once a second on the event loop."""
 
@@ -114,9 +120,8 @@ class WorkflowTrack:
     def status(self, wall: float) -> WorkflowStatus:
         """What is shown of it; after the first sample."""
         stats, last = self.stats, self._samples[-1]
-        rated = _before(self._samples, RATE_OVER_S)
+        rated, elapsed = _rated(self._samples)
         recent = _before(self._samples, RECENT_S)
-        elapsed = max(last.at - rated.at, 1e-6) if rated else 1.0
         retries = max(0, last.tried - last.ended)
         durations = list(map(sub, last.durations, recent.durations)) if recent else last.durations
         p50_s, p99_s = latencies(durations, last.durations)
@@ -207,9 +212,9 @@ class GroupTrack:
 
     def status(self) -> GroupStatus:
         """What is shown of it; after the first sample."""
-        stats, last, before = self.stats, self._samples[-1], _before(self._samples, RATE_OVER_S)
+        stats, last = self.stats, self._samples[-1]
+        before, elapsed = _rated(self._samples)
         is_lag_known = stats.contact.is_up and stats.partitions_assigned > 0
-        elapsed = max(last.at - before.at, 1e-6) if before else 1.0
         return GroupStatus(
             group=stats.group,
             received_per_s=(last.received - before.received) / elapsed if before else None,
@@ -232,9 +237,9 @@ class GroupTrack:
 
     def partitions(self) -> list[PartitionStatus]:
         """Every one that is owned."""
-        stats, last, before = self.stats, self._samples[-1], _before(self._samples, RATE_OVER_S)
+        stats = self.stats
+        before, elapsed = _rated(self._samples)
         lags = stats.lag() if stats.contact.is_up else None
-        elapsed = max(last.at - before.at, 1e-6) if before else 1.0
         return [
             PartitionStatus(
                 stats.group,
