@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from board_parts import GREEN, RED, YES_OR_NO, Column, PanelBuilder, Query, Steps, board, graph, listing, timeline
+from board_parts import (
+    GREEN,
+    RED,
+    YES_OR_NO,
+    Column,
+    PanelBuilder,
+    Query,
+    Steps,
+    board,
+    by_group,
+    graph,
+    listing,
+    timeline,
+)
 from board_queries import OF_TARGET, least, most, rate, series, since, total
 from grafana_foundation_sdk.builders import dashboard
 
@@ -51,18 +64,16 @@ def _reading() -> list[PanelBuilder]:
             sort=("Ago", True),
             width=4,
         ),
-        graph(
+        by_group(
             "Partitions assigned",
             "Partitions that the processes of each group own. At 0 nothing is read, and no lag is known.",
-            "short",
-            Query(total(series(catalogue.PARTITIONS_ASSIGNED), "group"), "{{group}}"),
+            catalogue.PARTITIONS_ASSIGNED,
             width=6,
         ),
-        graph(
+        by_group(
             "Partitions halted",
             "Partitions that are not read since records of theirs were gone (kafka.on_data_loss).",
-            "short",
-            Query(total(series(catalogue.PARTITIONS_HALTED), "group"), "{{group}}"),
+            catalogue.PARTITIONS_HALTED,
             width=6,
         ),
     ]
@@ -129,24 +140,22 @@ def _limits() -> list[PanelBuilder]:
             Query(total(series(catalogue.OPEN_EVENTS), "group", "topic"), "{{group}} {{topic}}"),
             stacked=True,
         ),
-        graph(
+        by_group(
             "Open bytes",
             "Bytes of the open events (limits.max_open_bytes per process).",
-            "bytes",
-            Query(total(series(catalogue.OPEN_BYTES), "group"), "{{group}}"),
+            catalogue.OPEN_BYTES,
+            unit="bytes",
             stacked=True,
         ),
-        graph(
+        by_group(
             "Partitions paused",
             "Partitions that are not read for now because a limit is reached.",
-            "short",
-            Query(total(series(catalogue.PARTITIONS_PAUSED), "group"), "{{group}}"),
+            catalogue.PARTITIONS_PAUSED,
         ),
-        graph(
+        by_group(
             "Partitions waiting for a schema",
             "Partitions that are not read until the Schema Registry has answered.",
-            "short",
-            Query(total(series(catalogue.PARTITIONS_AWAITING_SCHEMA), "group"), "{{group}}"),
+            catalogue.PARTITIONS_AWAITING_SCHEMA,
             width=6,
         ),
         graph(

@@ -16,6 +16,7 @@ from board_parts import (
     Query,
     Steps,
     board,
+    by_group,
     graph,
     listing,
     number,
@@ -210,11 +211,10 @@ def _flow() -> list[PanelBuilder]:
             width=6,
             steps=[(None, TRANSPARENT), (900, RED)],
         ),
-        graph(
+        by_group(
             "Lag",
             "Offsets between what each group has committed and the end of its topics.",
-            "short",
-            Query(total(series(catalogue.CONSUMER_LAG), "group"), "{{group}}"),
+            catalogue.CONSUMER_LAG,
             width=6,
         ),
         graph(

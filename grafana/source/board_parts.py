@@ -6,11 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from board_queries import series, total
 from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import common as looks
 from grafana_foundation_sdk.models import dashboard as model
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+from stream.telemetry.catalogue import Metric
 
 DATASOURCE = model.DataSourceRef(type_val="prometheus", uid="$datasource")
 TAG = "tray-stream"
@@ -119,6 +122,15 @@ def graph(
             override = panel.override_by_regexp if name.startswith("/") else panel.override_by_name
             override(name, [model.DynamicConfigValue("color", {"mode": "fixed", "fixedColor": colour})])
     return panel.no_value(none) if none else panel
+
+
+def by_group(
+    title: str, description: str, metric: Metric, unit: str = "short", width: int = 8, stacked: bool = False
+) -> timeseries.Panel:
+    """A line over time for each consumer group: the sum of a gauge over its processes."""
+    return graph(
+        title, description, unit, Query(total(series(metric), "group"), "{{group}}"), width=width, stacked=stacked
+    )
 
 
 def _legend() -> common.VizLegendOptions:
