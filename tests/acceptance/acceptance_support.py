@@ -11,8 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,7 +31,6 @@ from stream.demo.receiver_connection import Arrival
 
 ENTRY = (sys.executable, "-m", "stream")
 WAIT_S = 60.0
-POLL_S = 0.02
 
 Event = dict[str, Any]
 
@@ -68,19 +66,6 @@ def call_here(directory: Path, *arguments: str) -> subprocess.CompletedProcess[s
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else 1
     return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
-
-
-def wait_until(condition: Callable[[], bool], what: str, timeout: float = WAIT_S) -> None:
-    """Return as soon as `condition` holds.
-
-    Raises:
-        AssertionError: it never did.
-    """
-    deadline = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"Not within {timeout:.0f} s: {what}.")
-        time.sleep(POLL_S)  # then the condition that is waited for is looked at again
 
 
 class Metrics:

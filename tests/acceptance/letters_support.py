@@ -9,10 +9,11 @@ from subprocess import CompletedProcess
 from typing import Any
 
 import orjson
-from acceptance_support import Event, Scene, call_here, wait_until
+from acceptance_support import Event, Scene, call_here
 from confluent_kafka import OFFSET_END, TopicPartition
 from confluent_kafka.admin import AdminClient
 from support.topics import Given, produce_events, read_topic
+from support.waiting import wait_until
 
 from stream.dead_letters.index import DeadLetterIndex
 from stream.kafka.dead_letters import letter_headers

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
-from acceptance_support import Event, Program, Scene, ids_of, tracks, wait_until
+from acceptance_support import Event, Program, Scene, ids_of, tracks
 from support.checker import check_commits, missing
 from support.kafka_proxy import KafkaProxy
 from support.offset_history import commit_history, went_back
 from support.topics import committed_offsets
 from support.trace import merge_traces, read_trace
+from support.waiting import wait_until
 
 from stream.model.commit_map import START_MARK
 

@@ -21,13 +21,14 @@ from urllib.parse import unquote_plus
 import orjson
 import pytest
 import typer.main
-from acceptance_support import Event, Program, Scene, as_toml, call, header_texts, wait_until
+from acceptance_support import Event, Program, Scene, as_toml, call, header_texts
 from assertions import every
 from support.authority import Authority
 from support.behaviours import first
 from support.receiver import FaultReceiver
 from support.secured_kafka import SecuredKafka
 from support.topics import Given, produce_events, read_topic
+from support.waiting import wait_until
 
 from stream.cli.app import app
 from stream.demo.behaviours import Reply

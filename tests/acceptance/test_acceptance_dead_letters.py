@@ -6,9 +6,10 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from acceptance_support import Scene, call, header_texts, make_event, wait_until
+from acceptance_support import Scene, call, header_texts, make_event
 from support.receiver import FaultReceiver
 from support.topics import Broker, Given, produce_events, read_topic
+from support.waiting import wait_until
 
 from stream.demo.samples import LEGAL, poison_values
 

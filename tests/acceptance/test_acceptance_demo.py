@@ -10,7 +10,8 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from acceptance_support import Program, call, wait_until
+from acceptance_support import Program, call
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.acceptance
 

@@ -9,9 +9,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from acceptance_support import Metrics, Program, Scene, call, make_event, wait_until
+from acceptance_support import Metrics, Program, Scene, call, make_event
 from support.receiver import FaultReceiver
 from support.topics import Broker
+from support.waiting import wait_until
 
 from stream.demo.behaviours import slow
 

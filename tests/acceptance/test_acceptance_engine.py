@@ -9,12 +9,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from acceptance_support import Program, Scene, call, ids_of, make_event, tracks, wait_until
+from acceptance_support import Program, Scene, call, ids_of, make_event, tracks
 from support.behaviours import OutageBehaviour, retry_after
 from support.checker import duplicates, id_of, missing
 from support.receiver import FaultReceiver
 from support.topics import committed_offsets, create_topic
 from support.trace import read_trace
+from support.waiting import wait_until
 
 from stream.demo.apache_kafka import ApacheKafka
 from stream.demo.behaviours import Behaviour, flaky, slow, when

@@ -7,9 +7,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from acceptance_support import ENTRY, Event, Scene, call, environment, make_event, wait_until
+from acceptance_support import ENTRY, Event, Scene, call, environment, make_event
 from support.receiver import FaultReceiver
 from support.topics import Broker
+from support.waiting import wait_until
 
 from stream.demo.behaviours import when
 from stream.explain.place import PlaceReader

@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from acceptance_support import Event, Program, Scene, call, make_event, wait_until
+from acceptance_support import Event, Program, Scene, call, make_event
 from support.receiver import FaultReceiver
 from support.topics import Broker, Given, produce_events
+from support.waiting import wait_until
 
 from stream.demo.behaviours import when
 

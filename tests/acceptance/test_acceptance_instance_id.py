@@ -8,10 +8,11 @@ import signal
 from pathlib import Path
 
 import pytest
-from acceptance_support import Scene, ids_of, tracks, wait_until
+from acceptance_support import Scene, ids_of, tracks
 from support.checker import missing
 from support.receiver import FaultReceiver
 from support.topics import Broker
+from support.waiting import wait_until
 from test_acceptance_workers import workers_of
 
 from stream.demo.behaviours import slow

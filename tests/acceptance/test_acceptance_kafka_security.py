@@ -7,13 +7,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from acceptance_support import Event, Program, Scene, call, header_texts, ids_of, make_event, tracks, wait_until
+from acceptance_support import Event, Program, Scene, call, header_texts, ids_of, make_event, tracks
 from assertions import every
 from confluent_kafka.admin import AclOperation, ResourceType
 from support.checker import id_of
 from support.receiver import FaultReceiver
 from support.secured_kafka import SecuredKafka
 from support.topics import read_topic
+from support.waiting import wait_until
 
 from stream.demo.behaviours import slow, when
 

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import orjson
 import pytest
-from acceptance_support import WAIT_S, Scene, call, ids_of, make_event, tracks, wait_until
+from acceptance_support import WAIT_S, Scene, call, ids_of, make_event, tracks
 from assertions import every
 from support.checker import duplicates, missing
 from support.receiver import FaultReceiver
 from support.topics import Broker, Given, partitions_of, produce_transaction
+from support.waiting import wait_until
 
 from stream.demo.apache_kafka import ApacheKafka
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import orjson
 import pytest
-from acceptance_support import Program, ids_of, make_event, tracks, wait_until
+from acceptance_support import Program, ids_of, make_event, tracks
 from letters_support import LetterScene
 from support.behaviours import OutageBehaviour
 from support.receiver import FaultReceiver
 from support.topics import Broker
+from support.waiting import wait_until
 
 from stream.demo.behaviours import slow
 from stream.model.events import Reason

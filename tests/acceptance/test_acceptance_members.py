@@ -8,11 +8,12 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from acceptance_support import Scene, ids_of, make_event, wait_until
+from acceptance_support import Scene, ids_of, make_event
 from support.checker import duplicates, missing, unexpected, unstable_keys
 from support.receiver import FaultReceiver
 from support.topics import Broker
 from support.trace import Trace, merge_traces, read_trace
+from support.waiting import wait_until
 
 from stream.demo.behaviours import slow
 

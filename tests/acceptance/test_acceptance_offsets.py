@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance_support import Event, Scene, call_here, make_event, tracks, wait_until
+from acceptance_support import Event, Scene, call_here, make_event, tracks
 from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
 from support.behaviours import OutageBehaviour
 from support.group_tool import exported_offsets
 from support.receiver import FaultReceiver
 from support.topics import Given, produce_timed_events
+from support.waiting import wait_until
 
 from stream.demo.apache_kafka import ApacheKafka
 from stream.demo.behaviours import always, when

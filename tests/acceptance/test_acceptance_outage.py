@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from acceptance_support import Scene, ids_of, tracks, wait_until
+from acceptance_support import Scene, ids_of, tracks
 from support.behaviours import OutageBehaviour
 from support.checker import duplicates, missing
 from support.receiver import FaultReceiver
 from support.topics import Broker
 from support.trace import read_trace
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.acceptance
 

@@ -7,11 +7,12 @@ import signal
 from pathlib import Path
 
 import pytest
-from acceptance_support import Program, Scene, call_here, ids_of, tracks, wait_until
+from acceptance_support import Program, Scene, call_here, ids_of, tracks
 from support.checker import duplicates, missing, unexpected
 from support.receiver import FaultReceiver
 from support.topics import Broker
 from support.trace import Trace, merge_traces, read_trace
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.acceptance
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance_support import Metrics, Scene, header_texts, make_event, wait_until
+from acceptance_support import Metrics, Scene, header_texts, make_event
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.schema_registry.json_schema import JSONSerializer
@@ -20,6 +20,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, json_format, messag
 from support.receiver import FaultReceiver
 from support.registry import ApicurioRegistry, ScriptedRegistry
 from support.topics import Broker, produce_events, read_topic
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.acceptance
 

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance_support import Event, Program, Scene, ids_of, make_event, tracks, wait_until
+from acceptance_support import Event, Program, Scene, ids_of, make_event, tracks
 from assertions import every
 from standardwebhooks import Webhook
 from support.checker import id_of
 from support.receiver import FaultReceiver
 from support.topics import Broker, committed_offsets
 from support.trace import read_trace
+from support.waiting import wait_until
 
 from stream.demo.behaviours import slow
 from stream.demo.receiver_connection import Arrival

@@ -13,12 +13,13 @@ from typing import Any
 
 import orjson
 import pytest
-from acceptance_support import Event, Program, Scene, call, header_texts, make_event, wait_until
+from acceptance_support import Event, Program, Scene, call, header_texts, make_event
 from assertions import filled
 from support import topics
 from support.checker import id_of
 from support.receiver import FaultReceiver
 from support.topics import Broker, Given, read_topic
+from support.waiting import wait_until
 
 from stream.demo import behaviours
 from stream.demo.receiver_connection import Arrival

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance_support import Event, Program, as_toml, call_here, wait_until
+from acceptance_support import Event, Program, as_toml, call_here
 from assertions import every
 from support.receiver import FaultReceiver
+from support.waiting import wait_until
 
 from stream.demo.behaviours import Reply, slow
 

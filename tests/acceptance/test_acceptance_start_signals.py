@@ -13,7 +13,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from acceptance_support import as_toml, wait_until
+from acceptance_support import as_toml
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.acceptance
 

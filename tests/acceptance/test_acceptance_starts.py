@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from acceptance_support import Event, Program, Scene, call_here, ids_of, tracks, wait_until
+from acceptance_support import Event, Program, Scene, call_here, ids_of, tracks
 from slow_members import Case, play_slow_member
 from support.behaviours import OutageBehaviour
 from support.checker import missing
 from support.kafka_proxy import SlowedKafka
 from support.receiver import FaultReceiver
 from support.topics import Broker
+from support.waiting import wait_until
 
 from stream.demo.receiver_connection import Arrival
 

@@ -8,13 +8,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from acceptance_support import Program, Scene, ids_of, tracks, wait_until
+from acceptance_support import Program, Scene, ids_of, tracks
 from assertions import every
 from support.behaviours import OutageBehaviour, hanging
 from support.checker import id_of, missing, unexpected, unstable_keys
 from support.receiver import FaultReceiver
 from support.topics import Broker
 from support.trace import read_trace
+from support.waiting import wait_until
 
 from stream.demo.behaviours import slow, when
 

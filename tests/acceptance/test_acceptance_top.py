@@ -15,9 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from acceptance_support import ENTRY, Program, Scene, call, environment, make_event, wait_until
+from acceptance_support import ENTRY, Program, Scene, call, environment, make_event
 from support.receiver import FaultReceiver
 from support.topics import Broker
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.acceptance
 

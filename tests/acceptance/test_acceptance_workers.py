@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance_support import Program, Scene, call, ids_of, tracks, wait_until
+from acceptance_support import Program, Scene, call, ids_of, tracks
 from assertions import every
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -19,6 +19,7 @@ from support.checker import missing, unexpected, unstable_keys
 from support.receiver import FaultReceiver
 from support.topics import Broker
 from support.trace import merge_traces, read_trace
+from support.waiting import wait_until
 from test_acceptance_endpoint import check_with_promtool
 
 from stream.demo.behaviours import slow

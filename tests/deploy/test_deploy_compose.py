@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from deploy_image import FINAL, call, free_port, start
 from deploy_tools import ROOT
 from prometheus_client.parser import text_string_to_metric_families
 from support.topics import Broker, partitions_of
+from support.waiting import wait_until
 
 from stream.demo.apache_kafka import ApacheKafka
 from stream.demo.kafka_jars import KAFKA_VERSION
@@ -33,7 +33,6 @@ OURS = sorted(name for name, service in SERVICES.items() if service["image"] == 
 LASTING = sorted(name for name in SERVICES if name != "topics")
 SETTINGS = ROOT / "deploy" / "compose" / "stream.toml"
 
-POLL_S = 0.05
 
 KAFKA_EXAMPLE = {
     "KAFKA_NODE_ID": "1",
@@ -215,14 +214,6 @@ def delivered(port: int) -> dict[str, float]:
     return {s.labels["workflow"]: s.value for s in samples if s.labels["outcome"] == "delivered"}
 
 
-def wait_for(condition: Callable[[], bool], what: str, limit_s: float = 60.0) -> None:
-    """Return as soon as `condition` holds."""
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(POLL_S)  # then the condition is looked at again
-
-
 def test_the_stack_runs(built: Path, apache_kafka: Broker, topic_name: str, tmp_path: Path) -> None:
     """Workflows, load and processor, each with its own command and variables: every workflow gets events."""
     apache_kafka.create_topic(topic_name, 6)
@@ -239,12 +230,12 @@ def test_the_stack_runs(built: Path, apache_kafka: Broker, topic_name: str, tmp_
     local_settings(tmp_path, ports)
     healthy = [replaced(word, ports) for word in SERVICES["workflows"]["healthcheck"]["test"][1:]]
     with service(built, "workflows", ports, tmp_path) as stop_workflows:
-        wait_for(lambda: call(built, healthy, FINAL.variables, tmp_path).returncode == 0, "workflows are not healthy")
+        wait_until(lambda: call(built, healthy, FINAL.variables, tmp_path).returncode == 0, "workflows are not healthy")
         with (
             service(built, "tray-stream", ports, tmp_path) as stop_processor,
             service(built, "load", ports, tmp_path) as stop_load,
         ):
-            wait_for(
+            wait_until(
                 lambda: sum(map(bool, delivered(metrics).values())) == 3, f"not every workflow: {delivered(metrics)}"
             )
             ends = [stop_load(), stop_processor(), stop_workflows()]

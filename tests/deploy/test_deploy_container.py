@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from assertions import HANG_S, every
+from assertions import every
 from deploy_container import IMAGE, Engine, build_image, find_engine
 from deploy_image import free_port
 from support.receiver import FaultReceiver
 from support.topics import Broker, produce_events
+from support.waiting import wait_until
 
-POLL_S = 0.05
 WITHOUT_BYTECODE = """
 import importlib.util, pathlib, sys
 files = [file for folder in sys.path if pathlib.Path(folder).is_dir() for file in pathlib.Path(folder).rglob("*.py")]
@@ -32,14 +32,6 @@ def engine() -> Engine:
     found = find_engine()
     build_image(found)
     return found
-
-
-def wait_for(condition: Callable[[], bool], what: Callable[[], object]) -> None:
-    """Return as soon as `condition` holds; `what` is said where it never does."""
-    deadline = time.monotonic() + HANG_S
-    while not condition():
-        assert time.monotonic() < deadline, what()
-        time.sleep(POLL_S)  # then the condition is looked at again
 
 
 def logs(engine: Engine, container: str) -> str:
@@ -96,8 +88,8 @@ def test_it_delivers_is_healthy_and_stops(
     mount = ("--volume", f"{tmp_path}:/etc/tray-stream:ro")
     with engine.container(*options, *mount, env=env) as made:
         state: Callable[[], dict[str, Any]] = lambda: engine.inspect(made)["State"]  # type: ignore[assignment,return-value]  # noqa: E731
-        wait_for(lambda: receiver.wait_for_count("/workflow", 1, timeout=0), lambda: logs(engine, made))
-        wait_for(lambda: state()["Health"]["Status"] == "healthy", lambda: json.dumps(state()))
+        wait_until(lambda: receiver.wait_for_count("/workflow", 1, timeout=0), lambda: logs(engine, made))
+        wait_until(lambda: state()["Health"]["Status"] == "healthy", lambda: json.dumps(state()))
         engine.run("kill", "--signal", "TERM", made)
         assert engine.run("wait", made).strip() == "0", logs(engine, made)
 
@@ -118,4 +110,4 @@ def test_orphans_are_reaped(engine: Engine) -> None:
         for _ in range(3):
             engine.run("exec", made, "python3", "-c", LEAVE_AN_ORPHAN)
         states: Callable[[], list[str]] = lambda: engine.run("exec", made, "python3", "-c", STATES).split()  # noqa: E731
-        wait_for(lambda: every(state != "Z" for state in states()), states)
+        wait_until(lambda: every(state != "Z" for state in states()), states)

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
-from acceptance_support import ENTRY, Event, Program, Scene, make_event, wait_until
+from acceptance_support import ENTRY, Event, Program, Scene, make_event
 from confluent_kafka import KafkaException
 from support.receiver import FaultReceiver
+from support.waiting import wait_until
 
 from stream.demo.behaviours import Behaviour
 from stream.demo.receiver_connection import Arrival

@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import Any, cast
 
-from acceptance_support import Event, Program, wait_until
+from acceptance_support import Event, Program
 from confluent_kafka.admin import AdminClient
 from faults_stage import KafkaPair, ProxiedKafka
 from faults_trial import Trial, patiently, spread
 from support.toxics import Toxics
+from support.waiting import wait_until
 
 from stream.demo.behaviours import flaky, slow, when
 

@@ -7,7 +7,7 @@ import signal
 from functools import partial
 from typing import Any, cast
 
-from acceptance_support import Program, Scene, wait_until
+from acceptance_support import Program, Scene
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from faults_trial import Trial, spread
@@ -15,6 +15,7 @@ from slow_members import every_case, play_slow_member
 from support.kafka_proxy import SlowedKafka
 from support.receiver import FaultReceiver
 from support.topics import read_topic
+from support.waiting import wait_until
 
 from stream.demo.behaviours import when
 

@@ -10,12 +10,13 @@ import sys
 import time
 from pathlib import Path
 
-from acceptance_support import Program, wait_until
+from acceptance_support import Program
 from faults_hooks import IS_OVER
 from faults_trial import SECRET, Trial
 from rows_members import owned
 from support.authority import EXPIRED, Authority
 from support.receiver import FaultReceiver
+from support.waiting import wait_until
 
 from stream.demo.behaviours import flaky, slow
 

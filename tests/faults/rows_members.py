@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from acceptance_support import Program, wait_until
+from acceptance_support import Program
 from faults_trial import Trial
 from support.behaviours import OutageBehaviour
+from support.waiting import wait_until
 
 from stream.demo.behaviours import slow
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import signal
 import time
 
-from acceptance_support import wait_until
 from faults_trial import Trial, spread
 from rows_members import owned, two
 from support.behaviours import hanging
 from support.checker import id_of
 from support.topics import end_offsets
+from support.waiting import wait_until
 
 from stream.demo.behaviours import slow, when
 

@@ -6,10 +6,11 @@ import os
 import subprocess
 from typing import cast
 
-from acceptance_support import ENTRY, environment, wait_until
+from acceptance_support import ENTRY, environment
 from confluent_kafka.admin import AclOperation, ResourceType
 from faults_trial import Trial
 from support.secured_kafka import SecuredKafka
+from support.waiting import wait_until
 
 from stream.demo.behaviours import slow
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from acceptance_support import make_event, wait_until
+from acceptance_support import make_event
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from confluent_kafka.cimpl import NewPartitions
 from faults_trial import PAYLOAD, Trial, spread
 from support.topics import Given, produce_events, produce_transaction, read_topic
+from support.waiting import wait_until
 
 from stream.demo.behaviours import slow, when
 from stream.demo.samples import LEGAL, poison_values

@@ -6,7 +6,7 @@ import gzip
 from pathlib import Path
 
 import orjson
-from acceptance_support import Program, wait_until
+from acceptance_support import Program
 from faults_trial import Trial, spread
 from support.behaviours import (
     OutageBehaviour,
@@ -19,6 +19,7 @@ from support.behaviours import (
     retry_after,
     trickling,
 )
+from support.waiting import wait_until
 
 from stream.demo.behaviours import Behaviour, Reply, always, flaky, when
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from grafana_support import ALL_METRICS, all_panels, rules, selectors
 from support.behaviours import OutageBehaviour
 from support.topics import Broker, produce_events
+from support.waiting import wait_until
 
 from stream.demo.observation import Observation, ObservationPlan
 from stream.demo.prometheus import Prometheus, prometheus_program
@@ -22,7 +22,6 @@ from stream.demo.workflows import script_workflows
 
 WAIT_S = 60.0
 RATE = 100.0
-POLL_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -68,28 +67,16 @@ def play(run: Observation, bootstrap: str, topic: str) -> None:
     script_workflows(run.receiver)
     run.receiver.script("/crm", 200)
     produce_events(bootstrap, topic, [(None, value, None, None) for _, value in poison_values()])
-    until(lambda: ask('sum(tray_deliveries_total{workflow="crm"}) > 100'), "events are delivered")
+    wait_until(lambda: ask('sum(tray_deliveries_total{workflow="crm"}) > 100'), "events are delivered")
     outage = OutageBehaviour(503)
     run.receiver.script("/crm", outage)
-    until(lambda: ask('tray_gate_open{workflow="crm"} == bool 0'), "the gate closes")
-    until(lambda: ask('sum(tray_waiting{workflow="crm"}) > 100'), "events wait for it")
+    wait_until(lambda: ask('tray_gate_open{workflow="crm"} == bool 0'), "the gate closes")
+    wait_until(lambda: ask('sum(tray_waiting{workflow="crm"}) > 100'), "events wait for it")
     outage.heal()
-    until(lambda: ask('tray_gate_open{workflow="crm"} == 1'), "the gate opens again")
-    until(lambda: ask('sum(tray_dead_letters_total{workflow="orders"}) > 0'), "dead letters are written")
+    wait_until(lambda: ask('tray_gate_open{workflow="crm"} == 1'), "the gate opens again")
+    wait_until(lambda: ask('sum(tray_dead_letters_total{workflow="orders"}) > 0'), "dead letters are written")
     run.end_load()
-    until(lambda: ask("sum(tray_open_events) + sum(tray_consumer_lag) == bool 0"), "everything is delivered")
-
-
-def until(condition: Callable[[], float | None], what: str) -> None:
-    """Return as soon as Prometheus sees it.
-
-    Raises:
-        AssertionError: it never did.
-    """
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline, f"Not within {WAIT_S:.0f} s: {what}."
-        time.sleep(POLL_S)  # a short wait: the next scrape is a second away
+    wait_until(lambda: ask("sum(tray_open_events) + sum(tray_consumer_lag) == bool 0"), "everything is delivered")
 
 
 def check_rules_are_evaluated(watched: Watched) -> None:

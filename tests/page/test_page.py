@@ -6,8 +6,7 @@ import asyncio
 import http.client
 import json
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from threading import Thread
@@ -20,6 +19,7 @@ from support.mock_cluster import MockCluster
 from support.receiver import FaultReceiver
 from support.scripted_workflow import SilentLogger
 from support.topics import produce_events
+from support.waiting import wait_until
 from support.watched import Watched, stats_of
 
 from stream.demo.apache_kafka import free_ports
@@ -39,7 +39,6 @@ pytestmark = pytest.mark.xdist_group("browser")
 MARKUP = "<img src=x onerror=\"window.pwned='yes'\"><script>window.pwned='yes'</script>"
 GROUP = "<img/src=x/onerror=window.pwned=1>"
 SIZES = [(390, 844), (820, 1180), (1920, 1080)]
-POLL_S = 0.1
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +49,6 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         pytest.skip("CHROMIUM AND CHROMEDRIVER ARE NOT INSTALLED: the status page was not looked at in a browser")
     with Browser(tmp_path_factory.mktemp("browser")) as browser:
         yield browser
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    """Return as soon as it holds."""
-    deadline = time.monotonic() + HANG_S
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(POLL_S)  # then the condition is looked at again
 
 
 @dataclass
