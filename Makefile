@@ -7,7 +7,7 @@ BIN := .venv/bin
 STAMP := .venv/.synced
 
 .PHONY: help demo observe test check format faults simulate fuzz audit soak load bench bench-engine mutants producers profile \
-  docs docs-site docs-serve dashboards pictures schemas sbom release-check clean
+  docs docs-site docs-serve dashboards pictures schemas sbom tokens release-check clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -35,6 +35,9 @@ format: $(STAMP)  ## rewrite the files in the project's format
 faults: $(STAMP)  ## the fault matrix on real Kafka; ROW=n, SEED=n, SEEDS=n, WRITE=1 writes MATRIX.md
 	@PYTHONPATH=tests:tests/acceptance $(BIN)/python tests/faults/faults.py $(if $(ROW),--row $(ROW)) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(SEEDS),--seeds $(SEEDS)) $(if $(WRITE),--write) $(if $(KEEP),--keep $(KEEP))
+
+tokens: $(STAMP)  ## three minutes of events on real Kafka with tokens of 30 s
+	TRAY_TEST_TOKEN_RUN_S=180 $(BIN)/pytest -q -rP tests/acceptance/test_acceptance_tokens.py -k refreshed
 
 simulate: $(STAMP)  ## the engine in thousands of broken worlds: make simulate SEEDS=10000
 	PYTHONPATH=tests $(BIN)/python -m support.simulate --seeds $(or $(SEEDS),10000)

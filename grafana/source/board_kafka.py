@@ -76,6 +76,14 @@ def _reading() -> list[PanelBuilder]:
             catalogue.PARTITIONS_HALTED,
             width=6,
         ),
+        graph(
+            "Kafka tokens",
+            "Tokens to log in with that were asked for each minute ([kafka.token]), and processes that get no new one.",
+            "short",
+            Query(f"60 * {total(rate(catalogue.KAFKA_TOKEN_REFRESHES), 'result')}", "{{result}}"),
+            Query(total(series(catalogue.KAFKA_TOKEN_FAILING)), "processes without a new one"),
+            width=24,
+        ),
     ]
 
 

@@ -13,7 +13,14 @@ from confluent_kafka import Consumer, Producer
 from stream.check.finding import Finding
 from stream.http.egress import Address
 from stream.http.probe import probe
-from stream.kafka.client_config import KafkaPolicy, consumer_config, open_client, producer_config, require_patterns
+from stream.kafka.client_config import (
+    KafkaPolicy,
+    consumer_config,
+    open_client,
+    producer_config,
+    require_patterns,
+    without_token,
+)
 from stream.model.amounts import counted
 from stream.model.errors import ConfigError
 from stream.runtime.endpoints import WorkflowEndpoint, endpoints_of
@@ -129,7 +136,7 @@ def rehearse_start(settings: Settings) -> None:
     asyncio.run(_open_senders(planned))
     policies = [kafka_policy(settings, layout, _SILENT) for layout, _ in planned]
     for policy in policies or [kafka_policy(settings, logger=_SILENT)]:
-        _open_clients(policy, with_letters=settings.dead_letter.enabled)
+        _open_clients(without_token(policy), with_letters=settings.dead_letter.enabled)
 
 
 async def _open_senders(planned: EnginePlan) -> None:

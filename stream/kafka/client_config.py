@@ -7,12 +7,13 @@ import re
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from stream.model.errors import ConfigError, Problem
+from stream.kafka.token_keeper import TokenKeeper, keeper_of
+from stream.model.errors import ConfigError, Problem, UnreachableError
 
 Option = str | int | float | bool
 Options = dict[str, Any]
@@ -27,6 +28,7 @@ FETCH_BYTES = 2 * 1024 * 1024
 has left the processor's caches when its turn comes: with 64 partitions it took 130 MiB more."""
 PARTITION_FETCH_BYTES = 256 * 1024
 """Most of one partition in it. More brings so many records of the same users in a row that they wait for each other."""
+TOKEN_OPTIONS: Mapping[str, Option] = {"security.protocol": "SASL_SSL", "sasl.mechanism": "OAUTHBEARER"}
 MARKER_BATCH_BYTES = 16_384
 MAX_RECORD_BYTES = 100_000_000
 """The client refuses no record on its own; what is too large is for the broker to say."""
@@ -56,6 +58,8 @@ class KafkaPolicy:
     producer_options: Mapping[str, Option] = field(default_factory=dict)
     hidden_topics: tuple[str, ...] = ()
     """Topics that a pattern in `topics` never matches."""
+    token: TokenKeeper | None = None
+    """Where the clients' tokens come from; None: they log in as the options say."""
     logger: logging.Logger | None = None
     """Where the client's own log goes; None: to standard error."""
 
@@ -63,15 +67,23 @@ class KafkaPolicy:
 def common_config(policy: KafkaPolicy) -> Options:
     """Options of every client."""
     config: Options = {
+        **(TOKEN_OPTIONS if policy.token else {}),
         "client.id": "tray-stream",
         "allow.auto.create.topics": False,
         "reconnect.backoff.max.ms": 5000,
         **policy.options,
         "bootstrap.servers": policy.bootstrap_servers,
     }
+    if policy.token is not None:
+        config["oauth_cb"] = policy.token
     if policy.logger is not None:
         config["logger"] = policy.logger
     return config
+
+
+def without_token(policy: KafkaPolicy) -> KafkaPolicy:
+    """The same for clients that only try the options: they ask for no token."""
+    return policy if policy.token is None else replace(policy, token=None, options={**TOKEN_OPTIONS, **policy.options})
 
 
 def consumer_config(policy: KafkaPolicy) -> Options:
@@ -146,17 +158,27 @@ def marker_config(policy: KafkaPolicy) -> Options:
 
 
 def open_client(kind: Callable[[Options], Client], config: Options) -> Client:
-    """A client with these options.
+    """A client with these options, which has a token where they name a keeper of tokens.
 
     Raises:
         ConfigError: librdkafka does not take one of them.
+        RefusedError, UnreachableError: there is no token.
     """
+    if keeper := keeper_of(config):
+        keeper.require()
     try:
         return kind(config)
     except (KafkaException, TypeError, ValueError) as error:
+        if keeper and _has_no_token(error):  # it has run out meanwhile
+            raise UnreachableError("logging in", "the client got no token in time.") from error
         inner = error.args[0] if error.args else error
         text = inner.str() if hasattr(inner, "str") else str(inner)
         raise ConfigError([Problem("kafka.options", f"librdkafka does not take them: {text}.")]) from error
+
+
+def _has_no_token(error: Exception) -> bool:
+    inner = error.args[0] if error.args else None
+    return isinstance(inner, KafkaError) and inner.code() == KafkaError.SASL_AUTHENTICATION_FAILED
 
 
 def require_patterns(policy: KafkaPolicy) -> None:

@@ -54,6 +54,8 @@ _REFUSED = frozenset(
         KafkaError.UNRELEASED_INSTANCE_ID,
     }
 )
+_CALLBACK_FAILED = "OAuth callback raised"
+"""librdkafka's text where a client asked for a token while there was no valid one."""
 _UNVERIFIED = "certificate verify failed"
 _UNKNOWN_AUTHORITY_FIX = (
     " Set ssl.ca.location in [kafka.options] to the file (PEM) of the authority that vouches for it."
@@ -74,6 +76,8 @@ def is_refused(error: KafkaError) -> bool:
     """Whether Kafka said no to who we are or what we may, or we to who it is: trying again as we are does not help."""
     if error.code() == KafkaError._FATAL:  # the client's last word; its text alone says why
         return any(_names(error, code) for code in _REFUSED)
+    if _CALLBACK_FAILED in error.str():  # the keeper of tokens goes on trying, and says so
+        return False
     if error.code() in _CONNECTION:  # mostly what may recover by itself; a certificate that is refused does not
         return "certificate" in error.str()
     return error.code() in _REFUSED

@@ -204,7 +204,13 @@ class DeadLetterTopic:
         while len(old) and not self._is_closed:
             with contextlib.suppress(KafkaException):
                 old.poll(POLL_S)
-        self._producer = Producer(self._config)
+        while not self._is_closed:
+            try:
+                self._producer = open_client(Producer, self._config)
+                return
+            except StreamError as error:  # no valid token just now
+                self._complain(time.monotonic(), str(error))
+                time.sleep(POLL_S)
 
 
 def _cut(text: str) -> bytes:

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from stream.kafka.client_config import Options
-from stream.model.errors import UnreachableError
+from stream.kafka.client_config import Options, open_client
+from stream.model.errors import StreamError, UnreachableError
 
 TIMEOUT_S = 2.0
 DEFAULT_PORT = 9092
@@ -177,6 +177,8 @@ def _protocol(options: Mapping[str, object]) -> str:
 def _login_trouble(options: Mapping[str, object]) -> str:
     """Every step works up to the login, and a wrong password would have been refused."""
     mechanism = str(options.get("sasl.mechanism", options.get("sasl.mechanisms", "GSSAPI"))).upper()
+    if "oauth_cb" in options:
+        return "the brokers answer, but take no token. Look at [kafka.token], and at what the brokers' logs say of it."
     if _protocol(options).startswith("sasl") and mechanism == "OAUTHBEARER":
         return (
             "the brokers answer, but there is no token to log in with. Check the sasl.oauthbearer.* options in "
@@ -197,7 +199,7 @@ def _behind_the_bootstrap(servers: list[str], options: Mapping[str, object]) -> 
 
 
 def _advertised(options: Mapping[str, object]) -> Iterator[str]:
-    with contextlib.suppress(KafkaException, TypeError, ValueError):
+    with contextlib.suppress(KafkaException, StreamError):
         config: Options = {"log_level": 0, **options}
-        cluster = AdminClient(config).list_topics(timeout=TIMEOUT_S)
+        cluster = open_client(AdminClient, config).list_topics(timeout=TIMEOUT_S)
         yield from (f"{broker.host}:{broker.port}" for broker in list(cluster.brokers.values())[:MAX_BROKERS])

@@ -14,7 +14,7 @@ from confluent_kafka import Consumer, ConsumerGroupState, KafkaError, KafkaExcep
 from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient
 
-from stream.kafka.client_config import Options
+from stream.kafka.client_config import Options, open_client
 from stream.kafka.codes import NO_COORDINATOR_YET, as_source_error, kafka_error
 from stream.kafka.reader import committed
 from stream.model.committed import Committed
@@ -59,7 +59,7 @@ class Groups:
 
     def __init__(self, config: Options) -> None:
         self._config = config
-        self._admin = AdminClient(config)
+        self._admin = open_client(AdminClient, config)
 
     def describe(self, group: str) -> GroupState:
         """What the group is doing."""
@@ -101,7 +101,7 @@ class Groups:
         The admin client could ask and write as well, but librdkafka 2.16 crashes in it when the group's coordinator is
         not ready (its answer is handled as if the client had a group).
         """
-        consumer = Consumer({**self._config, "group.id": group, "enable.auto.commit": False})
+        consumer = open_client(Consumer, {**self._config, "group.id": group, "enable.auto.commit": False})
         try:
             yield consumer
         finally:

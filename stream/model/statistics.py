@@ -18,6 +18,7 @@ TYPE_LABELS = (*SEGMENT_TYPES, CUSTOM_TYPE)
 REBALANCE_KINDS = ("assigned", "revoked", "lost")
 DELIVERY_OUTCOMES = ("delivered", "rejected", "expired", "stale", "avoided")
 RELOAD_RESULTS = ("ok", "failed")
+TOKEN_RESULTS = ("ok", "failed")
 DEAD_LETTER_RESULTS = ("ok", "failed")
 
 ATTEMPT_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -115,6 +116,25 @@ class WorkflowStats:
         """Unix time in seconds of the oldest record that it wants and is not done with; None: nothing is open."""
         self.last_delivery_at: float | None = None
         """Unix time in seconds; None before the first delivery."""
+
+
+class TokenStats:
+    """Of the tokens by which a process logs in to Kafka. Written by one thread, read by others."""
+
+    def __init__(self) -> None:
+        self.refreshes: Counter[str] = Counter(dict.fromkeys(TOKEN_RESULTS, 0))
+        self.failing_since: float | None = None
+        """Unix time in seconds; None: the last refresh succeeded, or none is needed."""
+
+    def note_ok(self) -> None:
+        """There is a new token."""
+        self.refreshes["ok"] += 1
+        self.failing_since = None
+
+    def note_failed(self, now: float) -> None:
+        """The provider gave none. `now`: Unix time in seconds."""
+        self.refreshes["failed"] += 1
+        self.failing_since = now if self.failing_since is None else self.failing_since
 
 
 class EngineStats:

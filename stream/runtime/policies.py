@@ -13,6 +13,7 @@ from stream.kafka.topics import DeadLetterPlan
 from stream.model.policies import DeadLetterPolicy, EnginePolicy, GatePolicy, Limits, WorkflowPolicy
 from stream.model.records import RecordId
 from stream.rules.outcome import OutcomeTable, RetryPolicy
+from stream.runtime.tokens import token_keeper
 from stream.settings.filters import FilterSection
 from stream.settings.hidden import workflow_secrets
 from stream.settings.model import Settings
@@ -172,6 +173,7 @@ def kafka_policy(
             settings.dead_letter_topic,
             *(f"{topic}.audiences" for topic in kafka.topics[:1] if not topic.startswith("^")),
         ),
+        token=token_keeper(settings),
         logger=logger,
     )
 

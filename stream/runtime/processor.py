@@ -29,6 +29,7 @@ from stream.runtime.reload import EnginePlan, ReloadPlan, changed_files, changed
 from stream.runtime.remaining import Remaining
 from stream.runtime.start import Asker, StartFacts, ask_kafka, unless_stopped
 from stream.runtime.steady_stats import MonotonicStats
+from stream.runtime.tokens import token_stats
 from stream.runtime.totals import total_fields
 from stream.runtime.tracing import CLOSE_LIMIT_S, open_tracing
 from stream.settings.hidden import hidden_texts
@@ -88,7 +89,7 @@ class Processor:
         )
         self._engines.match_stats(self._planned)
         self._contact = ProcessContact(self.all_stats, self.logger)
-        self._status = StatusKeeper(self.all_stats, __version__, SystemClock())
+        self._status = StatusKeeper(self.all_stats, __version__, SystemClock(), token_stats(self.settings))
         self._logger = librdkafka_logger(self.logger, self._contact.outage)
         self._kafka = kafka_policy(self.settings, logger=self._logger)
         require_patterns(self._kafka)
@@ -181,7 +182,7 @@ class Processor:
             StreamError: what ended it, unless it was asked to stop or came to the end.
         """
         loop = asyncio.get_running_loop()
-        registry = build_registry(MonotonicStats(loop, self.all_stats), __version__)
+        registry = build_registry(MonotonicStats(loop, self.all_stats), __version__, token_stats(self.settings))
         held = Remembered(lambda: self._ask_held(loop), SystemClock())
         status = Remembered(lambda: ask_loop(loop, self._status.status), SystemClock())
         exposed = ExposedProcess(registry, self.health, SystemClock(), held, status)

@@ -123,7 +123,10 @@ def _read_setting(name: str, text: str, draft: Draft) -> None:
         _report_unknown(name, section_name, key, draft)
     elif section_of(field) is not None:
         at = f"{section_name}.{key}".lower()
-        draft.report((name,), "is a list of tables.", f"Write [[{at}]] in the settings file.")
+        if get_origin(field.annotation) is not tuple:
+            draft.report((name,), "is a table.", f"Write [{at}] in the settings file.")
+        else:
+            draft.report((name,), "is a list of tables.", f"Write [[{at}]] in the settings file.")
     elif key.endswith("OPTIONS"):
         fix = f"Write one variable for each option: TRAY_{section_name}_{key[:-1]}_CLIENT_ID."
         draft.report((name,), "is a table.", fix)

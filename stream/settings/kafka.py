@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
 
+from stream.settings.kafka_token import KafkaToken, options_fault
 from stream.settings.options import read_options
 from stream.settings.section import Fault, Section, refusal, with_unit
 from stream.settings.units import DurationRange, format_duration
@@ -81,6 +82,11 @@ class Kafka(Section):
         description="What to do with a partition whose committed offset is gone from the topic: "
         "stop reading it, or skip to the earliest offset.",
     )
+    token: KafkaToken | None = Field(
+        default=None,
+        repr=False,
+        description="Tokens to log in with (OAUTHBEARER), which the program gets and refreshes itself.",
+    )
     options: Options = Field(default_factory=dict, repr=False, description="Options of librdkafka for every client.")
     consumer_options: Options = Field(
         default_factory=dict, repr=False, description="Options of librdkafka for the consumer alone."
@@ -139,6 +145,14 @@ class Kafka(Section):
     @classmethod
     def _read_options(cls, raw: object, info: ValidationInfo) -> object:
         return read_options(raw, info.data.get("group_protocol"))
+
+    @field_validator("options", "consumer_options", "producer_options")
+    @classmethod
+    def _options_fit_the_token(cls, options: Mapping[str, str], info: ValidationInfo) -> Mapping[str, str]:
+        token = info.data.get("token")
+        if token is not None and (fault := options_fault(options)):
+            raise refusal(fault)
+        return options
 
 
 def is_topic(name: str) -> bool:

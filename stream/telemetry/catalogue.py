@@ -231,6 +231,18 @@ CONFIG_RELOADS = Metric(
     ("result",),
     "Reloads of the settings (SIGHUP), by result.",
 )
+KAFKA_TOKEN_REFRESHES = Metric(
+    "tray_kafka_token_refreshes_total",
+    "counter",
+    ("result",),
+    "Tokens to log in to Kafka that were asked for ([kafka.token]), by result.",
+)
+KAFKA_TOKEN_FAILING = Metric(
+    "tray_kafka_token_failing",
+    "gauge",
+    (),
+    "1 while the provider of tokens to log in to Kafka with gives no new one; 0 without one.",
+)
 BUILD_INFO = Metric(
     "tray_build_info",
     "gauge",

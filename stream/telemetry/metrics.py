@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from stream.model.events import FilterReason
-from stream.model.statistics import EngineStats, Histogram, WorkflowStats
+from stream.model.statistics import EngineStats, Histogram, TokenStats, WorkflowStats
 from stream.telemetry import catalogue
 from stream.telemetry.catalogue import Metric
 
@@ -63,6 +63,10 @@ OF_NO_WORKFLOW: dict[Metric, Callable[[EngineStats], Numbers]] = {
     catalogue.DEAD_LETTERS: lambda stats: stats.invalid,
     catalogue.HELD: lambda stats: {(): stats.held_records},
 }
+OF_TOKEN: dict[Metric, Callable[[TokenStats], Numbers]] = {
+    catalogue.KAFKA_TOKEN_REFRESHES: lambda stats: stats.refreshes,
+    catalogue.KAFKA_TOKEN_FAILING: lambda stats: {(): int(stats.failing_since is not None)},
+}
 HISTOGRAMS: dict[Metric, Callable[[WorkflowStats], Histogram]] = {
     catalogue.ATTEMPT_DURATION: lambda stats: stats.attempt_duration,
     catalogue.EVENT_AGE: lambda stats: stats.age,
@@ -72,8 +76,9 @@ HISTOGRAMS: dict[Metric, Callable[[WorkflowStats], Histogram]] = {
 class EngineCollector(Collector):
     """Reads every engine when asked; called from the endpoint's threads while the engines keep counting."""
 
-    def __init__(self, engines: Sequence[EngineStats], version: str) -> None:
+    def __init__(self, engines: Sequence[EngineStats], version: str, token: TokenStats | None = None) -> None:
         self._engines = engines
+        self._token = token or TokenStats()
         self._version = version
 
     def collect(self) -> Iterator[Family]:
@@ -92,15 +97,17 @@ class EngineCollector(Collector):
             yield from _sums(engine.dead_letter_writes for engine in engines)
         elif metric is catalogue.CONFIG_RELOADS:
             yield from _sums(engine.config_reloads for engine in engines)
+        elif of_token := OF_TOKEN.get(metric):
+            yield from _labelled((), of_token(self._token))
         else:
             for engine in engines:
                 yield from _engine_rows(metric, engine)
 
 
-def build_registry(engines: Sequence[EngineStats], version: str) -> CollectorRegistry:
+def build_registry(engines: Sequence[EngineStats], version: str, token: TokenStats | None = None) -> CollectorRegistry:
     """A registry with the engines, this process and the interpreter. `engines` is read anew at each scrape."""
     registry = CollectorRegistry()
-    registry.register(EngineCollector(engines, version))
+    registry.register(EngineCollector(engines, version, token))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from stream.model.amounts import span
 from stream.model.timeparse import format_wall
-from stream.telemetry.status.report import GroupStatus
+from stream.telemetry.status.report import GroupStatus, ProcessStatus
 
 STYLE = "bold red"
 DAY_S = 86_400.0
@@ -21,6 +21,12 @@ def outages(groups: Sequence[GroupStatus], now: float) -> Iterator[Text]:
     reached = [group for group in groups if group.members and not group.members_cut_off]
     if idle := [group for group in reached if not group.partitions_assigned]:
         yield Text(f"No partition is assigned to this process; it reads nothing{_which(idle, groups)}", STYLE)
+
+
+def token_trouble(status: ProcessStatus, now: float) -> Iterator[Text]:
+    """A line while there is no new token to log in to Kafka with. `now`: Unix time in seconds."""
+    if (since := status.token_failing_since) is not None:
+        yield Text(f"No new Kafka token since {_clock(since, now)} ({span(now - since)}): see [kafka.token].", STYLE)
 
 
 def _contact(cut_off: Sequence[GroupStatus], now: float) -> str:

@@ -23,7 +23,7 @@ from stream.telemetry.status.summary import total_lag
 from stream.top.columns import COLUMNS, FURTHER, Column, chosen, name_width
 from stream.top.detail import ORDERS, detail
 from stream.top.keys import ESCAPE
-from stream.top.outages import outages
+from stream.top.outages import outages, token_trouble
 from stream.top.trend import BARS, PLAIN_BARS, sparkline
 
 NARROW_NAME, WIDE_NAME = 12, 32
@@ -61,10 +61,11 @@ class Screen:
     def lines(self, width: int, height: int, bars: str = BARS) -> Iterator[Text]:
         """Every line, at most `height`: the workflows first, then as many partitions as there is room for."""
         reading = self.reading
-        head = [self._title(), *self._faults(), *(outages(reading.groups, self.wall()) if reading else ())]
+        head = [self._title(), *self._faults()]
         if reading is None:
             yield from head
             return
+        head += [*outages(reading.groups, self.wall()), *token_trouble(reading, self.wall())]
         head += [*self._totals(reading, width, bars), *_alarms(reading)]
         if self.chosen is not None and self.chosen < len(reading.workflows):
             one = self._ordered(reading)[self.chosen]

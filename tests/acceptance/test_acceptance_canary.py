@@ -9,6 +9,7 @@ import json
 import re
 import signal
 import ssl
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,7 @@ from support.behaviours import first
 from support.receiver import FaultReceiver
 from support.secured_kafka import SecuredKafka
 from support.topics import Given, produce_events, read_topic
+from support.unsigned_token import unsigned_token
 from support.waiting import wait_until
 
 from stream.cli.app import app
@@ -46,6 +48,7 @@ SECRETS = (
     "password",
     "schemas",
     "environ",
+    "token",
 )
 """What the settings hold and nobody may see."""
 PERSONAL = ("user", "anonymous", "email", "note", "event", "group", "previous", "message", "member", "trait", "broken")
@@ -155,6 +158,7 @@ class Place:
     options: dict[str, str]
     folder: Path
     encrypted: FaultReceiver
+    token: dict[str, object] = field(default_factory=dict)
 
     @property
     def env(self) -> dict[str, str]:
@@ -190,6 +194,7 @@ class Place:
             *workflows[:count],
             kafka={"bootstrap_servers": self.kafka.sasl_bootstrap},
             **{
+                **({"kafka.token": self.token} if self.token else {}),
                 "kafka.options": options,
                 "schema_registry": {"url": receiver.url("/ids"), "username": "ann", "password": canaries["schemas"]},
                 "destination": {"shared_secrets": [canaries["shared"], canaries["older"]]},
@@ -339,9 +344,27 @@ def run_the_others(place: Place, search: Search) -> None:
     place.options |= {"sasl.password": f"{canaries['password']}x"}
     place.configure()
     assert _call(place, search, ["run", "--until-end"], note="with a wrong password") == 3
+    log_in_with_tokens(place, search)
     (place.folder / "stream.toml").write_text(_broken(canaries))
     assert _call(place, search, ["run"], note="with broken settings") == 2
     assert _call(place, search, ["check", "--print"], note="with broken settings") == 2
+
+
+def log_in_with_tokens(place: Place, search: Search) -> None:
+    """One that Kafka takes, of a user without rights; one that it does not; and a command that fails and quotes it."""
+    place.options = {"security.protocol": "SASL_PLAINTEXT"}
+    token = place.canaries["token"]
+    printed = f"print('{json.dumps({'token': unsigned_token(token, 600), 'lifetime': 600})}')"
+    refused = f"print('{json.dumps({'token': token, 'lifetime': 600})}')"
+    for script in (printed, refused):
+        place.token = {"provider": "command", "command": [sys.executable, "-c", script]}
+        place.configure()
+        assert _call(place, search, ["run", "--until-end"], note="with a token") == 3
+        _call(place, search, ["check"], note="with a token")
+        assert _call(place, search, ["check", "--print"], note="with a token") == 0
+    place.token = {"provider": "command", "command": ["/nowhere/token", token]}
+    place.configure()
+    assert _call(place, search, ["offsets", "show"], note="without a token") == 3
 
 
 def commands_of(group: object, prefix: str = "") -> set[str]:

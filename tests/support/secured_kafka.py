@@ -56,6 +56,7 @@ class SecuredKafka(ApacheKafka):
             "ssl.truststore.location": str(self.authority.certificate),
             "listener.name.mutual.ssl.client.auth": "required",
             **_logins("sasl", "sasls"),
+            "listener.name.sasl.oauthbearer.connections.max.reauth.ms": "60000",  # a token's end is a session's end
         }
 
     @property
@@ -72,20 +73,23 @@ class SecuredKafka(ApacheKafka):
             "sasl.password": password or PASSWORDS[user],
         }
 
+    def bearer(self) -> dict[str, str]:
+        """Options of a client that logs in with a token, which need not be signed."""
+        return {"sasl.mechanism": "OAUTHBEARER", "security.protocol": "SASL_PLAINTEXT"}
+
     def ways_in(self) -> Mapping[str, tuple[str, dict[str, str]]]:
         """For each way to log in as `admin`: the brokers to connect to, and the client's options."""
         trust = {"ssl.ca.location": str(self.authority.certificate)}
         client = self.authority.issue("admin")
         scram = {**self.plain("admin"), "sasl.mechanism": "SCRAM-SHA-512"}
         scram_over_tls = {**scram, **trust, "security.protocol": "SASL_SSL"}
-        bearer = {"sasl.mechanism": "OAUTHBEARER", "security.protocol": "SASL_PLAINTEXT"}
         unsigned = {"enable.sasl.oauthbearer.unsecure.jwt": "true", "sasl.oauthbearer.config": "principal=admin"}
         mutual = {"ssl.certificate.location": str(client), "ssl.key.location": str(client)}
         return {
             "PLAIN": (self.sasl_bootstrap, self.plain("admin")),
             "SCRAM": (self.sasl_bootstrap, scram),
             "SCRAM over TLS": (f"localhost:{self._ports['SASLS']}", scram_over_tls),
-            "OAUTHBEARER": (self.sasl_bootstrap, {**bearer, **unsigned}),
+            "OAUTHBEARER": (self.sasl_bootstrap, {**self.bearer(), **unsigned}),
             "mutual TLS": (f"localhost:{self._ports['MUTUAL']}", {"security.protocol": "SSL", **mutual, **trust}),
         }
 

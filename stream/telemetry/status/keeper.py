@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from stream.model.amounts import counted
 from stream.model.ports import Clock
-from stream.model.statistics import EngineStats
+from stream.model.statistics import EngineStats, TokenStats
 from stream.telemetry.status.judge import sentence
 from stream.telemetry.status.report import MOST_CHANGES, Change, ProcessStatus, most_lagging
 from stream.telemetry.status.tracks import GroupTrack
@@ -26,8 +26,11 @@ async def follow_status(keeper: StatusKeeper) -> None:
 class StatusKeeper:
     """From the event loop alone. `all_stats` may change; memory is bounded whatever happens."""
 
-    def __init__(self, all_stats: Sequence[EngineStats], version: str, clock: Clock) -> None:
+    def __init__(
+        self, all_stats: Sequence[EngineStats], version: str, clock: Clock, token: TokenStats | None = None
+    ) -> None:
         self._all_stats = all_stats
+        self._token = token or TokenStats()
         self._version = version
         self._clock = clock
         self.started_at = clock.wall()
@@ -70,6 +73,7 @@ class StatusKeeper:
             started_at=self.started_at,
             reloads=self._reloads["ok"],
             reloaded_at=self._reloaded_at,
+            token_failing_since=self._token.failing_since,
             changes=list(self._changes)[::-1],
         )
 

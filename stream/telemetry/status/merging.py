@@ -46,6 +46,7 @@ def merged(status_by_worker: Mapping[str, ProcessStatus]) -> ProcessStatus:
         started_at=_least(part.started_at for part in parts),
         reloads=max(part.reloads for part in parts),
         reloaded_at=_most(part.reloaded_at for part in parts),
+        token_failing_since=_least(part.token_failing_since for part in parts),
         changes=latest_changes(changes),
     )
 

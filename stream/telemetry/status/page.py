@@ -107,6 +107,9 @@ def _header(status: ProcessStatus, summary: Summary, now: float) -> Iterator[Htm
     yield f"<p>{_text(' · '.join(facts))}</p>"
     for severity, word in (_reached(group, status.at) for group in _most_urgent(status.groups)):
         yield f'<p class="{severity}"><span class="word">{_MARKS[severity]} Kafka {_text(word)}</span></p>'
+    if status.token_failing_since is not None:
+        word = f"{_MARKS[Severity.BAD]} No new Kafka token since {_clock(status.token_failing_since, status.at)}"
+        yield f'<p class="{Severity.BAD}"><span class="word">{_text(word)}</span></p>'
     yield _trend(summed_trends([one.trend for one in status.workflows]), "All workflows")
     yield f'<p class="dim">As of {_clock(status.at, status.at)}</p>'
 

@@ -157,6 +157,8 @@ class ProcessStatus:
     reloads: int = 0
     reloaded_at: float | None = None
     """When settings were last taken over; None: those of the start are in force."""
+    token_failing_since: float | None = None
+    """Since when there is no new token to log in to Kafka; None: there is, or none is needed."""
     changes: list[Change] = field(default_factory=list)
     """The latest first."""
 
