@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance_support import Metrics, Scene, header_texts, make_event
+from acceptance_support import Metrics, Scene, call_here, header_texts, make_event
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.schema_registry.json_schema import JSONSerializer
@@ -150,6 +150,29 @@ def test_a_registry_that_goes_away_under_load(scene: Scene, registry: ApicurioRe
             assert metrics.total("tray_dead_letters_total") == 0
             assert run.stop() == 0
     assert arrived(scene).keys() == {event["messageId"] for event in events}
+
+
+def test_a_dead_letter_is_redriven_and_a_replay_decodes(scene: Scene, registry: ApicurioRegistry) -> None:
+    """The letter holds the record as it was; who sends it again asks the registry."""
+    scene.configure(scene.workflow("orders"), schema_registry={"url": registry.url})
+    with SchemaRegistryClient({"url": registry.url}) as client:
+        serialise = avro(client, scene.topic)
+        produce(scene, [make_event(1)], serialise)
+        scene.receiver.script("/orders", 422)
+        with scene.start("--until-end") as run:
+            assert run.wait() == 0
+        [letter] = read_topic(scene.broker.bootstrap, scene.dead_letters)
+        assert letter.value == serialise(make_event(1))
+    scene.receiver.heal("/orders")
+    for words in (("dead-letters", "redrive"), ("replay", "--from", "earliest")):
+        done = call_here(scene.directory, *words, "--execute")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(scene.receiver.successes("/orders")[-1].body) == make_event(1)
+    assert len(scene.receiver.successes("/orders")) == 2
+    place = header_texts(letter.headers)
+    record = ":".join(place[f"tray.{part}"] for part in ("topic", "partition", "offset"))
+    explained = call_here(scene.directory, "explain", record, "--json")
+    assert json.loads(explained.stdout)["decoded"]["type"] == "track"
 
 
 REFUSALS: dict[str, tuple[int, Any, str]] = {
