@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from stream import __version__
 from stream.engine.dispatcher import lane_of
-from stream.fql.compile import to_ir
+from stream.fql.ir import to_ir
 from stream.fql.parser import parse
 from stream.model.attempts import HttpRequest
 from stream.model.events import SEGMENT_TYPES, Event, Invalid

@@ -11,12 +11,14 @@ from functools import lru_cache
 from itertools import count
 from typing import Any, cast
 
-from stream.fql.errors import EvaluationError
-from stream.fql.functions import OF_REFERENCE, OF_TSUB
+from stream.fql.evaluation import HELPERS
+from stream.fql.functions import OF_TSUB
 from stream.fql.glob import matcher, plain_shape
+from stream.fql.inherited import OF_OBJECTS
+from stream.fql.ir import reference_type, to_ir
 from stream.fql.nodes import Call, Compare, Condition, In, Junction, ListOf, Not, Operand, Path, Value
 from stream.fql.parser import parse
-from stream.fql.values import UNDEFINED, compares, field, is_equal, is_same, is_true, member
+from stream.fql.values import is_equal
 
 Holds = Callable[[dict[str, Any]], bool]
 """Whether a statement is true of an event's payload. Raises EvaluationError where it has no value."""
@@ -31,8 +33,6 @@ _SHAPES = {
     "ends": "{value}.endswith({text})",
     "holds": "{text} in {value}",
 }
-_NAMES_OF_REFERENCE = {"list": list, "bool": bool, "null": None}
-"""Types by the names of Segment's reference, which `tsub` has none of."""
 
 
 @lru_cache(1_024)
@@ -56,7 +56,7 @@ class _Coder:
     """Writes the function's text, and keeps what it names."""
 
     def __init__(self) -> None:
-        self.names: dict[str, Any] = {"__builtins__": {}} | _HELPERS
+        self.names: dict[str, Any] = {"__builtins__": {}} | HELPERS
         self._numbers = count()
         self._depth = 0
 
@@ -89,48 +89,56 @@ class _Coder:
 
     def _compare(self, part: Compare) -> str:
         if part.operator in ("=", "!="):
-            equal = self._equal(part.left, part.right)
+            equal = self._type_of_reference(part) or self._equal(part.left, part.right)
             return equal if part.operator == "=" else f"(not {equal})"
         value, limit = self._operand(part.left), part.right
         if isinstance(limit, Value) and _is_exact(limit.value):
             name = self._name()
-            of_number = f"(({name} := {value}).__class__ is int or {name}.__class__ is float)"
-            return f"({of_number} and {name} {part.operator} {limit.value!r})"
-        return f"compares({value}, {part.operator!r}, {self._operand(limit)})"
+            of_number = f"({name} := {value}).__class__ is int or {name}.__class__ is float"
+            return f"({name} {part.operator} {limit.value!r} if {of_number} else {self._refuted(part.left, name)})"
+        return f"f_compares({value}, {part.operator!r}, {self._operand(limit)})"
 
     def _equal(self, left: Operand, right: Operand) -> str:
-        if isinstance(left, Value) and isinstance(right, Value):
-            return repr(is_equal(left.value, right.value))
         if isinstance(left, Value):
             left, right = right, left
-        if isinstance(right, Value):
-            of_type = self._type_of_reference(left, right.value)
-            return of_type or self._equal_literal(self._operand(left), right.value)
-        return f"is_equal({self._operand(left)}, {self._operand(right)})"
+        if not isinstance(right, Value):
+            return f"f_equal({self._operand(left)}, {self._operand(right)})"
+        if isinstance(left, Value):
+            return repr(is_equal(left.value, right.value))
+        value, literal = self._operand(left), right.value
+        if not isinstance(left, Path | ListOf):
+            return f"({self._equal_literal(value, literal)})"
+        name = self._name()
+        return f"({self._equal_literal(f'({name} := {value})', literal)} or {self._refuted(left, name)})"
 
     def _equal_literal(self, value: str, literal: object) -> str:
         if isinstance(literal, str):
-            return f"({value} == {literal!r})"
+            return f"{value} == {literal!r}"
         if literal is None or isinstance(literal, bool):
-            return f"({value} is {literal!r})"
+            return f"{value} is {literal!r}"
         if _is_exact(literal):
             name = self._name()
-            return f"(({name} := {value}) == {literal!r} and {name}.__class__ is not bool)"
+            return f"({name} := {value}) == {literal!r} and {name}.__class__ is not bool"
         return f"is_equal({value}, {self._constant(literal)})"
 
-    def _type_of_reference(self, left: Operand, literal: object) -> str:
-        if not (isinstance(left, Call) and left.function == "typeof" and literal in _NAMES_OF_REFERENCE):
+    def _refuted(self, part: Operand, name: str) -> str:
+        """Code for a value that the comparison does not hold for: false, unless `tsub` would evaluate it first."""
+        return f"({name}.__class__ is list and not_ir({name}))" if isinstance(part, Path | ListOf) else "False"
+
+    def _type_of_reference(self, part: Compare) -> str:
+        tested = reference_type(part)
+        if tested is None:
             return ""
-        value = self._argument(left.arguments[0])
-        if literal == "null":
+        value, type_ = self._operand(tested[0]), tested[1]
+        if type_ == "null":
             name = self._name()
             return f"(({name} := {value}) is None or {name} is U)"
-        return f"({value}.__class__ is {literal})"
+        return f"({value}.__class__ is {type_})"
 
     def _in(self, item: Operand, of: ListOf | Path) -> str:
-        value = self._argument(item)
         if isinstance(of, Path):
-            return f"holds({self._operand(of)}, {value})"
+            return f"holds({self._operand(of)}, {self._operand(item)})"
+        value = self._argument(item)
         literals = [each.value for each in of.items if isinstance(each, Value) and isinstance(each.value, str)]
         if len(literals) == len(of.items):
             name = self._name()
@@ -167,11 +175,13 @@ class _Coder:
         return self._step(code, names[-1], ", U")
 
     def _step(self, code: str, name: str, default: str) -> str:
+        if name in OF_OBJECTS:
+            return f"reach({code}, {name!r})"
         if code == "e":
             return f"e.get({name!r}{default})"
         held = self._name()
         get = f"{held}.get({name!r}{default})"
-        return f"({get} if ({held} := {code}).__class__ is dict else member({held}, {name!r}))"
+        return f"({get} if ({held} := {code}).__class__ is dict else reach({held}, {name!r}))"
 
     def _call(self, part: Call) -> str:
         literal = part.arguments[1] if len(part.arguments) > 1 else None
@@ -203,48 +213,3 @@ class _Coder:
 def _is_exact(value: object) -> bool:
     """Whether comparing with it needs no rounding to a double first."""
     return isinstance(value, int | float) and not isinstance(value, bool) and -_EXACT_BELOW < value < _EXACT_BELOW
-
-
-def _holds(elements: Any, item: Any) -> bool:
-    """Whether the list of a field holds the item."""
-    if elements.__class__ is not list:
-        raise EvaluationError("what stands behind in is not a list")
-    return _is_in(item, elements)
-
-
-def _is_in(item: Any, elements: list[Any]) -> bool:
-    return any(is_same(item, element) for element in elements)
-
-
-_HELPERS: dict[str, Any] = {
-    "U": UNDEFINED,
-    "member": member,
-    "field": field,
-    "is_equal": is_equal,
-    "is_true": is_true,
-    "compares": compares,
-    "holds": _holds,
-    "is_in": _is_in,
-} | {kind.__name__: kind for kind in (str, int, float, bool, dict, list)}
-_HELPERS |= {f"f_{name}": function for name, function in (OF_TSUB | OF_REFERENCE).items()}
-
-
-def to_ir(part: Condition) -> Any:
-    """The IR: paths as dotted text, literals as {"value": …}, everything else as a list with its operator first."""
-    match part:
-        case Value(value=value):
-            return {"value": value}
-        case ListOf(items=items):
-            return {"value": [to_ir(item) for item in items]}
-        case Path(names=names):
-            return ".".join(names)
-        case Call(function=function, arguments=arguments):
-            return [function, *map(to_ir, arguments)]
-        case Compare(operator=operator, left=left, right=right):
-            return [operator, to_ir(left), to_ir(right)]
-        case In(item=item, of=of):
-            return ["in", to_ir(item), to_ir(of)]
-        case Not(condition=condition):
-            return ["!", to_ir(condition)]
-        case Junction(word=word, conditions=conditions):
-            return [word, *map(to_ir, conditions)]

@@ -7,6 +7,8 @@ import math
 import re
 from typing import Any, Final
 
+from stream.fql.errors import EvaluationError
+
 
 class _Undefined:
     """What a field that is not there has for a value."""
@@ -17,7 +19,15 @@ class _Undefined:
         return "undefined"
 
 
+class _Inherited:
+    """What JavaScript finds under a name that a value does not have itself, such as `constructor`: no data."""
+
+    __slots__ = ()
+
+
 UNDEFINED: Final = _Undefined()
+INHERITED: Final = _Inherited()
+NO_DATA = "JavaScript has a function by the name of a field that the event does not have"
 
 _BEYOND_UTF16 = re.compile("[\U00010000-\U0010ffff]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -78,7 +88,9 @@ def length(value: Any) -> int | float:
 
 
 def type_of(value: Any) -> str:
-    """The type by JavaScript's name: null and lists are objects."""
+    """The type by JavaScript's name: null and lists are objects. Raises EvaluationError for what is no data."""
+    if value is INHERITED:
+        raise EvaluationError(NO_DATA)
     return _TYPES.get(value.__class__, "object")
 
 

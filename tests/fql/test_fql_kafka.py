@@ -17,8 +17,8 @@ from support import topics
 from support.receiver import FaultReceiver
 
 from stream.demo.apache_kafka import ApacheKafka
-from stream.fql.compile import to_ir
 from stream.fql.fields import by_parent
+from stream.fql.ir import to_ir
 from stream.fql.parser import parse
 
 EVENTS = 50_000

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from stream.fql.compile import compiled, to_ir
+from stream.fql.compile import compiled
+from stream.fql.ir import to_ir
 from stream.fql.parser import parse
 
 _EVENT: dict[str, Any] = {

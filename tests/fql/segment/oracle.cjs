@@ -3,16 +3,31 @@
 const readline = require("node:readline")
 const { lex } = require("@segment/fql-ts")
 const { matches, transform } = require("@segment/tsub")
+const dlv = require("dlv")
 
 function tokens(code) {
   const { tokens, error } = lex(code)
   return error ? null : tokens.map(({ type, value }) => [type, value])
 }
 
+// `x in field` for this event: equal to one of the list's elements, as Segment's reference has it. The IR's own "in" is
+// for lists that are written out: it takes their elements for paths.
+function written(ir, event) {
+  if (!Array.isArray(ir)) return ir
+  if (["and", "or", "!"].includes(ir[0])) return ir.map((part) => written(part, event))
+  const elements = ir[0] === "in" && typeof ir[2] === "string" ? dlv(event, ir[2]) : null
+  if (!Array.isArray(elements)) return ir
+  return ["or", ...Array.from(elements.keys(), (index) => ["=", ir[1], `${ir[2]}.${index}`])]
+}
+
+function holds(ir, event) {
+  return matches(event, { type: "fql", ir: JSON.stringify(written(ir, event)) })
+}
+
 // true or false; null where Segment's code throws.
 function verdict(ir, event) {
   try {
-    return matches(event, { type: "fql", ir: JSON.stringify(ir) })
+    return holds(ir, event)
   } catch (error) {
     return null
   }
@@ -22,7 +37,7 @@ function transformed(text, rules) {
   let event = JSON.parse(text)
   try {
     for (const { ir, transformer } of rules) {
-      if (ir !== null && !matches(event, { type: "fql", ir: JSON.stringify(ir) })) continue
+      if (ir !== null && !holds(ir, event)) continue
       event = transform(event, [transformer])
       if (event === null) return ["dropped"]
     }
