@@ -27,7 +27,7 @@ from stream.kafka.paused_buffer import PausedBuffer
 from stream.kafka.pending_assignments import PendingAssignments
 from stream.kafka.rebalance import DRAIN_SLACK_S, AssignmentNotice, Post, Rebalance, leave_group
 from stream.kafka.starts import StartReader
-from stream.kafka.topic_ids import TopicIds, TopicWatch
+from stream.kafka.topic_ids import TopicDescriber, TopicIds, TopicWatch
 from stream.model.errors import InstanceIdTakenError, RefusedError, SourceError, StreamError, describe_error
 from stream.model.ports import Logger, Offsets, SourceEvents
 from stream.model.records import TopicPartition
@@ -83,7 +83,8 @@ class ConsumerThread(threading.Thread):
         self._assignment = Assignment()
         self._shelf = PausedBuffer(self._assignment.epochs)
         self._committer = Committer(self._assignment.held, self._report_commits)
-        self._start_reader = StartReader(policy)
+        self._describer = TopicDescriber(common_config(policy))
+        self._start_reader = StartReader(policy, self._describer)
         self._config = {
             **config,
             "error_cb": self._guarded(self._on_error),
@@ -100,7 +101,7 @@ class ConsumerThread(threading.Thread):
         policy, assignment, post, logger = self._policy, self._assignment, self._post, self._logger
         self._events = events
         self._begun = AssignmentNotice(events, post, assignment)
-        ids = TopicIds(common_config(policy))
+        ids = TopicIds(self._describer)
         self._topics = TopicWatch(ids, assignment)
         self._arrivals = PendingAssignments(
             self._start_reader, ids, assignment, self._committer, self._begun.tell, logger

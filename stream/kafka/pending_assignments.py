@@ -6,7 +6,6 @@ import queue
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 
 from confluent_kafka import Consumer
 
@@ -14,7 +13,7 @@ from stream.kafka.assignment import Assignment
 from stream.kafka.committer import Committer
 from stream.kafka.start_offsets import FirstLook, Grants, ResolvedStart, StartAnswer, StartOffsets, TopicStart
 from stream.kafka.starts import StartReader
-from stream.kafka.topic_ids import WAIT_S, TopicIds
+from stream.kafka.topic_ids import TopicIds
 from stream.model.errors import RefusedError, SourceError, StreamError
 from stream.model.ports import Logger
 from stream.model.records import TopicPartition
@@ -98,8 +97,7 @@ class PendingAssignments:
         if self._starts.has_looked:
             topics = {tp.topic for tp in self._asked}
             self._ids.forget(topics)
-            self._ids.ask(topics)
-            self._reader.ask(sorted(self._asked))
+            self._reader.ask(sorted(self._asked), topics & self._starts.look.topic_ids.keys())
         else:
             self._reader.look()
 
@@ -122,8 +120,12 @@ class PendingAssignments:
         self._warn(str(error))
 
     def _resolve(self, consumer: Consumer, answer: StartAnswer) -> None:
-        self._ids.wait(WAIT_S)
-        resolved = self._starts.answered(self._asked, replace(answer, topic_ids=self._ids.known), time.monotonic())
+        self._ids.learn(answer.topic_ids)
+        for topic in sorted(
+            {tp.topic for tp in self._asked} & self._starts.look.topic_ids.keys() - answer.topic_ids.keys()
+        ):
+            self._warn(f"Kafka gives no id of the topic {topic}.")
+        resolved = self._starts.answered(self._asked, answer, time.monotonic())
         if resolved.known:
             self._grant(consumer, resolved.known)
         if resolved.fresh:

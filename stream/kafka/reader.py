@@ -21,6 +21,8 @@ class OffsetReader:
     """Blocking; to be used from one thread at a time. Every call raises SourceError when Kafka does not answer."""
 
     def __init__(self, config: Options) -> None:
+        self.has_controller = False
+        """The last answer to `partitions` named a broker that can be asked for the ids of topics."""
         self._refusal: KafkaError | None = None
         with_callback: Options = {**config, "error_cb": self._on_error}
         self._consumer = open_client(Consumer, with_callback)
@@ -50,6 +52,7 @@ class OffsetReader:
                 cluster = self._consumer.list_topics(timeout=timeout_s)
             except KafkaException as error:
                 raise as_source_error(error, "asking for its topics") from error
+        self.has_controller = cluster.controller_id in cluster.brokers
         names = set(topics)
         patterns = [name for name in names if name.startswith("^")]
         return [

@@ -5,7 +5,8 @@ Rules for a partition without a commit, decided by what Kafka held before this p
 - The group had committed on the topic: at the first record, since the topic grew and all of it is unread.
 - The partition did not exist: at the first record, since all of it came later.
 - Otherwise by the topic's policy: `earliest`, or `latest` as of the first look. Nothing that is written from then on is
-  left out, however long the group, the broker or an earlier owner takes.
+  left out, however long the group, the broker or an earlier owner takes; a topic that was created again since then has
+  another id and is read from its first record.
 
 Only the partition's owner, in its epoch, commits a start, and only where it read that nothing is committed.
 """
@@ -77,16 +78,20 @@ class FirstLook:
     """The policy of each topic that existed and is new to the group."""
     ends: Mapping[TopicPartition, int] = field(default_factory=dict)
     """End of each partition of the topics whose policy is `latest`."""
+    topic_ids: Mapping[str, str] = field(default_factory=dict)
+    """Ids of the topics that `ends` belong to; where Kafka gives none, a topic is its name."""
 
     def policy(self, tp: TopicPartition) -> TopicStart:
         """The policy of a partition without a commit."""
         found = self.topics.get(tp.topic, TopicStart("earliest"))
         return found if found.policy == "earliest" or tp in self.ends else TopicStart("earliest")
 
-    def offset(self, tp: TopicPartition, first: int, end: int) -> int:
+    def offset(self, tp: TopicPartition, first: int, end: int, topic_id: str) -> int:
         """Start of a partition without a commit that now holds [first, end)."""
-        latest = self.ends.get(tp, first) if self.policy(tp).policy == "latest" else first
-        return latest if first <= latest <= end else first  # outside: retention, or the topic was made anew
+        if self.policy(tp).policy != "latest" or self.topic_ids.get(tp.topic, topic_id) != topic_id:
+            return first
+        latest = self.ends.get(tp, first)
+        return latest if first <= latest <= end else first  # outside: retention, or the topic was created again
 
 
 @dataclass(frozen=True)
@@ -172,13 +177,15 @@ class StartOffsets:
     def answered(self, asked: Grants, answer: StartAnswer, now: float) -> Resolved:
         """Starts of the partitions that are still held in the epoch in which they were asked for."""
         self._is_asking = False
-        held = {tp: epoch for tp, epoch in asked.items() if self._unknown.get(tp) == epoch}
         ids = answer.topic_ids
+        held = {tp: epoch for tp, epoch in asked.items() if self._unknown.get(tp) == epoch}
         known = [_start(tp, *answer.committed[tp], ids) for tp in held if tp in answer.committed]
         fresh = {
-            tp: CommitOffset(epoch, self.look.offset(tp, *answer.ranges[tp]), START_MARK + ids.get(tp.topic, ""))
+            tp: CommitOffset(epoch, self.look.offset(tp, *answer.ranges[tp], topic_id), START_MARK + topic_id)
             for tp, epoch in held.items()
             if tp not in answer.committed and tp in answer.ranges
+            for topic_id in [ids.get(tp.topic, "")]
+            if topic_id or tp.topic not in self.look.topic_ids
         }
         self.drop([start.tp for start in known])
         self.drop(fresh)

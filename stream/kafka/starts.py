@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Sequence
 from stream.kafka.client_config import KafkaPolicy, Options, reader_config
 from stream.kafka.reader import OffsetReader
 from stream.kafka.start_offsets import FirstLook, StartAnswer, has_progressed, topic_start
-from stream.model.errors import SourceError, StreamError, describe_error
+from stream.kafka.topic_ids import TIMEOUT_S, WAIT_S, TopicDescriber
+from stream.model.errors import SourceError, StreamError, UnreachableError, describe_error
 from stream.model.records import TopicPartition
 
 Answer = FirstLook | StartAnswer | StreamError
@@ -21,8 +22,9 @@ class StartReader:
     The caller asks one question at a time and takes its answer, or why there is none, from `answers`.
     """
 
-    def __init__(self, policy: KafkaPolicy) -> None:
+    def __init__(self, policy: KafkaPolicy, describer: TopicDescriber) -> None:
         self._policy = policy
+        self._describer = describer
         self.answers: queue.SimpleQueue[Answer] = queue.SimpleQueue()
         self._questions: queue.SimpleQueue[Callable[[OffsetReader], Answer] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=f"starts of {policy.group}", daemon=True)
@@ -34,11 +36,15 @@ class StartReader:
 
     def look(self) -> None:
         """Ask for the first look."""
-        self._questions.put(lambda reader: first_look(reader, self._policy))
+        self._questions.put(lambda reader: first_look(reader, self._describer, self._policy))
 
-    def ask(self, tps: Sequence[TopicPartition]) -> None:
-        """Ask what is committed for these partitions and, where nothing is, what they hold."""
-        self._questions.put(lambda reader: _start_answer(reader, tps))
+    def ask(self, tps: Sequence[TopicPartition], need_ids: Collection[str]) -> None:
+        """Ask what is committed for these partitions and, where nothing is, what they hold.
+
+        Topics of `need_ids` cannot be started without their ids.
+        """
+        timeout_s = TIMEOUT_S if need_ids else WAIT_S
+        self._questions.put(lambda reader: start_answer(reader, self._describer, tps, timeout_s))
 
     def close(self) -> None:
         """Let the thread end after the question under way."""
@@ -58,7 +64,7 @@ class StartReader:
             reader.close()
 
 
-def first_look(reader: OffsetReader, policy: KafkaPolicy) -> FirstLook:
+def first_look(reader: OffsetReader, describer: TopicDescriber, policy: KafkaPolicy) -> FirstLook:
     """What the group and, for topics that are new to it, the other workflows' groups have committed.
 
     Raises:
@@ -69,8 +75,12 @@ def first_look(reader: OffsetReader, policy: KafkaPolicy) -> FirstLook:
     new = [tp for tp in tps if tp.topic not in known]
     running = _running_groups(policy, new)
     topics = {tp.topic: topic_start(policy.start, policy.own_start, running.get(tp.topic, "")) for tp in new}
-    ends = reader.ends([tp for tp in new if topics[tp.topic].policy == "latest"])
-    return FirstLook(frozenset(known), topics, ends)
+    latest = {topic for topic, start in topics.items() if start.policy == "latest"}
+    ids = describer.read(latest, TIMEOUT_S) if reader.has_controller else {}
+    if ids is None:
+        raise UnreachableError("asking for the ids of topics")
+    ends = reader.ends([tp for tp in new if tp.topic in latest])  # after the ids: these may be older than the ends
+    return FirstLook(frozenset(known), topics, ends, ids)
 
 
 def _running_groups(policy: KafkaPolicy, tps: Collection[TopicPartition]) -> dict[str, str]:
@@ -88,6 +98,10 @@ def _running_groups(policy: KafkaPolicy, tps: Collection[TopicPartition]) -> dic
     return found
 
 
-def _start_answer(reader: OffsetReader, tps: Sequence[TopicPartition]) -> StartAnswer:
+def start_answer(
+    reader: OffsetReader, describer: TopicDescriber, tps: Sequence[TopicPartition], timeout_s: float
+) -> StartAnswer:
+    """The ids are asked for first: one that is older than the offsets beside it is noticed, a younger one is not."""
+    ids = describer.read({tp.topic for tp in tps}, timeout_s) if reader.has_controller else {}
     committed = reader.commits(tps)
-    return StartAnswer(committed, reader.some_ranges([tp for tp in tps if tp not in committed]))
+    return StartAnswer(committed, reader.some_ranges([tp for tp in tps if tp not in committed]), ids or {})

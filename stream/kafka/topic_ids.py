@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaException, TopicCollection
@@ -12,11 +13,12 @@ from confluent_kafka.admin import AdminClient
 
 from stream.kafka.assignment import Assignment
 from stream.kafka.client_config import Options, open_client
+from stream.kafka.codes import is_transient, kafka_error
 from stream.model.records import TopicPartition
 
 TIMEOUT_S = 5.0
 WAIT_S = 0.5
-"""How long a start waits for the id of its topic, which may come later."""
+"""How long a start waits for the id of its topic where it may come later."""
 NEVER_GIVEN = "AAAAAAAAAAAAAAAAAAAAAA"
 """All zero: the broker is older than topic ids."""
 _LOOK_EVERY_S = 0.02
@@ -26,19 +28,65 @@ SOON_S = 1.0
 """Least time between two questions, whatever gives rise to them."""
 
 
+class TopicDescriber:
+    """Asks Kafka for the ids of topics, by one client that the first question opens. For several threads."""
+
+    def __init__(self, config: Options) -> None:
+        self._config = config
+        self._admin: AdminClient | None = None
+        self._opening = threading.Lock()
+
+    def ask(self, topics: Collection[str]) -> Mapping[str, Future[Any]]:
+        """The answers to come, by topic; none where Kafka does not take a name."""
+        with self._opening:
+            if self._admin is None:
+                self._admin = open_client(AdminClient, self._config)
+        try:
+            return self._admin.describe_topics(TopicCollection(sorted(topics)), request_timeout=TIMEOUT_S)
+        except (KafkaException, ValueError):
+            return {}
+
+    def read(self, topics: Collection[str], timeout_s: float) -> dict[str, str] | None:
+        """The ids that Kafka gives, blocking; None: it does not answer for now."""
+        if not topics:
+            return {}
+        futures = self.ask(topics)
+        wait(futures.values(), timeout_s)
+        if any(not future.done() or _is_unanswered(future) for future in futures.values()):
+            return None
+        self.serve()
+        return _ids(futures)
+
+    def serve(self) -> None:
+        """Take lines of the client's log, which would gather otherwise."""
+        if self._admin is not None:
+            self._admin.poll(0)
+
+
+def _is_unanswered(future: Future[Any]) -> bool:
+    error = future.exception()
+    return isinstance(error, KafkaException) and is_transient(kafka_error(error))
+
+
+def _ids(futures: Mapping[str, Future[Any]]) -> dict[str, str]:
+    ids = {topic: str(future.result().topic_id) for topic, future in futures.items() if not future.exception()}
+    return {topic: topic_id for topic, topic_id in ids.items() if topic_id not in ("", NEVER_GIVEN)}
+
+
 class TopicIds:
     """Asks without blocking, one question at a time. Used by one thread alone."""
 
-    def __init__(self, config: Options) -> None:
+    def __init__(self, describer: TopicDescriber) -> None:
         self.known: dict[str, str] = {}
         """The latest answers; a topic is missing as long as Kafka has not given an id for it."""
         self.questions = 0
         """How many were asked so far."""
         self.answered = 0
         """How many of these have ended, with ids or without."""
-        self._config = config
-        self._admin: AdminClient | None = None
+        self._describer = describer
         self._asked: Mapping[str, Future[Any]] = {}
+        self._learned: set[str] = set()
+        """Topics whose ids were learned since the open question was asked, whose answer may be older."""
 
     @property
     def is_waiting(self) -> bool:
@@ -49,30 +97,27 @@ class TopicIds:
         """Ask for these topics; `look` takes the answer. Does nothing while another question is open."""
         if self.is_waiting or not topics:
             return
-        if self._admin is None:
-            self._admin = open_client(AdminClient, self._config)
         self.questions += 1
-        try:
-            self._asked = self._admin.describe_topics(TopicCollection(sorted(topics)), request_timeout=TIMEOUT_S)
-        except (KafkaException, ValueError):  # a name that Kafka does not take
-            self._asked = {}
+        self._learned.clear()
+        self._asked = self._describer.ask(topics)
 
     def forget(self, topics: Collection[str]) -> None:
         """What was known of these may be out of date."""
         for topic in topics:
             self.known.pop(topic, None)
 
+    def learn(self, topic_ids: Mapping[str, str]) -> None:
+        """These were read elsewhere just now."""
+        self.known |= topic_ids
+        self._learned |= topic_ids.keys()
+
     def look(self) -> bool:
         """Take the answer to the open question; whether there is one now."""
         if not self.is_waiting or not all(future.done() for future in self._asked.values()):
             return False
         self.answered = self.questions
-        for topic, future in self._asked.items():
-            topic_id = "" if future.exception() else str(future.result().topic_id)
-            if topic_id not in ("", NEVER_GIVEN):
-                self.known[topic] = topic_id
-        if self._admin is not None:
-            self._admin.poll(0)  # lines of the client's log, which would gather otherwise
+        self.known |= {topic: found for topic, found in _ids(self._asked).items() if topic not in self._learned}
+        self._describer.serve()
         return True
 
     def wait(self, timeout_s: float) -> None:

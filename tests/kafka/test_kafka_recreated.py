@@ -98,9 +98,11 @@ def test_what_is_open_of_the_old_topic_is_delivered_first(apache_kafka: Broker, 
         assert member.source.offsets(0)[-3:] == [0, 1, 2]
 
 
-def test_a_topic_that_comes_back_starts_at_its_first_record(apache_kafka: Broker, topic_name: str) -> None:
+@pytest.mark.parametrize("found", [0, 6], ids=["empty at first", "with records at first"])
+def test_a_topic_that_comes_back_starts_at_its_first_record(apache_kafka: Broker, topic_name: str, found: int) -> None:
     """With `start = "latest"` too: its deletion took the group's commits away, but the group is not new to it."""
     apache_kafka.create_topic(topic_name)
+    fill(apache_kafka, topic_name, found)
     policy = policy_for(apache_kafka, topic_name, start="latest", options={"topic.metadata.refresh.interval.ms": 200})
     with Member(policy) as member:
         member.wait_assigned(0)

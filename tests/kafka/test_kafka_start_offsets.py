@@ -70,6 +70,25 @@ def test_a_partition_without_a_commit_starts_by_the_first_look(look: FirstLook, 
     assert starts.committed([CommitResult(A, 1, offset, CommitOutcome.OK)], 0.0) == [ResolvedStart(A, offset)]
 
 
+@pytest.mark.parametrize(("topic_id", "offset"), [("old", 5), ("new", 2)])
+def test_an_end_that_was_found_in_an_earlier_topic_of_the_name_is_none_of_this_one(topic_id: str, offset: int) -> None:
+    """All of it was written after the first look, however many records it holds by now."""
+    starts = looked(FirstLook(topics={"events": LATEST}, ends={A: 5}, topic_ids={"events": "old"}))
+    starts.add({A: 1})
+    known, fresh = resolved(starts, StartAnswer({}, {A: (2, 9)}, {"events": topic_id}))
+    assert (known, fresh) == ([], {A: CommitOffset(1, offset, START_MARK + topic_id)})
+
+
+def test_a_latest_start_waits_for_the_id_of_a_topic_that_had_one() -> None:
+    """Whether it is still the topic of the first look is not known before; commits are read from all the same."""
+    starts = looked(FirstLook(topics={"events": LATEST}, ends={A: 5, B: 5}, topic_ids={"events": "old"}))
+    starts.add({A: 1, B: 1})
+    answer = StartAnswer({B: (7, "")}, {A: (2, 9)})
+    assert resolved(starts, answer) == ([ResolvedStart(B, 7)], {})
+    assert starts.is_due(AGAIN_AFTER_S)
+    assert starts.ask() == {A: 1}
+
+
 def test_an_answer_that_comes_after_a_revoke_commits_nothing() -> None:
     """Nor does one that was asked for in an earlier epoch: the owner in between may have committed."""
     starts = looked(FirstLook())

@@ -238,7 +238,7 @@ def starts_of_others_are_committed() -> Iterator[None]:
         if not resolved.fresh:
             return resolved
         others = found.ranges.keys() - asked.keys()
-        more = {tp: CommitOffset(0, self.look.offset(tp, *found.ranges[tp]), START_MARK) for tp in others}
+        more = {tp: CommitOffset(0, self.look.offset(tp, *found.ranges[tp], ""), START_MARK) for tp in others}
         return Resolved(resolved.known, {**resolved.fresh, **more})
 
     with (
@@ -273,7 +273,7 @@ def starts_count_as_progress() -> Iterator[None]:
 def latest_is_resolved_when_asked() -> Iterator[None]:
     """`latest` is the end at the answer, which may come long after the group was joined."""
 
-    def offset(self: FirstLook, tp: TopicPartition, first: int, end: int) -> int:
+    def offset(self: FirstLook, tp: TopicPartition, first: int, end: int, _topic_id: str) -> int:
         return end if self.policy(tp).policy == "latest" else first
 
     with planted(FirstLook, "offset", offset):
@@ -309,8 +309,21 @@ def a_commit_is_of_the_present_topic() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def latest_is_a_fact_of_the_name() -> Iterator[None]:
+    """The end that was found before the group was joined is taken for that of whatever topic has the name now."""
+    original = FirstLook.offset
+
+    def offset(self: FirstLook, tp: TopicPartition, first: int, end: int, _topic_id: str) -> int:
+        return original(self, tp, first, end, self.topic_ids.get(tp.topic, ""))
+
+    with planted(FirstLook, "offset", offset):
+        yield
+
+
 BUGS = (
     a_topic_is_its_name,
+    latest_is_a_fact_of_the_name,
     a_commit_is_of_the_present_topic,
     names_share_a_hash,
     starts_of_others_are_committed,

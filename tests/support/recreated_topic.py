@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from random import Random
 from typing import Any, cast
@@ -20,8 +19,8 @@ from confluent_kafka import TopicPartition as KafkaPartition
 from stream.kafka.assignment import Assignment
 from stream.kafka.data_loss import DataLossWatch
 from stream.kafka.rebalance import AssignmentNotice
-from stream.kafka.start_offsets import Grants, ResolvedStart, StartAnswer
-from stream.kafka.topic_ids import TopicIds, TopicWatch
+from stream.kafka.start_offsets import FirstLook, Grants, ResolvedStart, StartAnswer
+from stream.kafka.topic_ids import TopicDescriber, TopicIds, TopicWatch
 from stream.model.commit_map import CommitMap, decode, name_hash, topic_id_in
 from stream.model.events import Event
 from stream.model.ports import Scheduler, SourceEvents
@@ -65,7 +64,7 @@ class MemoryTopicIds(TopicIds):
     """The answers take their time on both ways."""
 
     def __init__(self, member: WatchingMember, broker: IdBroker, rng: Random) -> None:
-        super().__init__({})
+        super().__init__(TopicDescriber({}))
         self._member = member
         self._broker = broker
         self._rng = rng
@@ -75,6 +74,7 @@ class MemoryTopicIds(TopicIds):
         """Ask the broker, unless a question is open."""
         if topics and not self.is_waiting:
             self.questions += 1
+            self._learned.clear()
             self._member.after(self._rng.uniform(0.0, SLOW_S), self._read)
 
     def _read(self) -> None:
@@ -86,7 +86,7 @@ class MemoryTopicIds(TopicIds):
         if not self._answers:
             return False
         self.answered = self.questions
-        self.known |= self._answers.pop()
+        self.known |= {topic: found for topic, found in self._answers.pop().items() if topic not in self._learned}
         return True
 
 
@@ -131,8 +131,10 @@ def _tp(partition: KafkaPartition) -> TopicPartition:
 class WatchingMember(StartingMember):
     """A member that compares topic ids, and reads a topic that was replaced from its beginning."""
 
-    def __init__(self, broker: IdBroker, clock: Scheduler, rng: Random, *, batch: int) -> None:
-        super().__init__(broker, GROUP, clock, rng, "earliest", batch=batch)
+    broker: IdBroker
+
+    def __init__(self, broker: IdBroker, clock: Scheduler, rng: Random, start: str, *, batch: int) -> None:
+        super().__init__(broker, GROUP, clock, rng, start, batch=batch)
         self.assignment = Assignment()
         self.memory_consumer = MemoryConsumer(broker, self.positions)
         self.consumer = cast(Consumer, self.memory_consumer)  # it has what is called here
@@ -180,19 +182,14 @@ class WatchingMember(StartingMember):
         for tp, epoch in epochs.items():
             self.broker.owners[self.group, tp] = (self._id, epoch)
 
-    def _read(self, asked: Grants) -> None:
-        topics = {tp.topic for tp in asked}
-        self.ids.forget(topics)
-        self.ids.ask(topics)
-        super()._read(asked)
+    def _arrive(self, asked: Grants) -> None:
+        """The id of the topic is read first, the offsets some time after it."""
+        ids = {TOPIC: self.broker.topic_id}
+        self._later(partial(self._read, asked, ids), self._rng.uniform(0.0, SLOW_S))
 
     def _resolve(self, asked: Grants, answer: StartAnswer) -> None:
-        """The id of the topic is waited for, as long as it takes."""
-        self.ids.look()
-        if self.ids.is_waiting:
-            self._later(partial(self._resolve, asked, answer), TURN_EVERY_S)
-        else:
-            super()._resolve(asked, replace(answer, topic_ids=self.ids.known))
+        self.ids.learn(answer.topic_ids)
+        super()._resolve(asked, answer)
 
     def _grant(self, starts: Iterable[ResolvedStart]) -> None:
         if granted := list(starts):
@@ -241,7 +238,13 @@ class RecreatedTopic(Simulation):
         return IdBroker(on_stored=self._on_stored)
 
     def _new_member(self, batch: int) -> StartingMember:
-        return WatchingMember(self.broker, self.clock, self.rng, batch=batch)
+        return WatchingMember(self.broker, self.clock, self.rng, self.start, batch=batch)
+
+    def _on_looked(self, look: FirstLook) -> None:
+        """With `latest`, what a process that saw no commits found in this very topic need not be delivered."""
+        if self.start == "latest" and TOPIC not in look.known and look.topic_ids[TOPIC] == self.broker.topic_id:
+            for tp, end in self.broker.ends.items():
+                self.first_due[self.numbered(tp, self.broker.generation)] = end
 
     def is_done(self) -> bool:
         """Whether every partition of the topic that is there now is committed up to its end, under its id."""
@@ -328,7 +331,8 @@ def _undone(run: RecreatedTopic, done: Done, tp: TopicPartition, at: float, low:
         wanted = WorkflowFilter(policy, "tray.io")
         for offset, one in run.events[tp].items():
             is_late = done.get((policy.name, tp, offset), float("inf")) > at
-            if low <= offset < high and wanted.reason(one) is None and is_late:
+            is_due = max(low, run.first_due.get(tp, 0)) <= offset < high
+            if is_due and wanted.reason(one) is None and is_late:
                 yield f"{offset} of {policy.name}"
 
 

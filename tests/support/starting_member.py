@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from random import Random
 
@@ -77,16 +78,21 @@ class StartingMember(MemoryMember):
     def _advance(self) -> None:
         if self.starts.is_due(self._clock.monotonic()):
             asked = self.starts.ask()
-            self._later(partial(self._read, asked), self._rng.uniform(0.0, SLOW_S))
+            self._later(partial(self._arrive, asked), self._rng.uniform(0.0, SLOW_S))
         self._later(self._advance, LOOK_EVERY_S)
 
-    def _read(self, asked: Grants) -> None:
+    def _arrive(self, asked: Grants) -> None:
+        """The question has come to a broker that knows topics by their names alone."""
+        self._read(asked, {})
+
+    def _read(self, asked: Grants, topic_ids: Mapping[str, str]) -> None:
         """The broker reads what it answers; the answer takes its time as well."""
         way_back = self._rng.uniform(0.0, SLOW_S)
         if self.starts.has_looked:
-            self._later(partial(self._resolve, asked, start_answer(self.broker, self.group, asked)), way_back)
+            answer = replace(start_answer(self.broker, self.group, asked), topic_ids=topic_ids)
+            self._later(partial(self._resolve, asked, answer), way_back)
         else:
-            look = first_look(self.broker, self.group, self._start)
+            look = replace(first_look(self.broker, self.group, self._start), topic_ids=topic_ids)
             self.on_looked(look)
             self._later(partial(self.starts.looked, look), way_back)
 
