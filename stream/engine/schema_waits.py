@@ -24,7 +24,10 @@ class Question:
 
     schema_id: int
     partitions: dict[PartitionState, None] = field(default_factory=dict)
-    attempts: int = 0
+    failures: int = 0
+    """Answers in a row that did not have the schema."""
+    generation: int = 0
+    """Grows whenever earlier answers and timers stop counting."""
     timer: Cancel | None = None
     log_at: float = 0.0
 
@@ -59,15 +62,15 @@ class SchemaWaits:
     def _ask(self, question: Question) -> None:
         if self._schemas is None:
             return
-        question.attempts += 1
-        attempt = question.attempts
+        question.generation += 1
+        generation = question.generation
         late = f"it has not answered within {ANSWER_WITHIN_S:.0f} s"
         deadline = self._clock.monotonic() + ANSWER_WITHIN_S
-        question.timer = self._clock.call_at(deadline, partial(self._answered, question, attempt, late))
-        self._schemas.fetch(question.schema_id, self._clock.entry(self._answered, question, attempt))
+        question.timer = self._clock.call_at(deadline, partial(self._answered, question, generation, late))
+        self._schemas.fetch(question.schema_id, self._clock.entry(self._answered, question, generation))
 
-    def _answered(self, question: Question, attempt: int, why_not: str) -> None:
-        if attempt != question.attempts or self._questions.get(question.schema_id) is not question:
+    def _answered(self, question: Question, generation: int, why_not: str) -> None:
+        if generation != question.generation or self._questions.get(question.schema_id) is not question:
             return
         if question.timer is not None:
             question.timer.cancel()
@@ -77,15 +80,15 @@ class SchemaWaits:
             self._retry(question, why_not, waiting)
             return
         del self._questions[question.schema_id]
-        if question.attempts > 1 and not why_not:
+        if question.failures and not why_not:
             self._logger.info("The Schema Registry answers again; reading on.", schema_id=question.schema_id)
         for partition in waiting:
             self._resume(partition)
 
     def _retry(self, question: Question, why_not: str, waiting: list[PartitionState]) -> None:
         now = self._clock.monotonic()
-        question.attempts += 1  # an answer that comes later is not waited for
-        attempt = question.attempts
+        question.failures += 1
+        question.generation += 1  # an answer that comes later is not waited for
         if now >= question.log_at:
             question.log_at = now + REMIND_EVERY_S
             self._logger.error(
@@ -94,9 +97,9 @@ class SchemaWaits:
                 because=why_not,
                 partitions=" ".join(f"{one.tp.topic}:{one.tp.partition}" for one in waiting[:20]),
             )
-        delay_s = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2 ** min(attempt // 2, 10))
-        question.timer = self._clock.call_at(now + delay_s, partial(self._again, question, attempt))
+        delay_s = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2 ** min(question.failures, 10))
+        question.timer = self._clock.call_at(now + delay_s, partial(self._again, question, question.generation))
 
-    def _again(self, question: Question, attempt: int) -> None:
-        if attempt == question.attempts:
+    def _again(self, question: Question, generation: int) -> None:
+        if generation == question.generation:
             self._ask(question)
