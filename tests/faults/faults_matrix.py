@@ -340,4 +340,14 @@ ROWS: tuple[Row, ...] = (
         "I6",
         elsewhere=("http/test_http_connections.py::test_a_busy_connection_is_closed_when_it_is_old",),
     ),
+    Row(
+        58,
+        "used connection ends before an answer",
+        "at once, or after the receiver has worked on the event; Kafka has no part in it",
+        "I5",
+        elsewhere=(
+            "http/test_http_conformance.py::test_what_the_table_says_is_what_happens",
+            "engine/test_engine.py::test_a_request_that_is_sent_again_within_an_attempt_is_counted",
+        ),
+    ),
 )
