@@ -26,6 +26,8 @@ class AvroReader:
                 fastavro.parse_schema(orjson.loads(text), named)
             self._schema: Any = fastavro.parse_schema(orjson.loads(schema.text), named)
             self._guard = SizeGuard(self._schema, named, max_bytes)
+        except MemoryError:
+            raise
         except Exception as error:  # whatever the parser makes of a text that comes from elsewhere
             raise UnusableSchemaError(f"it cannot be parsed ({type(error).__name__})") from error
 

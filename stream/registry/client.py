@@ -8,7 +8,7 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from stream.model.printable import printable
-from stream.registry.schema_text import SchemaText
+from stream.registry.schema_text import SchemaText, SchemaUnavailableError
 
 TIMEOUT_S = 5.0
 MAX_REFERENCES = 200
@@ -34,10 +34,6 @@ class UnknownSchemaError(Exception):
     """The registry answers that it has no schema of this id."""
 
 
-class RegistryUnavailableError(Exception):
-    """The registry cannot be asked for now; its text says why."""
-
-
 class RegistryClient:
     """Gets schemas by their ids, with those that they refer to. Keeps no connection: each is asked for once."""
 
@@ -55,7 +51,7 @@ class RegistryClient:
 
         Raises:
             UnknownSchemaError: there is none.
-            RegistryUnavailableError: the registry does not say.
+            SchemaUnavailableError: the registry does not say.
         """
         try:
             references: dict[str, str] = {}
@@ -66,9 +62,9 @@ class RegistryClient:
             if error.http_status_code == 404 and error.error_code == _NO_SUCH_SCHEMA:
                 raise UnknownSchemaError from error
             status = error.http_status_code
-            raise RegistryUnavailableError(f"it answers {status}{_HINTS.get(status, '')}") from error
+            raise SchemaUnavailableError(f"it answers {status}{_HINTS.get(status, '')}") from error
         except Exception as error:  # of the HTTP client, of TLS, of an answer that is not what it should be
-            raise RegistryUnavailableError(printable(f"{type(error).__name__}: {error}")[:200]) from error
+            raise SchemaUnavailableError(printable(f"{type(error).__name__}: {error}")[:200]) from error
         return SchemaText(found.schema_type or "AVRO", found.schema_str or "", tuple(references.items()))
 
 
@@ -79,9 +75,9 @@ def _collect(client: SchemaRegistryClient, schema: Schema, references: dict[str,
         if name in references or name in path:
             continue
         if len(references) + len(path) >= MAX_REFERENCES:
-            raise RegistryUnavailableError("a schema refers to more others than can be meant")
+            raise SchemaUnavailableError("a schema refers to more others than can be meant")
         referred = client.get_version(reference.subject or "", reference.version or 0).schema
         if referred is None:
-            raise RegistryUnavailableError("a schema refers to one that is not there")
+            raise SchemaUnavailableError("a schema refers to one that is not there")
         _collect(client, referred, references, (*path, name))
         references[name] = referred.schema_str or ""

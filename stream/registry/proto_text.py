@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 import tempfile
@@ -9,9 +10,12 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 
-from stream.registry.schema_text import UnusableSchemaError
+from stream.registry.schema_text import SchemaUnavailableError, UnusableSchemaError
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 15.0
+PREFIX = "tray-stream-proto-"
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a folder of its own is created there
+_OF_NAMES = (errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST)
 
 
 def compile_protos(texts: Mapping[str, str], compiled: Mapping[str, bytes], main: str) -> bytes:
@@ -19,19 +23,37 @@ def compile_protos(texts: Mapping[str, str], compiled: Mapping[str, bytes], main
 
     Raises:
         UnusableSchemaError: they cannot be compiled.
+        SchemaUnavailableError: this machine cannot compile anything now.
     """
-    with tempfile.TemporaryDirectory(prefix="tray-stream-proto-") as folder:
-        for name, text in texts.items():
-            path = Path(folder) / _inside(name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        out = Path(folder) / "compiled.bin"
-        found = [f"--descriptor_set_in={_descriptors(compiled, Path(folder))}"] if compiled else []
-        includes = [f"-I{folder}", *(f"-I{path}" for path in _well_known_folders())]
-        # What is well known to the compiler need not be: it is taken from Python's own modules where it is imported.
-        command = [sys.executable, "-m", "grpc_tools.protoc", *includes, *found, "--include_imports"]
-        _run([*command, f"--descriptor_set_out={out}", main])
-        return out.read_bytes()
+    try:
+        with _scratch() as folder:
+            return _compile(folder, texts, compiled, main)
+    except OSError as error:
+        if error.errno in _OF_NAMES:
+            raise UnusableSchemaError("its references have names that files cannot have") from error
+        raise SchemaUnavailableError(f"Protobuf's compiler cannot be run: {error.strerror or error}") from error
+
+
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder for the compiler. A container with a read-only file system has none but in its shared memory."""
+    try:
+        return tempfile.TemporaryDirectory(prefix=PREFIX)
+    except OSError:
+        return tempfile.TemporaryDirectory(prefix=PREFIX, dir=SHARED_MEMORY)
+
+
+def _compile(folder: str, texts: Mapping[str, str], compiled: Mapping[str, bytes], main: str) -> bytes:
+    for name, text in texts.items():
+        path = Path(folder) / _inside(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    out = Path(folder) / "compiled.bin"
+    found = [f"--descriptor_set_in={_descriptors(compiled, Path(folder))}"] if compiled else []
+    includes = [f"-I{folder}", *(f"-I{path}" for path in _well_known_folders())]
+    # What is well known to the compiler need not be: it is taken from Python's own modules where it is imported.
+    command = [sys.executable, "-m", "grpc_tools.protoc", *includes, *found, "--include_imports"]
+    _run([*command, f"--descriptor_set_out={out}", main])
+    return out.read_bytes()
 
 
 def _inside(name: str) -> PurePosixPath:
@@ -72,6 +94,8 @@ def _run(command: list[str]) -> None:
     try:
         ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S, check=False)  # noqa: S603 - no shell, and names are inside the folder
     except subprocess.TimeoutExpired:
-        raise UnusableSchemaError(f"it was not compiled within {TIMEOUT_S:.0f} s") from None
-    if ended.returncode != 0:
+        raise SchemaUnavailableError(f"Protobuf's compiler did not end within {TIMEOUT_S:.0f} s") from None
+    if ended.returncode < 0:
+        raise SchemaUnavailableError(f"Protobuf's compiler was ended by signal {-ended.returncode}")
+    if ended.returncode > 0:
         raise UnusableSchemaError("Protobuf's compiler refuses it")

@@ -14,7 +14,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.json_format import MessageToDict
 
 from stream.registry.proto_text import compile_protos
-from stream.registry.schema_text import SchemaText, UnusableSchemaError
+from stream.registry.schema_text import SchemaText, SchemaUnavailableError, UnusableSchemaError
 
 MAIN = "value.proto"
 """What the schema's own file is called where it has no name."""
@@ -36,7 +36,7 @@ class ProtobufReader:
                 pool.Add(each)
             self._file = files[MAIN]
             pool.FindFileByName(MAIN)
-        except UnusableSchemaError:
+        except (UnusableSchemaError, SchemaUnavailableError, MemoryError):
             raise
         except Exception as error:  # whatever the parser makes of a text that comes from elsewhere
             raise UnusableSchemaError(f"it cannot be parsed ({type(error).__name__})") from error

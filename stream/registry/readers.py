@@ -21,6 +21,7 @@ def reader_of(schema: SchemaText, max_bytes: int) -> ValueReader:
 
     Raises:
         UnusableSchemaError: nothing can be read with it.
+        SchemaUnavailableError, MemoryError: not on this machine for now.
     """
     match schema.kind:
         case "AVRO":

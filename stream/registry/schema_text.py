@@ -15,5 +15,9 @@ class SchemaText:
     references: tuple[tuple[str, str], ...] = ()
 
 
+class SchemaUnavailableError(Exception):
+    """A schema cannot be had for now, though it may be later; its text says why."""
+
+
 class UnusableSchemaError(Exception):
     """A schema that no value can be read with; its text says why, without quoting the schema."""

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 
 from stream.model.ports import ValueReader
-from stream.registry.client import RegistryClient, RegistryPolicy, RegistryUnavailableError, UnknownSchemaError
+from stream.registry.client import RegistryClient, RegistryPolicy, UnknownSchemaError
 from stream.registry.readers import reader_of
-from stream.registry.schema_text import UnusableSchemaError
+from stream.registry.schema_text import SchemaUnavailableError, UnusableSchemaError
 
 UNKNOWN_FOR_S = 30.0
 """An id that the registry does not know is asked for again after this: replicas of a registry lag behind."""
@@ -49,7 +49,7 @@ class SchemaStore:
         """Ask the registry, and tell the event loop. Blocking."""
         try:
             self._learn(schema_id)
-        except RegistryUnavailableError as error:
+        except SchemaUnavailableError as error:
             self._post(on_fetched, str(error))
         except Exception as error:  # a thread that dies would leave its partition waiting for ever
             self._post(on_fetched, type(error).__name__)
