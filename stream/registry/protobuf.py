@@ -20,6 +20,8 @@ MAIN = "value.proto"
 """What the schema's own file is called where it has no name."""
 _LONGEST_VARINT = 10
 _MAX_NESTING = 100
+_LONGEST_NAME = 125
+"""Of types whose references have a length of one byte."""
 _WELL_KNOWN = "google.protobuf", "google.type", "confluent_kafka.schema_registry.confluent"
 _BYTES_PER_FIELD = 64
 _CONFLUENT = re.compile(r'import\s+(?:public\s+)?"(confluent/[^"]+)"')
@@ -46,10 +48,12 @@ class ProtobufReader:
         )
         self._max_bytes = max_bytes
         self._messages: dict[tuple[int, ...], Any] = {}
+        names = [message.name.encode() for message in self._file.message_type]
+        self._by_name = {_reference(name): (index,) for index, name in enumerate(names) if len(name) <= _LONGEST_NAME}
 
     def read(self, body: bytes, start: int) -> bytes:
         """The value that begins at `start`, as JSON. Raises ValueError, whose text quotes nothing of it."""
-        indexes, start = _indexes(body, start)
+        indexes, start = self._type(body, start)
         try:
             message = self._message(indexes)()
             message.ParseFromString(body[start:])
@@ -60,6 +64,13 @@ class ProtobufReader:
             raise ValueError("decoded, it would be larger than limits.max_open_bytes")
         return orjson.dumps(value)
 
+    def _type(self, body: bytes, at: int) -> tuple[tuple[int, ...], int]:
+        """The path to the message's type, and where the message begins."""
+        head = body[at : at + 1 + body[at]] if at < len(body) else b""
+        if (path := self._by_name.get(head)) is not None:
+            return path, at + len(head)
+        return _indexes(body, at)
+
     def _message(self, indexes: tuple[int, ...]) -> Any:
         if indexes not in self._messages:
             names, holder = [self._file.package] if self._file.package else [], self._file.message_type
@@ -69,6 +80,14 @@ class ProtobufReader:
             descriptor = self._pool.FindMessageTypeByName(".".join(names))
             self._messages[indexes] = message_factory.GetMessageClass(descriptor)
         return self._messages[indexes]
+
+
+def _reference(name: bytes) -> bytes:
+    """Apicurio's reference to a type: a length, and a message of one text field.
+
+    To be mistaken for it, a path of indexes would have to be half as deep as the name is long.
+    """
+    return bytes((len(name) + 2, 0x0A, len(name))) + name
 
 
 def _indexes(body: bytes, at: int) -> tuple[tuple[int, ...], int]:

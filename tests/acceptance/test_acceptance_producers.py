@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +9,13 @@ import pytest
 from acceptance_support import Scene
 from cloudevents.v1.http import CloudEvent
 from cloudevents.v1.kafka import to_binary, to_structured
+from producers_support import EVENTS, run_to_the_end
 from support.java_producers import produce_by_java
 from support.receiver import FaultReceiver
 from support.registry import ApicurioRegistry
 from support.topics import Broker, produce_events
 
 pytestmark = pytest.mark.acceptance
-
-EVENTS = int(os.environ.get("PRODUCED", "") or 200)
-"""`make producers` writes 10,000 of each."""
 
 
 def expected(number: int) -> dict[str, Any]:
@@ -40,28 +36,25 @@ def scene(apache_kafka: Broker, receiver: FaultReceiver, topic_name: str, tmp_pa
     return Scene(apache_kafka, topic_name, receiver, tmp_path)
 
 
-def assert_all_arrive(scene: Scene) -> None:
+def assert_all_arrive(scene: Scene, form: str) -> None:
     """Each event once, as it was."""
-    with scene.start("--until-end") as run:
-        assert run.wait() == 0
-    bodies = [json.loads(arrival.body) for arrival in scene.receiver.successes("/orders")]
-    assert len(bodies) == EVENTS
-    assert {body["messageId"]: body for body in bodies} == {f"m-{n}": expected(n) for n in range(EVENTS)}
+    assert run_to_the_end(scene, form) == {f"m-{n}": expected(n) for n in range(EVENTS)}
 
 
 def test_kafka_connects_json_converter(scene: Scene) -> None:
     """With schemas, as it is set by default."""
     scene.configure(scene.workflow("orders"), kafka={"unwrap": "connect"})
     produce_by_java("connect", scene.broker.bootstrap, scene.topic, EVENTS)
-    assert_all_arrive(scene)
+    assert_all_arrive(scene, "Kafka Connect's JsonConverter")
 
 
-def test_avro_by_java(scene: Scene, registry: ApicurioRegistry) -> None:
-    """A serialiser of Java's registers its schema and writes the frame."""
+@pytest.mark.parametrize("form", ["avro", "json", "protobuf"])
+def test_serialisers_on_java(scene: Scene, registry: ApicurioRegistry, form: str) -> None:
+    """Apicurio's register their schema and write the frame; Protobuf's has the name of the type in it."""
     scene.configure(scene.workflow("orders"), schema_registry={"url": registry.url})
     url = registry.url.replace("/apis/ccompat/v7", "/apis/registry/v2")
-    produce_by_java("avro", scene.broker.bootstrap, scene.topic, EVENTS, url)
-    assert_all_arrive(scene)
+    produce_by_java(form, scene.broker.bootstrap, scene.topic, EVENTS, url)
+    assert_all_arrive(scene, f"{form} on Java")
 
 
 @pytest.mark.parametrize("unwrap", [None, "cloudevents"])
@@ -69,14 +62,14 @@ def test_cloudevents_in_binary_mode(scene: Scene, unwrap: str | None) -> None:
     """They need no setting, and bear the one for the other mode."""
     scene.configure(scene.workflow("orders"), kafka={"unwrap": unwrap} if unwrap else {})
     produce_cloudevents(scene, "binary")
-    assert_all_arrive(scene)
+    assert_all_arrive(scene, f"CloudEvents, binary, unwrap {unwrap}")
 
 
 def test_cloudevents_in_structured_mode(scene: Scene) -> None:
     """The event is in `data`."""
     scene.configure(scene.workflow("orders"), kafka={"unwrap": "cloudevents"})
     produce_cloudevents(scene, "structured")
-    assert_all_arrive(scene)
+    assert_all_arrive(scene, "CloudEvents, structured")
 
 
 def produce_cloudevents(scene: Scene, mode: str) -> None:

@@ -7,6 +7,7 @@ import json
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,8 @@ from stream.registry.store import SchemaStore
 ID = 7
 PROTO = 'syntax = "proto3"; message Other {} message Event { string type = 1; string user_id = 2; string event = 3; }'
 FIELDS = b"\x0a\x05track\x12\x02u1\x1a\x05Order"
-BY_INDEX = b"\x02\x02" + FIELDS
+BY_INDEX, BY_NAME = b"\x02\x02" + FIELDS, b"\x07\x0a\x05Event" + FIELDS
+"""The message's type as Confluent's serializers say it, and as Apicurio's do."""
 
 
 def protobuf(text: str, *references: str) -> Any:
@@ -50,7 +52,11 @@ def test_the_event_loop_runs_while_the_registry_is_slow(status: int) -> None:
     async def ask(url: str) -> str:
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[str] = loop.create_future()
-        store = SchemaStore(RegistryPolicy(url), 1 << 20, loop.call_soon_threadsafe)
+
+        def post(function: Callable[..., None], *arguments: object) -> None:
+            loop.call_soon_threadsafe(function, *arguments)
+
+        store = SchemaStore(RegistryPolicy(url), 1 << 20, post)
         store.fetch(ID, answered.set_result)
         assert store.reader(ID) is None
         loop.call_soon(is_free.set)
@@ -60,6 +66,17 @@ def test_the_event_loop_runs_while_the_registry_is_slow(status: int) -> None:
 
     with ScriptedRegistry(script) as registry:
         assert asyncio.run(ask(registry.url)) == ("it answers 500" if status == 500 else "")
+
+
+@pytest.mark.parametrize("value", [BY_INDEX, BY_NAME])
+def test_the_type_of_a_protobuf_message(tmp_path: Path, value: bytes) -> None:
+    """By its index, or by its name; a name that the schema does not have is an invalid event."""
+    with ScriptedRegistry(protobuf(PROTO)) as registry:
+        decode = decoder(tmp_path, registry.url)
+        assert event(decode(framed(ID, value))) == EVENT
+        for cut in range(len(value) - len(FIELDS)):
+            assert "cannot be read" in detail(decode(framed(ID, value[:cut])))
+        assert "cannot be read" in detail(decode(framed(ID, BY_NAME.replace(b"Event", b"Evens"))))
 
 
 def test_protobuf_is_compiled_without_a_folder_for_temporary_files(
