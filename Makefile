@@ -53,8 +53,8 @@ load: $(STAMP)  ## the rate at which lag stays flat, and twice as much: make loa
 	@PYTHONPATH=tests $(BIN)/python tests/bench/sustained_load.py $(if $(MINUTES),--minutes $(MINUTES)) \
 	  $(if $(WORKFLOWS),--workflows $(WORKFLOWS)) $(if $(JSON),--json $(JSON))
 
-producers: $(STAMP)  ## 10,000 events of each real producer, and a registry that is away for 30 s: make producers EVENTS=10000
-	PRODUCED=$(or $(EVENTS),10000) AWAY_S=30 $(BIN)/pytest -v --durations=0 tests/acceptance/test_acceptance_registry.py \
+producers: $(STAMP)  ## 10,000 events of each real producer, and a registry that hangs and is killed for 30 s: make producers EVENTS=10000
+	PRODUCED=$(or $(EVENTS),10000) AWAY_S=30 $(BIN)/pytest -q -rP tests/acceptance/test_acceptance_registry.py \
 	  tests/acceptance/test_acceptance_producers.py
 
 fuzz: $(STAMP)  ## 100,000 generated inputs for each of what reads from outside; FUZZ=1000 for fewer

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance_support import Metrics, Scene, call_here, header_texts, make_event
+from acceptance_support import Program, Scene, call_here, header_texts, make_event
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.schema_registry.json_schema import JSONSerializer
 from confluent_kafka.schema_registry.protobuf import ProtobufSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory, struct_pb2
+from producers_support import EVENTS, arrived, run_to_the_end
 from support.receiver import FaultReceiver
 from support.registry import ApicurioRegistry, ScriptedRegistry
-from support.topics import Broker, produce_events, read_topic
+from support.topics import Broker, Given, produce_events, read_topic
 from support.waiting import wait_until
 
 pytestmark = pytest.mark.acceptance
 
-EVENTS = int(os.environ.get("PRODUCED", "") or 200)
-"""`make producers` writes 10,000 of each."""
 PARTITIONS = 4
 TIMES = "2026-01-05T09:00:00.250000Z"
 AVRO = {
@@ -47,6 +48,7 @@ AVRO = {
         },
     ],
 }
+LATER = {**AVRO, "fields": [*AVRO["fields"], {"name": "more", "type": ["null", "string"], "default": None}]}
 Serialise = Callable[[dict[str, Any]], bytes]
 
 
@@ -88,14 +90,6 @@ def produce(scene: Scene, events: list[dict[str, Any]], serialise: Serialise) ->
     produce_events(scene.broker.bootstrap, scene.topic, given)
 
 
-def arrived(scene: Scene) -> dict[str, Any]:
-    """What the workflow took, by message id; each came once."""
-    bodies = [json.loads(arrival.body) for arrival in scene.receiver.successes("/orders")]
-    by_id = {body["messageId"]: body for body in bodies}
-    assert len(by_id) == len(bodies)
-    return by_id
-
-
 @pytest.fixture
 def scene(apache_kafka: Broker, receiver: FaultReceiver, topic_name: str, tmp_path: Path) -> Scene:
     """One workflow, and a topic that is empty."""
@@ -112,44 +106,81 @@ def test_what_serialisers_write_is_delivered(
     events = [make_event(number) for number in range(EVENTS)]
     with SchemaRegistryClient({"url": registry.url}) as client:
         produce(scene, events, serialiser(client, scene.topic))
-    with scene.start("--until-end") as run:
-        assert run.wait() == 0
-    assert arrived(scene) == {event["messageId"]: event for event in events}
+    form = f"{serialiser.__name__} by confluent-kafka"
+    assert run_to_the_end(scene, form) == {event["messageId"]: event for event in events}
 
 
-def test_a_registry_that_goes_away_under_load(scene: Scene, registry: ApicurioRegistry) -> None:
-    """It hangs, then a schema is met that is not known: its partition waits, and nothing is lost or dead-lettered."""
-    away_s = float(os.environ.get("AWAY_S", "") or 3)
+OUTAGES = {
+    "hangs": (ApicurioRegistry.pause, ApicurioRegistry.resume),
+    "killed": (ApicurioRegistry.close, ApicurioRegistry.start),
+}
+AWAY_S = float(os.environ.get("AWAY_S", "") or 3)
+"""How long the registry is away; `make producers` takes 30 s."""
+CHUNK = 50
+AWAITING = "tray_partitions_awaiting_schema"
+
+
+@pytest.mark.parametrize("outage", OUTAGES)
+def test_a_registry_that_goes_away_under_load(scene: Scene, registry: ApicurioRegistry, outage: str) -> None:
+    """A schema is met that is not known: its partition waits, the others flow, and nothing is lost or dead-lettered."""
+    begin, end = OUTAGES[outage]
     scene.configure(scene.workflow("orders"), schema_registry={"url": registry.url})
-    second = {**AVRO, "fields": [*AVRO["fields"], {"name": "more", "type": ["null", "string"], "default": None}]}
     with SchemaRegistryClient({"url": registry.url}) as client:
-        first = avro(client, scene.topic)
-        serializer = AvroSerializer(client, json.dumps(second))
+        known = avro(client, scene.topic)
+        known(make_event(0))
+        serializer = AvroSerializer(client, json.dumps(LATER))
         context = SerializationContext(scene.topic, MessageField.VALUE)
-        later: Serialise = lambda event: bytes(serializer({"more": "x", **event}, context) or b"")  # noqa: E731
-        later(make_event(0))  # registered while the registry is there
-        events = [make_event(number) for number in range(3 * EVENTS)]
-        produce(scene, events[:EVENTS], first)
-        with scene.start() as run:
-            wait_until(lambda: len(scene.receiver.successes("/orders")) >= EVENTS, "the first events arrive")
-            registry.pause()
-            try:
-                produce(scene, events[EVENTS : 2 * EVENTS], first)
-                produce(scene, events[2 * EVENTS :], later)
-                wait_until(lambda: run.metrics().total("tray_partitions_awaiting_schema") > 0, "a partition waits")
-                run.line("The Schema Registry does not answer")
-                wait_until(lambda: len(scene.receiver.successes("/orders")) >= 2 * EVENTS, "the known schema is read")
-                over_at = time.monotonic() + away_s
-                wait_until(lambda: time.monotonic() > over_at, "the outage is over", timeout=away_s + 60)
-            finally:
-                registry.resume()
-            wait_until(lambda: len(scene.receiver.successes("/orders")) >= 3 * EVENTS, "the rest arrives")
-            wait_until(lambda: run.metrics().total("tray_partitions_awaiting_schema") == 0, "none waits")
-            metrics: Metrics = run.metrics()
-            assert metrics.total("tray_schema_requests_total", result="failed") > 0
-            assert metrics.total("tray_dead_letters_total") == 0
-            assert run.stop() == 0
-    assert arrived(scene).keys() == {event["messageId"] for event in events}
+        unknown: Serialise = lambda event: bytes(serializer({"more": "x", **event}, context) or b"")  # noqa: E731
+        unknown(make_event(0))  # registered while the registry is there
+    numbers = itertools.count()
+    with scene.start() as run:
+        taken, waiting = put(scene, numbers, EVENTS, known, range(1, PARTITIONS)), 0
+        wait_until(partial(have_arrived, scene, taken), "the first events arrive")
+        memory = [resident_mib(run)]
+        begin(registry)
+        try:
+            over_at = time.monotonic() + AWAY_S
+            while time.monotonic() < over_at or not run.metrics().total(AWAITING):
+                waiting += put(scene, numbers, CHUNK, unknown, range(1))
+                taken += put(scene, numbers, CHUNK, known, range(1, PARTITIONS))
+                wait_until(partial(have_arrived, scene, taken), "the other partitions flow")
+                memory.append(resident_mib(run))
+            run.line("The Schema Registry does not answer")
+        finally:
+            end(registry)
+        wait_until(partial(have_arrived, scene, taken + waiting), "the rest arrives")
+        wait_until(lambda: run.metrics().total(AWAITING) == 0, "none waits")
+        metrics = run.metrics()
+        failed = metrics.total("tray_schema_requests_total", result="failed")
+        assert failed > 0
+        assert metrics.total("tray_dead_letters_total") == 0
+        counts = f"{waiting} events waited, {taken} flowed, {failed:.0f} requests failed"
+        print(f"registry {outage}, {AWAY_S:.0f} s: {counts}; resident memory {memory[0]:.1f} MiB before,")
+        print(f"  at most {max(memory):.1f} MiB during, {resident_mib(run):.1f} MiB after")
+        assert run.stop() == 0
+    assert arrived(scene).keys() == {f"m-{number}" for number in range(next(numbers))}
+    assert read_topic(scene.broker.bootstrap, scene.dead_letters) == []
+
+
+def put(scene: Scene, numbers: Iterator[int], count: int, serialise: Serialise, partitions: Sequence[int]) -> int:
+    """Produce the next `count` events to these partitions; how many."""
+    events = [make_event(number) for number in itertools.islice(numbers, count)]
+    given: list[Given] = [
+        (event["userId"], serialise(event), partitions[number % len(partitions)], None)
+        for number, event in enumerate(events)
+    ]
+    produce_events(scene.broker.bootstrap, scene.topic, given)
+    return count
+
+
+def have_arrived(scene: Scene, count: int) -> bool:
+    """Whether so many events were taken."""
+    return len(scene.receiver.successes("/orders")) >= count
+
+
+def resident_mib(run: Program) -> float:
+    """Memory of the process."""
+    return run.metrics().total("process_resident_memory_bytes") / 2**20
 
 
 def test_a_dead_letter_is_redriven_and_a_replay_decodes(scene: Scene, registry: ApicurioRegistry) -> None:

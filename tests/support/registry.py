@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import threading
 import time
@@ -19,7 +20,7 @@ from support.registry_jars import REGISTRY_VERSION, registry_jars
 
 
 class ApicurioRegistry:
-    """One registry whose schemas live in memory. It ends with this object."""
+    """One registry, which may be closed and started again: its schemas are in a file. It ends with this object."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -34,7 +35,9 @@ class ApicurioRegistry:
         options = ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", f"-Dquarkus.http.port={self.port}"]
         jar = jars / f"apicurio-registry-app-{REGISTRY_VERSION}-runner.jar"
         command = [java, *options, "-Dquarkus.http.host=127.0.0.1", "-jar", str(jar)]
-        self._child = Child(command, self.directory / "registry.log")
+        file = f"jdbc:h2:file:{self.directory / 'schemas'};WRITE_DELAY=0"
+        env = {**os.environ, "REGISTRY_DATASOURCE_URL": file}
+        self._child = Child(command, self.directory / "registry.log", env=env)
         wait_until_it(self._answers, self._child, "the Schema Registry")
 
     def _answers(self) -> bool:
