@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import typer
 from rich.table import Table
@@ -165,7 +165,7 @@ def _kafka(settings: Settings) -> KafkaPolicy:
 
 def _with_place(source: EventSource) -> EventSource:
     """A place may be given where a file is, as other commands take it."""
-    if source.file is None or Path(source.file).exists():
+    if source.file is None or os.path.lexists(source.file):
         return source
     try:
         topic, partition, offset = read_place(source.file)

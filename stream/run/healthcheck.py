@@ -37,12 +37,12 @@ def listen(config: Path | None, environ: Mapping[str, str]) -> str:
 
 
 def _from_file(config: Path | None) -> str:
-    path = config or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
-    if path is None:
-        return ""
+    path = config or DEFAULT_FILE
     try:
         section = tomllib.loads(path.read_text("utf-8-sig")).get("http", {})
     except (OSError, ValueError) as error:
+        if config is None and isinstance(error, FileNotFoundError):
+            return ""
         what = f"cannot be read: {system_text(error, 'it is not TOML')}."
         raise ConfigError([Problem(str(path), what, "tray-stream check says more.")]) from error
     found = section.get("listen", "") if isinstance(section, dict) else ""

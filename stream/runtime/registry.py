@@ -20,8 +20,16 @@ def require_registry(settings: Settings) -> None:
     if not section.url:
         return
     require_extra("stream.registry.store", "registry", "schema_registry.url", "what reads schemas")
-    if section.ca_file is not None and not Path(section.ca_file).is_file():
+    if section.ca_file is not None and not _can_be_read(Path(section.ca_file)):
         raise ConfigError([Problem("schema_registry.ca_file", "is no file that can be read.", "Correct the path.")])
+
+
+def _can_be_read(path: Path) -> bool:
+    try:
+        path.read_bytes()
+    except OSError:
+        return False
+    return True
 
 
 def open_schemas(settings: Settings, post: Post) -> SchemaStore | None:

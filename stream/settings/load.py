@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from stream.model.errors import ConfigError, Problem
 from stream.model.needs import Needs
+from stream.settings.access import access_fix
 from stream.settings.draft import Draft, Location
 from stream.settings.environment import read_environment, read_text
 from stream.settings.filter_warnings import filter_warnings
@@ -110,8 +111,16 @@ def validate(draft: Draft) -> Settings | None:
 
 
 def find_file(given: Path | None, default: Path) -> Path | None:
-    """The file to read: `given`, else the default one if there is one."""
-    return given or (default if default.exists() else None)
+    """The file to read: `given`, else the default one unless it is known not to be there."""
+    if given is not None:
+        return given
+    try:
+        default.lstat()
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return default  # reading it says what is wrong
+    return default
 
 
 def read_file(path: Path) -> dict[str, Any]:
@@ -120,7 +129,7 @@ def read_file(path: Path) -> dict[str, Any]:
         text = path.read_bytes().decode("utf-8-sig")
         return tomllib.loads(text)
     except OSError as error:
-        fix = "Create it, or correct the path given as --config."
+        fix = access_fix(error, "Create it, or correct the path given as --config.")
         raise _unusable(path, f"cannot be read: {error.strerror}.", fix) from error
     except UnicodeDecodeError as error:
         raise _unusable(path, f"is not UTF-8 text at byte {error.start}.", "Save it as UTF-8.") from error

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from stream.model.needs import Needs
+from stream.settings.access import access_fix
 from stream.settings.draft import Draft, Location
 from stream.settings.options import may_be_printed
 
@@ -126,7 +127,7 @@ class References:
             text = (self.folder / name).read_bytes().decode()
         except OSError as error:
             what = f"refers to the file {name}, which cannot be read: {error.strerror}."
-            raise _UnresolvedError(what, "Create it, or correct the path.") from error
+            raise _UnresolvedError(what, access_fix(error, "Create it, or correct the path.")) from error
         except ValueError as error:
             raise _UnresolvedError(
                 f"refers to the file {name}, which is not UTF-8 text.", "Save it as UTF-8."

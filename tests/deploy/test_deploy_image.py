@@ -13,6 +13,7 @@ import pytest
 from assertions import every, filled
 from deploy_image import ARGUMENTS, BUILD, FINAL, UV, call, copied_sources, free_port, start
 from deploy_tools import ROOT
+from support.access import without_access
 from support.receiver import FaultReceiver
 from support.topics import Broker, produce_events
 
@@ -206,3 +207,5 @@ def test_whence_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert listen(Path("other.toml"), {"TRAY_HTTP__LISTEN": "127.0.0.1:3333"}) == "127.0.0.1:3333"
     with pytest.raises(ConfigError, match="cannot be read"):
         listen(Path("missing.toml"), {})
+    with without_access(tmp_path), pytest.raises(ConfigError, match=r"stream\.toml: cannot be read: permission denied"):
+        listen(None, {})

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.access import without_access
 
 from stream.model.errors import ConfigError
 from stream.runtime.registry import open_schemas
@@ -38,6 +39,15 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     said = refusal(settings_with(url="https://r.example.com"))
     assert said.startswith("schema_registry.url: is set, and what reads schemas is not installed")
     assert 'pip install "tray-stream[registry]"' in said
+
+
+def test_a_ca_file_that_may_not_be_read(tmp_path: Path) -> None:
+    """The same as a missing one."""
+    path = tmp_path / "ca.pem"
+    path.write_text("")
+    with without_access(path):
+        said = refusal(settings_with(url="https://r.example.com", ca_file=str(path)))
+    assert said.startswith("schema_registry.ca_file: is no file that can be read.")
 
 
 @pytest.mark.parametrize("text", [None, "no certificate"])

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 from settings_support import MINIMAL, URL, load, problems
+from support.access import without_access
 
 from stream.model.errors import ConfigError
 from stream.settings import Settings, load_settings
@@ -58,6 +59,28 @@ def test_a_file_that_is_told_must_exist(tmp_path: Path) -> None:
         f"{path}: cannot be read: No such file or directory. Create it, or correct the path given as --config."
     )
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("closed", ["the file", "its folder"])
+@pytest.mark.parametrize("is_given", [True, False], ids=["given", "default"])
+def test_a_file_that_may_not_be_read_is_no_missing_one(tmp_path: Path, closed: str, is_given: bool) -> None:
+    """Running with the defaults instead would ignore the user's settings; who has to be let in is named."""
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    path = folder / "stream.toml"
+    path.write_text(MINIMAL)
+    with without_access(path if closed == "the file" else folder) as user, pytest.raises(ConfigError) as caught:
+        load_settings(path if is_given else None, {}, {}, default_path=path)
+    fix = f"Let user {user}, as whom tray-stream runs here, read it and enter its folder."
+    assert str(caught.value) == f"{path}: cannot be read: Permission denied. {fix}"
+
+
+def test_a_default_file_that_leads_nowhere_is_no_missing_one(tmp_path: Path) -> None:
+    """A link whose target is gone was meant."""
+    path = tmp_path / "stream.toml"
+    path.symlink_to(tmp_path / "gone")
+    with pytest.raises(ConfigError, match="cannot be read: No such file or directory"):
+        load_settings(None, {}, {}, default_path=path)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 from settings_support import MINIMAL, URL, load, problems
+from support.access import without_access
+
+from stream.model.errors import ConfigError
+from stream.settings import load_settings
 
 
 def test_a_variable_stands_for_the_whole_or_a_part(tmp_path: Path) -> None:
@@ -146,6 +150,23 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         f"workflow[0].url (a): refers to the file none, which cannot be read: No such file or directory. {fix}",
         f"destination.shared_secret: refers to the file ., which cannot be read: Is a directory. {fix}",
     ]
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    """It is there: who has to be let in is named."""
+    path = tmp_path / "secret"
+    path.write_text("s")
+    environ = {
+        "TRAY_KAFKA__TOPICS": "events",
+        "TRAY_WORKFLOW_URLS": URL,
+        "TRAY_SHARED_SECRET": f"${{file:{path}}}",
+    }
+    with without_access(path) as user, pytest.raises(ConfigError) as caught:
+        load_settings(None, environ, {}, default_path=Path("/none.toml"))
+    assert str(caught.value) == (
+        f"destination.shared_secret (TRAY_SHARED_SECRET): refers to the file {path}, which cannot be read: Permission "
+        f"denied. Let user {user}, as whom tray-stream runs here, read it and enter its folder."
+    )
 
 
 def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
