@@ -31,7 +31,12 @@ job "tray-stream" {
     task "tray-stream" {
       driver       = "docker"
       kill_signal  = "SIGTERM"
-      kill_timeout = "45s" # above kafka.drain_timeout (15 s) plus ten seconds; Nomad's default is 5 s
+      kill_timeout = "45s" # above kafka.drain_timeout (15 s) plus ten seconds; the client's max_kill_timeout caps it
+
+      # A token for the template below; tray-stream has no use for one itself, so its renewal restarts nothing.
+      vault {
+        change_mode = "noop"
+      }
 
       config {
         image           = "registry.example.com/tray-stream:0.1.0"
