@@ -109,6 +109,14 @@ def test_mounted_files_are_there() -> None:
     assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
+def test_a_reload_sees_a_replaced_file() -> None:
+    """An editor replaces the file: mounted alone it would stay what it was."""
+    (mount,) = SERVICES["tray-stream"]["volumes"]
+    source, target, _ = mount.split(":")
+    assert (ROOT / source / "stream.toml").is_file()
+    assert target == FINAL.last("WORKDIR")
+
+
 def test_hosts_are_services() -> None:
     """Whoever is spoken to by name is a service, at a port that it listens on."""
     spoken = SETTINGS.read_text() + " ".join(str(service.get("command", "")) for service in SERVICES.values())
