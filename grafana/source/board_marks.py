@@ -16,7 +16,7 @@ def marks() -> list[dict[str, Any]]:
     started = f"process_start_time_seconds{{{OF_TARGET}}} * 1000"
     reloads = f"increase({catalogue.CONFIG_RELOADS.name}{{{OF_TARGET}}}[$__rate_interval]) > 0"
     return [
-        _mark("Starts", started, "blue", "Started", "{{instance}} {{worker}}") | {"useValueForTime": "on"},
+        _mark("Starts", started, "blue", "Started", "{{instance}} {{worker}}") | {"useValueForTime": True},
         _mark("Reloads", reloads, "purple", "Settings reloaded", "{{instance}}: {{result}}"),
     ]
 
