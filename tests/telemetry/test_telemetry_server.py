@@ -193,7 +193,8 @@ def test_a_request_without_end_is_cut_off(endpoint: Endpoint) -> None:
 
 def test_garbage_is_answered_in_plain_text(endpoint: Endpoint) -> None:
     """Not HTTP: refused, and the server goes on."""
-    assert endpoint.raw(b"GET /healthz HTTP/x.y\r\n\r\n").startswith(b"Bad request version")
+    answer = endpoint.raw(b"GET /healthz HTTP/x.y\r\n\r\n")
+    assert b"Bad request version" in answer  # below a status line from Python 3.14 on
     assert endpoint.ask("/healthz")[0] == 200
 
 
