@@ -57,15 +57,32 @@ def call(
     )
 
 
-def call_here(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run a command that ends by itself in this process, which takes a tenth of the time of one of its own."""
+def call_here(directory: Path, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a command that ends by itself in this process, which takes a tenth of the time of one of its own.
+
+    `given` is on its standard input. Not for commands that take over the process's signals, as `run` does.
+    """
     out, err, code = io.StringIO(), io.StringIO(), 0
-    with contextlib.chdir(directory), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with (
+        contextlib.chdir(directory),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        _standard_input(given),
+    ):
         try:
             main(arguments)
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else 1
     return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+@contextlib.contextmanager
+def _standard_input(text: str) -> Iterator[None]:
+    before, sys.stdin = sys.stdin, io.TextIOWrapper(io.BytesIO(text.encode()))
+    try:
+        yield
+    finally:
+        sys.stdin = before
 
 
 class Metrics:

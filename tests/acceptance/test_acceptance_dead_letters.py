@@ -6,7 +6,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from acceptance_support import Scene, call, header_texts, make_event
+from acceptance_support import Scene, call, call_here, header_texts, make_event
 from support.receiver import FaultReceiver
 from support.topics import Broker, Given, produce_events, read_topic
 from support.waiting import wait_until
@@ -101,8 +101,7 @@ def test_a_letter_too_large_goes_without_its_value(scene: Scene) -> None:
 def test_without_a_dead_letter_topic_it_does_not_start(scene: Scene) -> None:
     """`dead_letter.create = false`: run and check refuse, with the command that creates it."""
     scene.configure(scene.workflow("orders"), dead_letter={"create": False})
-    for arguments in (("run",), ("check",)):
-        ended = call(scene.directory, *arguments)
+    for ended in (call(scene.directory, "run"), call_here(scene.directory, "check")):
         assert ended.returncode == 1
         told = " ".join((ended.stdout + ended.stderr).split())
         assert "kafka-topics.sh --bootstrap-server" in told

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from acceptance_support import Program, Scene, call, ids_of, make_event, tracks
+from acceptance_support import Program, Scene, call, call_here, ids_of, make_event, tracks
 from support.behaviours import OutageBehaviour, retry_after
 from support.checker import duplicates, id_of, missing
 from support.receiver import FaultReceiver
@@ -172,12 +172,12 @@ def test_migrating_between_the_layouts(scene: Scene) -> None:
     refused = call(scene.directory, "run", "--until-end", env=ISOLATED)
     assert refused.returncode == 2
     assert "tray-stream offsets migrate --to workflow --execute" in refused.stderr
-    shown = call(scene.directory, "offsets", "migrate", "--to", "workflow", "--json")
+    shown = call_here(scene.directory, "offsets", "migrate", "--to", "workflow", "--json")
     assert {row["group"] for row in json.loads(shown.stdout)["offsets"]} == {
         f"{scene.group}.orders",
         f"{scene.group}.audit",
     }
-    migrated = call(scene.directory, "offsets", "migrate", "--to", "workflow", "--execute")
+    migrated = call_here(scene.directory, "offsets", "migrate", "--to", "workflow", "--execute")
     assert migrated.returncode == 0
     assert 'Next: set isolation = "workflow" in the settings, then start' in migrated.stderr
     counts = scene.receiver.count("/orders"), scene.receiver.count("/audit")
@@ -186,7 +186,7 @@ def test_migrating_between_the_layouts(scene: Scene) -> None:
         assert program.wait() == 0
     assert scene.receiver.count("/orders") == counts[0]
     assert [id_of(arrival) for arrival in scene.receiver.arrivals("/audit")[counts[1] :]] == ["m-3"]
-    assert call(scene.directory, "offsets", "migrate", "--to", "shared", "--execute").returncode == 0
+    assert call_here(scene.directory, "offsets", "migrate", "--to", "shared", "--execute").returncode == 0
     scene.produce(tracks(range(400, 450)))
     with scene.start("--until-end") as program:
         assert program.wait() == 0

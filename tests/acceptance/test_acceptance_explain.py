@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from acceptance_support import ENTRY, Event, Scene, call, environment, make_event
+from acceptance_support import Event, Scene, call_here, make_event
 from support.receiver import FaultReceiver
 from support.topics import Broker
 from support.waiting import wait_until
@@ -39,10 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 def piped(folder: Path, text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`explain` with something on standard input."""
-    command = [*ENTRY, "explain", *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=environment({}), input=text, capture_output=True, text=True, timeout=60, check=False
-    )
+    return call_here(folder, "explain", *arguments, given=text)
 
 
 def test_an_event_from_standard_input(folder: Path) -> None:
@@ -63,17 +60,17 @@ def test_an_event_from_standard_input(folder: Path) -> None:
 def test_a_file_of_one_or_several_events(folder: Path) -> None:
     """One event may take several lines; of several one is chosen, and it says how."""
     (folder / "one.json").write_text(json.dumps({"type": "page", "userId": "u"}, indent=2))
-    one = call(folder, "explain", "one.json", "--json")
+    one = call_here(folder, "explain", "one.json", "--json")
     assert one.returncode == 0
     (verdicts,) = json.loads(one.stdout)["workflows"]
     assert (verdicts["workflow"], verdicts["wanted"], verdicts["rules"][-1]["rule"]) == ("orders", False, "type")
     assert verdicts["rules"][-1]["setting"] == {"path": "workflow[0].types", "value": ["track"]}
     (folder / "two.jsonl").write_text('{"type":"track","userId":"u"}\n{"type":"page"}\n')
-    both = call(folder, "explain", "two.jsonl")
+    both = call_here(folder, "explain", "two.jsonl")
     assert both.returncode == 2
     assert "two.jsonl: holds 2 events, one a line. Choose one: --line 1 to --line 2" in both.stderr
-    assert "userId is missing" in call(folder, "explain", "two.jsonl", "--line", "2").stdout
-    beyond = call(folder, "explain", "two.jsonl", "--line", "3")
+    assert "userId is missing" in call_here(folder, "explain", "two.jsonl", "--line", "2").stdout
+    beyond = call_here(folder, "explain", "two.jsonl", "--line", "3")
     assert (beyond.returncode, beyond.stderr) == (2, "Error: --line: two.jsonl has 2 lines.\n")
 
 
@@ -88,7 +85,7 @@ def test_a_file_of_one_or_several_events(folder: Path) -> None:
 )
 def test_what_cannot_be_explained(folder: Path, arguments: tuple[str, ...], told: str) -> None:
     """Usage errors: what, and how to mend it."""
-    done = call(folder, "explain", *arguments)
+    done = call_here(folder, "explain", *arguments)
     assert done.returncode == 2
     assert told in done.stderr
 
@@ -96,7 +93,7 @@ def test_what_cannot_be_explained(folder: Path, arguments: tuple[str, ...], told
 def explain_place(scene: Scene, event: Event, *more: str) -> subprocess.CompletedProcess[str]:
     """Explain one of the scene's events where it lies."""
     partition, offset = scene.places[event["messageId"]]
-    return call(scene.directory, "explain", "--partition", str(partition), "--offset", str(offset), *more)
+    return call_here(scene.directory, "explain", "--partition", str(partition), "--offset", str(offset), *more)
 
 
 def progress(scene: Scene, event: Event) -> dict[str, str]:
@@ -165,6 +162,6 @@ def test_places_where_nothing_lies(
         (("--partition", "5", "--offset", "0"), f"{topic_name} has no partition 5: it has 0 to 1."),
         (("--topic", topic_name[:-1], "--partition", "0", "--offset", "0"), f"Did you mean {topic_name}?"),
     ):
-        done = call(tmp_path, "explain", *arguments)
+        done = call_here(tmp_path, "explain", *arguments)
         assert done.returncode == 1
         assert told in done.stderr

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from acceptance_support import Event, Program, Scene, call, make_event
+from acceptance_support import Event, Program, Scene, call_here, make_event
 from support.receiver import FaultReceiver
 from support.topics import Broker, Given, produce_events
 from support.waiting import wait_until
@@ -41,7 +41,7 @@ def place_of(scene: Scene, event: Event) -> str:
 def became(scene: Scene, run: Program | None, *what: str) -> dict[str, tuple[str, str]]:
     """State and words by workflow."""
     url = ("--url", f"127.0.0.1:{run.port}") if run else ()
-    done = call(scene.directory, "explain", *what, *url, "--json")
+    done = call_here(scene.directory, "explain", *what, *url, "--json")
     assert done.returncode == 0, done.stderr
     return {one["workflow"]: (one["state"], one["said"]) for one in json.loads(done.stdout)["outcomes"]}
 
@@ -71,10 +71,10 @@ def test_it_says_first_what_became_of_an_event(scene: Scene) -> None:
         state, said = became(scene, run, place_of(scene, refused))["orders"]
         assert state == "dead_letter"
         assert re.fullmatch(rf"dead letter 422, rejected, since 20\S+Z, at {scene.dead_letters}:0:\d+", said)
-        text = call(scene.directory, "explain", place_of(scene, held), "--url", f"127.0.0.1:{run.port}").stdout
+        text = call_here(scene.directory, "explain", place_of(scene, held), "--url", f"127.0.0.1:{run.port}").stdout
         assert text.startswith("orders: delivered")
         assert "strict: held since 20" in text.splitlines()[1]
-        away = call(scene.directory, "explain", place_of(scene, held)).stdout
+        away = call_here(scene.directory, "explain", place_of(scene, held)).stdout
         assert "What is held, and what is read, is not known: http.listen takes any free port; --url" in away
         assert run.stop() == 0
 
@@ -83,25 +83,25 @@ def test_it_finds_an_event_by_its_ids(scene: Scene) -> None:
     """One is explained, several are listed; none is exit 1 and says how to look further back; junk is found, too."""
     scene.produce([make_event(n, users=3) for n in range(30)])
     wanted = make_event(7, users=3)
-    one = call(scene.directory, "explain", "--message-id", "m-7", "--json")
+    one = call_here(scene.directory, "explain", "--message-id", "m-7", "--json")
     assert json.loads(one.stdout)["place"]["offset"] == scene.places["m-7"][1]
-    several = json.loads(call(scene.directory, "explain", "--user", wanted["userId"], "--json").stdout)
+    several = json.loads(call_here(scene.directory, "explain", "--user", wanted["userId"], "--json").stdout)
     assert len(several["found"]) == 10
     assert {one["event"] for one in several["found"]} == {"Order Completed"}
-    both = call(scene.directory, "explain", "--user", wanted["userId"], "--message-id", "m-7", "--json")
+    both = call_here(scene.directory, "explain", "--user", wanted["userId"], "--message-id", "m-7", "--json")
     assert json.loads(both.stdout)["place"]["offset"] == scene.places["m-7"][1]
-    listed = call(scene.directory, "explain", "--user", wanted["userId"])
+    listed = call_here(scene.directory, "explain", "--user", wanted["userId"])
     assert place_of(scene, wanted) in listed.stdout
     assert wanted["userId"] not in listed.stdout
     assert "10 events. To explain one: tray-stream explain PLACE" in listed.stderr
-    none = call(scene.directory, "explain", "--message-id", "m-70", "--from", "5")
+    none = call_here(scene.directory, "explain", "--message-id", "m-70", "--from", "5")
     assert (none.returncode, none.stderr) == (1, "Error: No such event among the 25 records of the range.\n")
     junk: list[Given] = [(None, b'{"messageId":"caf\\u00e9-1","userId":1', 0, None)]
     junk += [(None, b'{"type":"track","event":"E","userId":"u","messageId":"caf\\u00e9-2"}', 0, None)]
     produce_events(scene.broker.bootstrap, scene.topic, junk)
-    escaped = call(scene.directory, "explain", "--message-id", "caf\u00e9-2", "--json")
+    escaped = call_here(scene.directory, "explain", "--message-id", "caf\u00e9-2", "--json")
     assert json.loads(escaped.stdout)["place"]["offset"] == 31
-    broken = call(scene.directory, "explain", "--user", "1", "--from", "30", "--json")
+    broken = call_here(scene.directory, "explain", "--user", "1", "--from", "30", "--json")
     assert json.loads(broken.stdout)["decoded"]["verdict"] == "invalid"
 
 
@@ -115,5 +115,5 @@ def test_it_finds_an_event_by_its_ids(scene: Scene) -> None:
 )
 def test_events_named_in_two_ways(scene: Scene, arguments: tuple[str, ...], told: str) -> None:
     """Exit 2, before Kafka is asked."""
-    done = call(scene.directory, "explain", *arguments)
+    done = call_here(scene.directory, "explain", *arguments)
     assert (done.returncode, told in done.stderr) == (2, True), done.stderr

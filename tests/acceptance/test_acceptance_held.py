@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from acceptance_support import Event, Program, Scene, call, make_event
+from acceptance_support import Event, Program, Scene, call_here, make_event
 from assertions import every
 from support.receiver import FaultReceiver
 from support.topics import Broker, Given, produce_events
@@ -42,7 +42,7 @@ def configure(scene: Scene, **more: Event) -> None:
 
 def held(scene: Scene, run: Program, *more: str) -> subprocess.CompletedProcess[str]:
     """`held list`, asked of this run."""
-    return call(scene.directory, "held", "list", "--url", f"127.0.0.1:{run.port}", *more)
+    return call_here(scene.directory, "held", "list", "--url", f"127.0.0.1:{run.port}", *more)
 
 
 def bad_places(scene: Scene) -> list[str]:
@@ -113,7 +113,7 @@ def test_nobody_there(tmp_path: Path) -> None:
     """Exit 1 with one line; secrets need not be known."""
     settings = '[http]\nlisten = "0.0.0.0:1"\n[kafka]\ntopics = ["t"]\n[[workflow]]\nurl = "${env:NOT_SET_HERE}"\n'
     (tmp_path / "stream.toml").write_text(settings)
-    looked = call(tmp_path, "held", "list")
+    looked = call_here(tmp_path, "held", "list")
     assert (looked.returncode, looked.stdout) == (1, "")
     assert looked.stderr == (
         "Error: http://127.0.0.1:1/held.json does not say what is held: connection refused. "

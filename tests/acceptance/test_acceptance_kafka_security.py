@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from acceptance_support import Event, Program, Scene, call, header_texts, ids_of, make_event, tracks
+from acceptance_support import Event, Program, Scene, call, call_here, header_texts, ids_of, make_event, tracks
 from assertions import every
 from confluent_kafka.admin import AclOperation, ResourceType
 from support.checker import id_of
@@ -57,7 +57,7 @@ def test_each_way_to_log_in_delivers(
     ended = call(tmp_path, "run", "--until-end")
     assert ended.returncode == 0, ended.stderr
     assert sorted(map(id_of, receiver.arrivals("/orders"))) == sorted(ids_of(events))
-    assert call(tmp_path, "check").returncode == 0
+    assert call_here(tmp_path, "check").returncode == 0
 
 
 def nothing(_kafka: SecuredKafka, _topic: str) -> None:
@@ -106,7 +106,7 @@ def test_a_missing_right_ends_the_start(
     (said,) = ended.stderr.split("Error: ")[1:]
     assert every(text.format(topic_name) in said for text in missing)
     assert len(ended.stderr.splitlines()) <= FEW_LINES
-    assert call(tmp_path, "check").returncode == 3
+    assert call_here(tmp_path, "check").returncode == 3
 
 
 def wrong_password(kafka: SecuredKafka) -> tuple[str, dict[str, str]]:

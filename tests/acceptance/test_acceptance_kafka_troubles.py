@@ -10,7 +10,7 @@ from pathlib import Path
 
 import orjson
 import pytest
-from acceptance_support import WAIT_S, Scene, call, ids_of, make_event, tracks
+from acceptance_support import WAIT_S, Scene, call, call_here, ids_of, make_event, tracks
 from assertions import every
 from support.checker import duplicates, missing
 from support.receiver import FaultReceiver
@@ -105,7 +105,7 @@ def test_a_kafka_that_dies_is_told_and_shown_until_it_is_back(
 
 def test_check_tells_that_the_broker_is_unreachable(scene: Scene, nobody: str) -> None:
     """Exit 1 at last, and the address is named."""
-    ended = call(scene.directory, "check", "--bootstrap-servers", nobody)
+    ended = call_here(scene.directory, "check", "--bootstrap-servers", nobody)
     assert ended.returncode == 1
     assert f"Kafka at {nobody}" in ended.stdout
     assert "cannot be reached" in ended.stdout
@@ -129,7 +129,7 @@ def test_a_missing_topic_has_no_end(scene: Scene) -> None:
     assert ended.returncode == 1
     assert f"no topic {scene.topic} on this cluster" in ended.stderr
     assert "Traceback" not in ended.stderr
-    checked = call(scene.directory, "check", "--json")
+    checked = call_here(scene.directory, "check", "--json")
     assert checked.returncode == 1
     findings = {finding["what"]: finding for finding in json.loads(checked.stdout)["findings"]}
     assert findings[f"topic {scene.topic}"]["verdict"] == "failed"
@@ -139,7 +139,7 @@ def test_a_missing_topic_has_no_end(scene: Scene) -> None:
 def test_check_is_content(scene: Scene) -> None:
     """With all in place each finding is ok, and `--probe` reaches the workflow without sending it anything."""
     scene.broker.create_topic(scene.topic, 2)
-    checked = call(scene.directory, "check", "--probe", "--json")
+    checked = call_here(scene.directory, "check", "--probe", "--json")
     assert checked.returncode == 0
     assert {finding["verdict"] for finding in json.loads(checked.stdout)["findings"]} == {"ok"}
     assert scene.receiver.connections_opened == 1

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 import pytest
-from acceptance_support import Event, Program, Scene, call, header_texts, make_event
+from acceptance_support import Event, Program, Scene, call, call_here, header_texts, make_event
 from assertions import filled
 from support import topics
 from support.checker import id_of
@@ -78,7 +78,8 @@ def commit_live(scene: Scene) -> dict[int, int | None]:
 
 def replay(scene: Scene, *arguments: str, code: int = 0) -> tuple[dict[str, Any], str]:
     """(report, what was told on standard error) of a replay that ends by itself."""
-    done = call(scene.directory, "replay", "--json", *arguments)
+    begin = call if "--execute" in arguments else call_here
+    done = begin(scene.directory, "replay", "--json", *arguments)
     assert done.returncode == code, done.stdout + done.stderr
     return json.loads(done.stdout or "{}"), done.stderr
 
@@ -246,7 +247,7 @@ def test_words_that_cannot_be_taken(scene: Scene) -> None:
         (("--name", scene.group), "the name of the live consumer group"),
         (("--execute",), "Say where to begin"),
     ):
-        done = call(scene.directory, "replay", *arguments)
+        done = call_here(scene.directory, "replay", *arguments)
         assert (done.returncode, expected in done.stderr.replace("\n", " ")) == (2, True), done.stderr
     done = call(scene.directory, "replay", "--from", "latest", "--execute")
     assert (done.returncode, "The range is empty" in done.stderr) == (0, True)
@@ -257,9 +258,9 @@ def test_counting_needs_no_workflow(scene: Scene) -> None:
     """A dry run tells what is in the range; the table is for people."""
     fill(scene, 40)
     scene.configure()
-    done = call(scene.directory, "replay", "--from", "PT10S", "--until", "latest", "--topic", f"{scene.topic}:0")
+    done = call_here(scene.directory, "replay", "--from", "PT10S", "--until", "latest", "--topic", f"{scene.topic}:0")
     assert (done.returncode, "The range is empty" in done.stderr) == (0, True)
-    done = call(scene.directory, "replay", "--dry-run")
+    done = call_here(scene.directory, "replay", "--dry-run")
     assert done.returncode == 0, done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
     assert ["all", "types", "40"] in lines

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance_support import WAIT_S, Event, Program, Scene, call, make_event
+from acceptance_support import WAIT_S, Event, Program, Scene, call_here, make_event
 from assertions import every
 from confluent_kafka.admin import AdminClient, NewPartitions
 from support.receiver import FaultReceiver
@@ -50,7 +50,7 @@ def events() -> list[Event]:
 
 def tapped(scene: Scene, *words: str) -> list[Any]:
     """What `tap --json` prints, from the beginning of the topic on."""
-    done = call(scene.directory, "tap", "--from", "earliest", "--json", *words)
+    done = call_here(scene.directory, "tap", "--from", "earliest", "--json", *words)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -63,7 +63,7 @@ def names(found: Iterable[Any]) -> list[str]:
 def test_each_event_is_judged_for_each_workflow(scene: Scene) -> None:
     """When, where, type, name, and who would receive it with the rule that decided; nothing personal."""
     put(scene, *events(), b"not json")
-    done = call(scene.directory, "tap", "--from", "earliest", "--limit", "5")
+    done = call_here(scene.directory, "tap", "--from", "earliest", "--limit", "5")
     assert done.returncode == 0, done.stderr
     print(done.stdout)
     lines = done.stdout.splitlines()
@@ -132,7 +132,7 @@ def test_it_follows_without_touching_the_group(scene: Scene) -> None:
         put(scene, events()[0])
         program.line(f"{scene.topic}:0:4 track")
         assert set(scene.committed().values()) == {None}
-        state = call(scene.directory, "offsets", "show", "--json").stdout
+        state = call_here(scene.directory, "offsets", "show", "--json").stdout
         assert every(group["members"] == [] for group in json.loads(state)["groups"])
         program.signal(signal.SIGINT)
         assert program.wait() == 0
@@ -162,7 +162,7 @@ def test_partitions_that_are_added_are_followed(scene: Scene) -> None:
 )
 def test_what_makes_no_sense_is_refused(scene: Scene, words: list[str], said: str) -> None:
     """With a sentence, before anything is read."""
-    done = call(scene.directory, "tap", *(word.format(topic=scene.topic) for word in words))
+    done = call_here(scene.directory, "tap", *(word.format(topic=scene.topic) for word in words))
     assert done.returncode in (1, 2)
     assert said in done.stderr
 
@@ -178,6 +178,6 @@ def test_secrets_are_not_needed(scene: Scene) -> None:
 def test_foreign_text_is_harmless(scene: Scene) -> None:
     """A name speaks neither to the terminal nor as markup."""
     put(scene, make_event(0, event="\x1b[2J[bold]\u202e\nx" + "y" * 500))
-    shown = call(scene.directory, "tap", "--from", "earliest", "--limit", "1", "--body").stdout
+    shown = call_here(scene.directory, "tap", "--from", "earliest", "--limit", "1", "--body").stdout
     assert "[bold]" in shown
     assert every(char.isprintable() or char == "\n" for char in shown)

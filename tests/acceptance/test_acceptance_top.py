@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from acceptance_support import ENTRY, Program, Scene, call, environment, make_event
+from acceptance_support import ENTRY, Program, Scene, call_here, environment, make_event
 from support.receiver import FaultReceiver
 from support.topics import Broker
 from support.waiting import wait_until
@@ -45,7 +45,7 @@ def test_once(watched: tuple[Scene, Program]) -> None:
     """As JSON for scripts, and as plain lines in a pipe; both end by themselves."""
     scene, run = watched
     url = f"127.0.0.1:{run.port}"
-    looked = call(scene.directory, "top", "--url", url, "--once", "--json", "--interval", "200ms")
+    looked = call_here(scene.directory, "top", "--url", url, "--once", "--json", "--interval", "200ms")
     assert looked.returncode == 0, looked.stderr
     found = json.loads(looked.stdout)
     assert found["url"] == f"http://{url}/status.json"
@@ -58,7 +58,7 @@ def test_once(watched: tuple[Scene, Program]) -> None:
     assert down["oldest_open_at"] is not None
     assert (down["state"], down["because"]) == ("failing", "it answers 503 Service Unavailable")
     assert {(one["topic"], one["partition"]) for one in found["partitions"]} <= {(scene.topic, 0), (scene.topic, 1)}
-    plain = call(scene.directory, "top", "--url", url, "--once", "--interval", "0.1")
+    plain = call_here(scene.directory, "top", "--url", url, "--once", "--interval", "0.1")
     assert plain.returncode == 0
     assert re.search(r"^orders +\S+ ", plain.stdout, re.MULTILINE)
     assert "shut " in plain.stdout
@@ -94,7 +94,7 @@ def test_nobody_there(tmp_path: Path) -> None:
     """Exit 1 with one line; the address comes from the settings, whose secrets need not be known."""
     settings = '[http]\nlisten = "0.0.0.0:1"\n[kafka]\ntopics = ["t"]\n[[workflow]]\nurl = "${env:NOT_SET_HERE}"\n'
     (tmp_path / "stream.toml").write_text(settings)
-    looked = call(tmp_path, "top", "--once")
+    looked = call_here(tmp_path, "top", "--once")
     assert (looked.returncode, looked.stdout) == (1, "")
     assert looked.stderr == (
         "Error: http://127.0.0.1:1/status.json gives no status: connection refused. "
@@ -111,6 +111,6 @@ def test_nobody_there(tmp_path: Path) -> None:
 )
 def test_usage(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
     """Exit 2 with the fix."""
-    looked = call(tmp_path, "top", *arguments)
+    looked = call_here(tmp_path, "top", *arguments)
     assert looked.returncode == 2
     assert told in looked.stderr
