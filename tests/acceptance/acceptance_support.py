@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self, TextIO
 
 import orjson
+from assertions import HANG_S
 from prometheus_client.parser import text_string_to_metric_families
 from support import topics
 from support.checker import check_commits, first_deliveries_in_order, id_of
@@ -30,7 +31,7 @@ from stream.__main__ import main
 from stream.demo.receiver_connection import Arrival
 
 ENTRY = (sys.executable, "-m", "stream")
-WAIT_S = 60.0
+WAIT_S = HANG_S
 
 Event = dict[str, Any]
 

@@ -98,12 +98,12 @@ def _configure(scene: Scene, case: Case, directory: Path, bootstrap: str) -> Non
         "start": case.start,
         "group_protocol": case.protocol,
     }
+    patient = {"session.timeout.ms": 30_000, "heartbeat.interval.ms": 300}  # heartbeats wait behind what is slow
     sections: dict[str, Event] = {
+        "kafka.consumer_options": patient if case.protocol == "classic" else {},
         "kafka.options": {"topic.metadata.refresh.interval.ms": 500},
         "dead_letter": {"topic": f"letters-of-{scene.topic}"},  # with KIP-848 the pattern is matched by the broker
     }
-    if case.protocol == "consumer":
-        sections["kafka.consumer_options"] = {}
     path = member.configure(*map(member.workflow, WORKFLOWS), kafka=kafka, **sections)
     path.write_text(f'isolation = "{case.isolation}"\n{path.read_text()}')
 

@@ -53,7 +53,7 @@ def test_a_killed_static_member_comes_back(scene: Scene, protocol: str) -> None:
             logs.append(run.log)
     with scene.start() as last:
         wait_until(lambda: scene.committed() == scene.ends(), "all is committed", timeout=90)
-        assert last.stop(timeout=30) == 0
+        assert last.stop() == 0
     assert not missing(ids_of(tracks(range(EVENTS))), scene.receiver.arrivals(PATH))
     if protocol == "consumer":
         assert TAKEN in last.log
@@ -69,8 +69,8 @@ def test_a_stop_while_it_waits_for_the_session(scene: Scene) -> None:
             second.line(TAKEN, timeout=60)
             assert second.get("/readyz")[0] == 503
             assert second.get("/healthz")[0] == 200
-            assert second.stop(timeout=30) == 0
-        assert first.stop(timeout=30) == 0
+            assert second.stop() == 0
+        assert first.stop() == 0
 
 
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
@@ -85,6 +85,6 @@ def test_a_killed_worker_with_a_static_name_comes_back(scene: Scene, protocol: s
         wait_until(lambda: run.get("/readyz") == (200, "ok\n"), "both are ready", timeout=90)
         wait_until(lambda: scene.committed() == scene.ends(), "all is committed", timeout=90)
         assert run.metrics().total("tray_worker_restarts_total") == 1
-        assert run.stop(timeout=30) == 0
+        assert run.stop() == 0
     assert not missing(ids_of(tracks(range(EVENTS))), scene.receiver.arrivals(PATH))
     assert (TAKEN in run.log) == (protocol == "consumer")

@@ -45,7 +45,7 @@ def test_an_unreachable_broker_is_waited_for(scene: Scene, nobody: str) -> None:
         assert run.get("/healthz")[0] == 200
         assert run.get("/readyz")[0] == 503
         began = time.monotonic()
-        assert run.stop(timeout=25) == 0
+        assert run.stop() == 0
         print(f"stopped in {time.monotonic() - began:.2f} s")
 
 
@@ -59,7 +59,7 @@ def test_a_kafka_that_was_never_there_is_shown(scene: Scene, nobody: str, argume
             assert f'group="{scene.group}"' in shown.text.partition(f"\n{name}{{")[2].partition("}")[0]
             assert shown.total(name, group=scene.group) == 0
         assert "tray_kafka_last_contact_timestamp_seconds{" not in shown.text
-        assert run.stop(timeout=25) == 0
+        assert run.stop() == 0
 
 
 def test_a_topic_that_is_missing_is_no_outage(scene: Scene) -> None:

@@ -42,11 +42,11 @@ def test_a_second_member_joins_and_leaves(
             wait_until(lambda: second.get("/readyz")[0] == 200, "the second has joined")
             scene.produce(events[STAGE : 2 * STAGE])
             wait_until(lambda: second.metrics().total("tray_deliveries_total") > STAGE // 8, "the second delivers")
-            assert second.stop(timeout=25) == 0
+            assert second.stop() == 0
         scene.produce(events[2 * STAGE :])
         wait_until(lambda: scene.committed() == scene.ends(), "all is committed")
         first.signal(signal.SIGTERM)
-        assert first.wait(timeout=25) == 0
+        assert first.wait() == 0
 
     ids, arrivals = ids_of(events), receiver.arrivals("/orders")
     assert not missing(ids, arrivals)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acceptance_support import Program, Scene, call, ids_of, tracks
+from acceptance_support import Event, Program, Scene, call, ids_of, tracks
 from assertions import every
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -28,16 +28,29 @@ pytestmark = pytest.mark.acceptance
 
 EVENTS = 4000
 PATH = "/orders"
+AT_ONCE_S = 20.0
+"""Less than what is in flight takes, and than a drain's timeout."""
 
 
 @pytest.fixture
 def scene(apache_kafka: Broker, receiver: FaultReceiver, topic_name: str, tmp_path: Path) -> Scene:
-    """A topic of four partitions with events, and a workflow that takes its time."""
+    """A topic of four partitions with events, and a workflow that takes so long that no worker is through alone."""
     scene = Scene(apache_kafka, topic_name, receiver, tmp_path)
     apache_kafka.create_topic(topic_name, 4)
-    receiver.script(PATH, slow(0.01))
+    receiver.script(PATH, slow(0.2))
     scene.produce(tracks(range(EVENTS)))
     return scene
+
+
+def orders(scene: Scene, **more: Any) -> Event:
+    """The workflow, with a fixed concurrency: all events take it at least a minute until `wait_until_shared`."""
+    return scene.workflow("orders", max_in_flight=16, concurrency=16, **more)
+
+
+def wait_until_shared(scene: Scene, run: Program) -> None:
+    """Both workers deliver; from then on the workflow is fast."""
+    wait_until(lambda: len(run.metrics().by("tray_deliveries_total", "worker")) == 2, "both deliver")
+    scene.receiver.script(PATH, slow(0.01))
 
 
 def workers_of(run: Program) -> list[int]:
@@ -61,11 +74,6 @@ def members_of(scene: Scene) -> set[str | None]:
         return {member.group_instance_id for member in group.members}
 
 
-def is_shared(run: Program) -> bool:
-    """Whether both workers deliver."""
-    return len(run.metrics().by("tray_deliveries_total", "worker")) == 2
-
-
 def status_of(run: Program) -> dict[str, Any]:
     """The status of all workers together."""
     found: dict[str, Any] = json.loads(run.get("/status.json")[1])
@@ -84,9 +92,9 @@ def check_everything_arrived(scene: Scene) -> None:
 
 def test_a_killed_worker_is_started_again(scene: Scene) -> None:
     """`kill -9` one of two in the middle: everything is delivered, and one endpoint tells of both all the time."""
-    scene.configure(scene.workflow("orders"))
+    scene.configure(orders(scene))
     with scene.start("--workers", "2", "--trace", "trace.jsonl") as run:
-        wait_until(lambda: is_shared(run), "both deliver")
+        wait_until_shared(scene, run)
         assert run.get("/readyz") == (200, "ok\n")
         check_with_promtool(run.metrics().text)
         victim = workers_of(run)[0]
@@ -99,7 +107,7 @@ def test_a_killed_worker_is_started_again(scene: Scene) -> None:
         wait_until(lambda: status_of(run)["groups"][0]["partitions_assigned"] == 4, "with all partitions")
         status, page = status_of(run), run.get("/")[1]
         last = run.metrics()
-        assert run.stop(timeout=30) == 0
+        assert run.stop() == 0
 
     assert 'how="signal SIGKILL"' in died
     assert last.by("tray_worker_up", "worker") == {"0": 1, "1": 1}
@@ -118,14 +126,14 @@ def test_a_killed_worker_is_started_again(scene: Scene) -> None:
 
 def test_sigterm_drains_every_worker(scene: Scene) -> None:
     """What arrived is answered and committed, both end with 0, and so does the supervisor; also when all are told."""
-    scene.configure(scene.workflow("orders"), kafka={"group_instance_id": "box"})
+    scene.configure(orders(scene), kafka={"group_instance_id": "box"})
     with scene.start("--workers", "2") as run:
-        wait_until(lambda: is_shared(run), "both deliver")
+        wait_until_shared(scene, run)
         assert members_of(scene) == {"box-0", "box-1"}
         workers = workers_of(run)
         for pid in workers:
             os.kill(pid, signal.SIGTERM)  # as systemd does, which signals every process of a service
-        assert run.stop(timeout=25) == 0
+        assert run.stop() == 0
     assert every(map(is_gone, workers))
     assert every(arrival.status for arrival in scene.receiver.arrivals(PATH))
     assert len(re.findall(r"info Stopped\. worker=[01]", run.log)) == 2
@@ -144,18 +152,18 @@ def test_a_second_signal_ends_every_process_at_once(scene: Scene) -> None:
         run.signal(signal.SIGINT)
         run.line("Stopping: the workers drain")
         run.signal(signal.SIGTERM)
-        assert run.wait(timeout=3) == 130
-        wait_until(lambda: all(map(is_gone, workers)), "the workers are gone", timeout=3)
+        assert run.wait(timeout=AT_ONCE_S) == 130
+        wait_until(lambda: all(map(is_gone, workers)), "the workers are gone", timeout=AT_ONCE_S)
 
 
 def test_no_worker_outlives_its_supervisor(scene: Scene) -> None:
     """`kill -9` of the supervisor: the workers drain, commit and end by themselves."""
-    scene.configure(scene.workflow("orders"))
+    scene.configure(orders(scene))
     with scene.start("--workers", "2") as run:
-        wait_until(lambda: is_shared(run), "both deliver")
+        wait_until_shared(scene, run)
         workers = workers_of(run)
         run.kill()
-        wait_until(lambda: all(map(is_gone, workers)), "the workers are gone", timeout=25)
+        wait_until(lambda: all(map(is_gone, workers)), "the workers are gone")
     assert run.log.count("The supervisor is gone; draining, then a last commit.") == 2
     assert every(arrival.status for arrival in scene.receiver.arrivals(PATH))
 
@@ -170,7 +178,7 @@ def test_what_the_settings_allow_holds_for_all_workers_together(scene: Scene) ->
         wait_until(lambda: run.get("/readyz") == (200, "ok\n"), "all are ready")
         seen = [run.metrics().total("tray_in_flight") for _ in range(20)]
         limits = run.metrics().by("tray_concurrency_limit", "worker")
-        assert run.stop(timeout=25) == 0
+        assert run.stop() == 0
     assert "workers=5 partitions=4" in warning
     assert limits == {"0": 2, "1": 2, "2": 2, "3": 1, "4": 1}
     assert max(seen) <= 8
@@ -219,11 +227,11 @@ def test_records_lost_on_one_partition_stop_no_other(small: Scene) -> None:
         run.line("Records that were not read are gone from the topic; this partition is not consumed.")
         wait_until(lambda: small.committed()[1] == small.ends()[1], "the other partition is delivered")
         small.produce(tracks(range(200, 300)))
-        wait_until(lambda: small.committed()[1] == small.ends()[1], "and goes on", timeout=60)
+        wait_until(lambda: small.committed()[1] == small.ends()[1], "and goes on")
         wait_until(lambda: run.get("/readyz") == (200, "ok\n"), "both are ready")
         assert run.metrics().by("tray_worker_up", "worker") == {"0": 1, "1": 1}
         assert run.metrics().total("tray_worker_restarts_total") == 0
-        assert run.stop(timeout=40) == 0
+        assert run.stop() == 0
     healthy |= {id_ for id_, (partition, _) in small.places.items() if partition == 1}
     assert not missing(sorted(healthy), small.receiver.arrivals(PATH))
 
@@ -251,9 +259,9 @@ def test_records_lost_before_the_end_of_the_topics(small: Scene, lost: tuple[int
 
 def test_a_worker_stopped_alone_does_not_end_a_run_until_the_end(scene: Scene) -> None:
     """Its exit is in order, and no sign that everything is delivered."""
-    scene.configure(scene.workflow("orders"))
+    scene.configure(orders(scene))
     with scene.start("--workers", "2", "--until-end") as run:
-        wait_until(lambda: is_shared(run), "both deliver")
+        wait_until_shared(scene, run)
         os.kill(workers_of(run)[0], signal.SIGTERM)
         run.line("it is started again")
         assert run.wait(timeout=120) == 0
@@ -263,9 +271,9 @@ def test_a_worker_stopped_alone_does_not_end_a_run_until_the_end(scene: Scene) -
 def test_a_file_that_is_being_replaced_while_a_worker_restarts(scene: Scene, tmp_path: Path) -> None:
     """The worker cannot start and is tried again until the file is whole; the other one delivers."""
     authority = Authority(tmp_path / "authority").certificate
-    scene.configure(scene.workflow("orders", ca_file=str(authority)))
+    scene.configure(orders(scene, ca_file=str(authority)))
     with scene.start("--workers", "2") as run:
-        wait_until(lambda: is_shared(run), "both deliver")
+        wait_until_shared(scene, run)
         whole = authority.read_text()
         authority.write_text("")
         os.kill(workers_of(run)[0], signal.SIGKILL)
@@ -273,29 +281,29 @@ def test_a_file_that_is_being_replaced_while_a_worker_restarts(scene: Scene, tmp
         assert "it is started again" in line
         authority.write_text(whole)
         wait_until(lambda: run.metrics().by("tray_worker_up", "worker") == {"0": 1, "1": 1}, "both are up")
-        wait_until(lambda: run.get("/readyz") == (200, "ok\n"), "both are ready", timeout=60)
-        wait_until(lambda: scene.committed() == scene.ends(), "all is committed", timeout=60)
-        assert run.stop(timeout=30) == 0
+        wait_until(lambda: run.get("/readyz") == (200, "ok\n"), "both are ready")
+        wait_until(lambda: scene.committed() == scene.ends(), "all is committed")
+        assert run.stop() == 0
     check_everything_arrived(scene)
 
 
 def test_a_worker_restarts_with_the_settings_in_force(scene: Scene, tmp_path: Path) -> None:
     """A file of the first settings may be gone by then; settings that were refused are not taken by it either."""
     first, second = (Authority(tmp_path / name).certificate for name in ("first", "second"))
-    scene.configure(scene.workflow("orders", ca_file=str(first)))
+    scene.configure(orders(scene, ca_file=str(first)))
     with scene.start("--workers", "2") as run:
-        wait_until(lambda: is_shared(run), "both deliver")
-        scene.configure(scene.workflow("orders", ca_file=str(second)))
+        wait_until_shared(scene, run)
+        scene.configure(orders(scene, ca_file=str(second)))
         run.signal(signal.SIGHUP)
         run.line("The settings were reloaded.")
         first.unlink()
-        scene.configure(scene.workflow("orders", ca_file=str(first)))
+        scene.configure(orders(scene, ca_file=str(first)))
         run.signal(signal.SIGHUP)
         assert "ca_file" in run.line("The settings were not reloaded")
         os.kill(workers_of(run)[0], signal.SIGKILL)
         wait_until(lambda: run.metrics().total("tray_worker_restarts_total") == 1, "it is started again")
-        wait_until(lambda: run.get("/readyz") == (200, "ok\n"), "both are ready", timeout=60)
-        assert run.stop(timeout=30) == 0
+        wait_until(lambda: run.get("/readyz") == (200, "ok\n"), "both are ready")
+        assert run.stop() == 0
     assert "exit code 2" not in run.log
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from assertions import HANG_S
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from support.topics import Broker, read_topic
 
@@ -26,7 +27,7 @@ from stream.kafka.client_config import KafkaPolicy
 NAME = "Order completed last 30days"
 KEY = "order_completed_last_30days"
 PARTITIONS = 3
-WAIT_S = 60.0
+WAIT_S = HANG_S
 MARKERS_S = 10.0
 
 _NOT_YET = frozenset({KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC})

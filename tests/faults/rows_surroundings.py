@@ -69,4 +69,4 @@ def log_and_disk_are_gone(trial: Trial) -> None:
         process.kill()
         process.wait()
     trial.counters["exit"] = code
-    wait_until(lambda: trial.committed() == trial.ends(), "everything is committed", 5)
+    wait_until(lambda: trial.committed() == trial.ends(), "everything is committed")

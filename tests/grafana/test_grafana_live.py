@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from assertions import HANG_S
 from grafana_support import ALL_METRICS, all_panels, rules, selectors
 from support.behaviours import OutageBehaviour
 from support.topics import Broker, produce_events
@@ -20,7 +21,7 @@ from stream.demo.prometheus import Prometheus, prometheus_program
 from stream.demo.samples import poison_values
 from stream.demo.workflows import script_workflows
 
-WAIT_S = 60.0
+WAIT_S = HANG_S
 RATE = 100.0
 
 

@@ -77,7 +77,7 @@ def test_a_full_member_does_not_block_the_group(broker: Broker, topic_name: str)
         full.wait_records(20)
         close_intake(full)
         with Member(policy) as other:
-            other.wait(lambda: other.source.epochs, 6)
+            other.wait(lambda: other.source.epochs)
             [moved] = other.source.epochs
             fill(broker, topic_name, 20, (0, 1))
             other.wait_records(10)

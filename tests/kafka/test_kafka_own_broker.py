@@ -128,7 +128,7 @@ def test_a_stop_ends_in_time_although_the_broker_is_gone(
     assert running.error is None
     shaky_kafka.restart()
     with RunningProcessor(shaky_kafka, topic_name, receiver):
-        until(lambda: committed(shaky_kafka, topic_name) == dict.fromkeys(range(4), 10), 40)
+        until(lambda: committed(shaky_kafka, topic_name) == dict.fromkeys(range(4), 10))
     keys = {arrival.headers["idempotency-key"] for arrival in receiver.successes(PATH)}
     assert keys == {f"m{n}" for n in range(40)}
 
@@ -145,7 +145,7 @@ def test_gaps_that_compaction_left_are_passed(shaky_kafka: ApacheKafka, topic_na
     shaky_kafka.create_topic(topic_name, 1, cleaning)
     for n in range(6):
         topics.produce_events(shaky_kafka.bootstrap, topic_name, [("same", f"{n}".encode(), 0, None)])
-    until(lambda: len(topics.read_topic(shaky_kafka.bootstrap, topic_name)) < 6, 40)
+    until(lambda: len(topics.read_topic(shaky_kafka.bootstrap, topic_name)) < 6)
     left = [record.offset for record in topics.read_topic(shaky_kafka.bootstrap, topic_name)]
     with Member(policy_for(shaky_kafka, topic_name)) as member:
         member.wait(lambda: member.source.ends.get(TopicPartition(topic_name, 0)) == 6)

@@ -80,11 +80,12 @@ def garbage() -> Behaviour:
 
 
 class OutageBehaviour:
-    """A behaviour that fails until it is healed, by `heal` or by time, and then succeeds."""
+    """A behaviour that fails until it is healed, by `heal` or some time after its first request, and then succeeds."""
 
     def __init__(self, status: int = 503, for_s: float | None = None) -> None:
         self._failure = Reply(status)
-        self._ends_at = None if for_s is None else time.monotonic() + for_s
+        self._for_s = for_s
+        self._ends_at: float | None = None
         self._healed = threading.Event()
 
     def heal(self) -> None:
@@ -97,6 +98,8 @@ class OutageBehaviour:
         return self._healed.is_set() or (self._ends_at is not None and time.monotonic() >= self._ends_at)
 
     def __call__(self, body: bytes, number: int) -> Reply:
+        if self._ends_at is None and self._for_s is not None:
+            self._ends_at = time.monotonic() + self._for_s
         return OK if self.is_over else self._failure
 
 
