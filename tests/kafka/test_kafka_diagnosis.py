@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 from acceptance_support import Program, call
+from assertions import every
 from support.secured_kafka import SecuredKafka
 
 from stream.demo.apache_kafka import free_ports
 from stream.kafka.diagnosis import diagnose, diagnosed
 from stream.model.errors import UnreachableError
 
+COMMANDS = (
+    ("check",),
+    ("offsets", "show"),
+    ("offsets", "reset", "--to-earliest"),
+    ("dead-letters", "list"),
+    ("dead-letters", "redrive"),
+    ("replay",),
+    ("explain", "--topic", "t", "--partition", "0", "--offset", "0"),
+)
 SASL = {"sasl.mechanism": "PLAIN", "sasl.username": "admin", "sasl.password": "any"}
 
 
@@ -50,13 +61,13 @@ def test_a_closed_port_is_named() -> None:
     )
 
 
-@pytest.mark.parametrize("protocol", ["plaintext", "SSL", "SASL_SSL", "sasl_plaintext"])
-def test_a_server_that_says_nothing_is_no_broker(protocol: str) -> None:
+def test_a_server_that_says_nothing_is_no_broker() -> None:
     """It takes the connection, and answers in no protocol."""
-    with silent_server() as server:
-        found = diagnose({"bootstrap.servers": server, "security.protocol": protocol})
-    assert found.startswith(f"{server} takes connections, but ")
-    assert found.endswith("Is the port a Kafka broker's?")
+    protocols = ("plaintext", "SSL", "SASL_SSL", "sasl_plaintext")
+    with silent_server() as server, ThreadPoolExecutor(len(protocols)) as pool:
+        found = list(pool.map(lambda one: diagnose({"bootstrap.servers": server, "security.protocol": one}), protocols))
+    assert every(text.startswith(f"{server} takes connections, but ") for text in found)
+    assert every(text.endswith("Is the port a Kafka broker's?") for text in found)
 
 
 @pytest.mark.kafka
@@ -107,21 +118,8 @@ def test_only_an_unreachable_kafka_is_looked_into() -> None:
         raise UnreachableError("asking for its topics")
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("check",),
-        ("offsets", "show"),
-        ("offsets", "reset", "--to-earliest"),
-        ("dead-letters", "list"),
-        ("dead-letters", "redrive"),
-        ("replay",),
-        ("explain", "--topic", "t", "--partition", "0", "--offset", "0"),
-        ("run", "--until-end", "--log-level", "debug"),
-    ],
-)
-def test_every_command_says_why(tmp_path: Path, command: tuple[str, ...]) -> None:
-    """No name of code reaches the user, and the sentence has the address."""
+def test_every_command_says_why(tmp_path: Path) -> None:
+    """No name of code reaches the user, and the sentence has the address. All wait for Kafka, so they wait together."""
     (port,) = free_ports(1)
     (tmp_path / "stream.toml").write_text(
         f'[kafka]\nbootstrap_servers = "127.0.0.1:{port}"\ntopics = ["t"]\n'
@@ -129,11 +127,12 @@ def test_every_command_says_why(tmp_path: Path, command: tuple[str, ...]) -> Non
         '[[workflow]]\nname = "a"\nurl = "https://workflow.example/"\n'
     )
     cause = f"nothing listens at 127.0.0.1:{port} (connection refused)."
-    if command[0] == "run":
-        with Program(tmp_path, *command) as run:
-            run.line(cause)
-        return
-    ended = call(tmp_path, *command)
-    assert ended.returncode == 1
-    assert cause in ended.stdout + ended.stderr
-    assert "_TRANSPORT" not in ended.stdout + ended.stderr
+    with (
+        Program(tmp_path, "run", "--until-end", "--log-level", "debug") as run,
+        ThreadPoolExecutor(len(COMMANDS)) as pool,
+    ):
+        ended = list(pool.map(lambda command: call(tmp_path, *command), COMMANDS))
+        run.line(cause)
+    assert [one.returncode for one in ended] == [1] * len(COMMANDS)
+    assert every(cause in one.stdout + one.stderr for one in ended)
+    assert every("_TRANSPORT" not in one.stdout + one.stderr for one in ended)
