@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.model.commit_map import (
+    START_MARK,
     BadMapError,
     CommitMap,
     Range,
@@ -25,6 +26,7 @@ from stream.model.commit_map import (
     name_hash,
     ranges_without,
     short_hash,
+    topic_id_in,
 )
 
 LIMIT = 4000
@@ -205,3 +207,21 @@ def test_the_topic_id_is_kept(commit_map: CommitMap, limit: int) -> None:
     with_id = replace(commit_map, topic_id="2uunggQMRSWKNVu1zzpjfQ")
     text = encode(with_id, 60 + limit)
     assert decode(text, commit_map.base).topic_id == with_id.topic_id
+    assert topic_id_in(text, commit_map.base) == with_id.topic_id
+
+
+@pytest.mark.parametrize(
+    ("text", "topic_id"),
+    [
+        (f"{START_MARK}2uunggQMRSWKNVu1zzpjfQ", "2uunggQMRSWKNVu1zzpjfQ"),
+        (START_MARK, ""),
+        ("", ""),
+        ("offset of another client", ""),
+        (encode(CommitMap(8, {}, "2uunggQMRSWKNVu1zzpjfQ"), LIMIT), ""),
+        (encode(CommitMap(7, {1: [(9, 10)]}), LIMIT), ""),
+    ],
+    ids=["start", "start without", "none", "foreign", "of another offset", "map without"],
+)
+def test_a_commit_names_its_topic_or_none(text: str, topic_id: str) -> None:
+    """What cannot be read, or belongs to another offset, names none."""
+    assert topic_id_in(text, 7) == topic_id
