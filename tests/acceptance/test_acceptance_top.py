@@ -7,15 +7,18 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import struct
 import subprocess
 import termios
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from acceptance_support import ENTRY, Program, Scene, call_here, environment, make_event
+from assertions import HANG_S
 from support.receiver import FaultReceiver
 from support.topics import Broker
 from support.waiting import wait_until
@@ -84,8 +87,10 @@ def test_on_a_terminal(watched: tuple[Scene, Program]) -> None:
 
 def _until(terminal: int, wanted: str) -> str:
     """What comes from the terminal, until it holds `wanted`."""
-    text = ""
+    text, deadline = "", time.monotonic() + HANG_S
     while wanted not in text:
+        assert select.select([terminal], [], [], HANG_S)[0], text
+        assert time.monotonic() < deadline, text
         text += os.read(terminal, 65536).decode("utf-8", "replace")
     return text
 
