@@ -7,7 +7,7 @@ BIN := .venv/bin
 STAMP := .venv/.synced
 
 .PHONY: help demo observe test check format faults simulate fuzz audit soak load bench bench-engine mutants producers profile \
-  docs docs-site docs-serve dashboards pictures schemas sbom tokens release-check clean
+  docs docs-site docs-serve dashboards pictures schemas sbom tokens version release-check clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -101,6 +101,9 @@ schemas: $(STAMP)  ## write schemas/config.schema.json from the settings model
 sbom: $(STAMP)  ## list the packages of an installation with all extras, as CycloneDX, in dist/
 	@mkdir -p dist
 	$(UV) export --quiet --locked --no-dev --no-group build --all-extras --format cyclonedx1.5 --output-file dist/tray-stream.cdx.json
+
+version:  ## write a release's version into every file that names it: make version VERSION=1.2.3
+	@$(PYTHON) .ci/set_version.py "$(VERSION)"
 
 release-check: $(STAMP)  ## build wheel, sdist, image and chart, install each into an empty place, run the demo from it
 	@PYTHONPATH=tests:tests/deploy $(BIN)/python tests/deploy/release_check.py

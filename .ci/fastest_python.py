@@ -9,12 +9,20 @@ from __future__ import annotations
 import shutil
 import subprocess
 
-CANDIDATES = ("python3", "python3.13", "python3.12", "python3.11", "/usr/bin/python3", "/usr/local/bin/python3")
+CANDIDATES = (
+    "python3",
+    "python3.14",
+    "python3.13",
+    "python3.12",
+    "python3.11",
+    "/usr/bin/python3",
+    "/usr/local/bin/python3",
+)
 WORTH_IT = 0.9
 """Share of `python3`'s time that another one may take."""
 PROBE = """
 import sys, time
-if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+if not (3, 11) <= sys.version_info[:2] <= (3, 14):
     sys.exit(1)
 class Event:
     def __init__(self, user, offset):
