@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -14,14 +14,11 @@ from stream.fql.compile import Holds, compiled
 from stream.fql.errors import EvaluationError
 from stream.fql.fields import by_parent, split
 from stream.fql.rules import ORDER, Filter, FilterSet
-from stream.fql.transform import Groups, allow, dropper, hash_fields, share_of
+from stream.fql.transform import Change, Groups, allower, dropper, hasher, share_of
 from stream.fql.values import field as field_of
 from stream.fql.values import to_json
 
 Refusal = Literal["where", "sampled", "filter", "filter_error"]
-
-Change = Callable[[dict[str, Any]], dict[str, Any]]
-"""Another event, or the same object where nothing changes."""
 
 _SAMPLED_BY = ("userId", "anonymousId", "messageId")
 _USER_IDS = ("userId", "userID")
@@ -63,15 +60,13 @@ class _Compiled(NamedTuple):
 
 
 class Pipeline:
-    """A filter set, compiled."""
+    """A filter set, compiled. The filters of equal sets are the same `transform`, whatever their `where`."""
 
     def __init__(self, rules: FilterSet) -> None:
-        self._where = compiled(rules.where) if rules.where else None
+        self.where = compiled(rules.where) if rules.where else None
+        """Whether the workflow asks for an event; None: for each. Raises EvaluationError, RecursionError."""
+        self.transform = _transform(rules.filters, rules.hash_salt) if rules.filters else None
         self._statement = rules.where
-        steps = [_compile(number, each, rules.hash_salt) for number, each in enumerate(rules.filters)]
-        self._steps = sorted(steps, key=lambda step: ORDER.index(step.filter.action))
-        self.changes = any(step.change for step in self._steps)
-        """Whether a filter may change an event's body."""
 
     def judge(self, event: dict[str, Any], type_: str, record: Placed) -> tuple[Refusal | None, dict[str, Any]]:
         """Why the event is not sent, and what is sent of it: the same object where nothing changed.
@@ -79,51 +74,84 @@ class Pipeline:
         `type_` is its normal type, `record` what it was read from.
         """
         try:
-            if self._where is not None and not self._where(event):
+            if self.where is not None and not self.where(event):
                 return "where", event
-            for step in self._steps:
-                if step.holds is not None and not step.holds(event):
-                    continue
-                change = step.change if type_ != "delete" else step.change_deletion
-                if change is not None:
-                    event = change(event)
-                elif (refusal := _refusal(step, event, record)) is not None:
-                    return refusal, event
+            changed = event if self.transform is None else self.transform.apply(event, type_, record)
         except (EvaluationError, RecursionError):
             return "filter_error", event
-        return None, event
+        return (changed, event) if isinstance(changed, str) else (None, changed)
 
     def steps(self, event: dict[str, Any], type_: str, record: Placed) -> Iterator[Step]:
         """The same, step by step, up to the one that refuses."""
-        if self._where is not None:
-            refusal = _verdict(self._where, event)
+        if self.where is not None:
+            refusal = _verdict(self.where, event)
             yield Step(None, self._statement, refusal is None, refusal, event, event)
             if refusal is not None:
                 return
-        for step in self._steps:
-            found = self._step(step, event, type_, record)
+        for step in () if self.transform is None else self.transform.parts:
+            found = _step(step, event, type_, record)
             yield found
             if found.refusal is not None:
                 return
             event = found.after
 
-    def _step(self, step: _Compiled, event: dict[str, Any], type_: str, record: Placed) -> Step:
-        statement = step.filter.condition
-        try:
-            if step.holds is not None and not step.holds(event):
-                return Step(step.number, statement, False, None, event, event)
-            change = step.change if type_ != "delete" else step.change_deletion
-            refusal = None if change is not None else _refusal(step, event, record)
-            after = event if change is None else change(event)
-        except (EvaluationError, RecursionError):
-            return Step(step.number, statement, True, "filter_error", event, event)
-        return Step(step.number, statement, True, refusal, event, after)
+
+class Transform:
+    """Filters, compiled, in the order in which they apply."""
+
+    def __init__(self, filters: tuple[Filter, ...], salt: str) -> None:
+        parts = [_compile(number, each, salt) for number, each in enumerate(filters)]
+        self.parts = tuple(sorted(parts, key=lambda part: ORDER.index(part.filter.action)))
+        self.changes = any(part.change for part in parts)
+        """Whether a filter may change an event's body."""
+        self.drops: Change | None = _all_drops(self.parts)
+        """All of them at once, where they do nothing but drop fields of every event. Not for delete events."""
+
+    def apply(self, event: dict[str, Any], type_: str, record: Placed) -> dict[str, Any] | Refusal:
+        """What is sent of the event, the same object where nothing changed; or why it is not sent.
+
+        Raises EvaluationError, RecursionError.
+        """
+        is_deletion = type_ == "delete"
+        for part in self.parts:
+            if part.holds is not None and not part.holds(event):
+                continue
+            change = part.change_deletion if is_deletion else part.change
+            if change is not None:
+                event = change(event)
+            elif (refusal := _refusal(part, event, record)) is not None:
+                return refusal
+        return event
 
 
 @lru_cache(256)
 def pipeline(rules: FilterSet) -> Pipeline | None:
     """The compiled filters, the same object for equal rules; None where there are none. Raises FqlError."""
     return Pipeline(rules) if rules.where or rules.filters else None
+
+
+@lru_cache(256)
+def _transform(filters: tuple[Filter, ...], salt: str) -> Transform:
+    return Transform(filters, salt)
+
+
+def _all_drops(parts: Sequence[_Compiled]) -> Change | None:
+    if any(part.holds is not None or part.filter.action != "drop_properties" for part in parts):
+        return None
+    return dropper(by_parent(field for part in parts for field in part.filter.fields))
+
+
+def _step(part: _Compiled, event: dict[str, Any], type_: str, record: Placed) -> Step:
+    statement = part.filter.condition
+    try:
+        if part.holds is not None and not part.holds(event):
+            return Step(part.number, statement, False, None, event, event)
+        change = part.change if type_ != "delete" else part.change_deletion
+        refusal = None if change is not None else _refusal(part, event, record)
+        after = event if change is None else change(event)
+    except (EvaluationError, RecursionError):
+        return Step(part.number, statement, True, "filter_error", event, event)
+    return Step(part.number, statement, True, refusal, event, after)
 
 
 def _verdict(where: Holds, event: dict[str, Any]) -> Refusal | None:
@@ -145,9 +173,9 @@ def _change(each: Filter, groups: Groups, salt: str) -> Change | None:
         case "drop_properties":
             return dropper(groups)
         case "allow_properties":
-            return lambda event: allow(event, groups)
+            return allower(groups)
         case "hash_properties":
-            return lambda event: hash_fields(event, groups, salt)
+            return hasher(groups, salt)
     return None
 
 
@@ -176,7 +204,9 @@ def body_of(event: dict[str, Any]) -> bytes:
     Raises EvaluationError for one that is nested too deeply.
     """
     try:
-        return orjson.dumps(event)
+        return b"".join(
+            (orjson.dumps(event), b"")
+        )  # a copy of its size: orjson's own is cut from a larger piece of memory
     except TypeError:  # integers beyond 64 bits, lone surrogates, deep nesting
         pass
     try:

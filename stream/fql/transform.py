@@ -3,63 +3,77 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import ldexp
 from typing import Any
 
 from stream.fql.errors import EvaluationError
-from stream.fql.values import UNDEFINED, is_true, member, to_json
+from stream.fql.values import UNDEFINED, member, to_json
 
 Groups = Mapping[tuple[str, ...], tuple[str, ...]]
 """Names by the path of what holds them."""
-Transform = Callable[[Any], Any]
+Change = Callable[[Any], Any]
+"""From a value to another one, or to itself where nothing changes."""
+_ChangeHolder = Callable[[Any, tuple[str, ...]], Any]
+"""What is done to an object or a list that holds fields of these names."""
 
 
-def dropper(groups: Groups) -> Transform:
-    """A function from an event to one without these fields."""
-    drops = [_dropper(parent, names) for parent, names in groups.items()]
-    if len(drops) == 1:
-        return drops[0]
-
-    def drop_all(event: Any) -> Any:
-        for drop in drops:
-            event = drop(event)
-        return event
-
-    return drop_all
+def dropper(groups: Groups) -> Change:
+    """A function from an event to one without these fields. The event is copied once, whatever their number."""
+    by_top: dict[str, list[Change]] = {}
+    for (name, *path), names in [(parent, names) for parent, names in groups.items() if parent]:
+        by_top.setdefault(name, []).append(_at(path, _dropping(names)))
+    changes = [(name, _in_turn(changes)) for name, changes in by_top.items()]
+    if () in groups:
+        return _in_turn([_dropping_inside(changes), _dropping(groups[()])])
+    return _dropping_inside(changes)
 
 
-def _dropper(parent: tuple[str, ...], names: tuple[str, ...]) -> Transform:
-    """Nearly always an object at the top of the event holds the fields: that goes the short way."""
-    if len(parent) != 1:
-        return lambda event: _each(event, {parent: names}, _without)
-    (name,) = parent
-
-    def drop(event: Any) -> Any:
-        holder = event.get(name)
-        if holder.__class__ is not dict:
-            return _each(event, {parent: names}, _without)
-        kept = holder.copy()
-        for each in names:
-            kept.pop(each, None)
-        if len(kept) == len(holder):
-            return event
-        event = event.copy()
-        event[name] = kept
-        return event
+def _dropping_inside(changes: Sequence[tuple[str, Change]]) -> Change:
+    def drop(event: dict[str, Any]) -> dict[str, Any]:
+        copy: dict[str, Any] | None = None
+        for name, change in changes:
+            if name in event:
+                inner = event[name]
+                changed = change(inner)
+                if changed is not inner:
+                    copy = event.copy() if copy is None else copy
+                    copy[name] = changed
+        return event if copy is None else copy
 
     return drop
 
 
-def allow(event: dict[str, Any], groups: Groups) -> dict[str, Any]:
-    """The event with these fields alone in what holds them."""
-    return _each(event, groups, _only)
+def _dropping(names: tuple[str, ...]) -> Change:
+    """Nearly always an object holds the fields: that goes the short way."""
+    drop_each = _each_of(names, _without)
+
+    def drop(value: Any) -> Any:
+        if value.__class__ is not dict:
+            return drop_each(value)
+        copy: dict[str, Any] | None = None
+        for name in names:
+            if name in value:
+                copy = value.copy() if copy is None else copy
+                copy.pop(name, None)  # it may be named twice
+        return value if copy is None else copy
+
+    return drop
 
 
-def hash_fields(event: dict[str, Any], groups: Groups, salt: str) -> dict[str, Any]:
-    """The event with the SHA-256 of these fields' values in their place; what is null or missing stays so."""
-    return _each(event, groups, partial(_hashed, salt=salt))
+def allower(groups: Groups) -> Change:
+    """A function from an event to one with these fields alone in what holds them."""
+    return _in_turn([_at(parent, _each_of(names, _only)) for parent, names in groups.items()])
+
+
+def hasher(groups: Groups, salt: str) -> Change:
+    """A function from an event to one with the SHA-256 of these fields' values in their place.
+
+    What is null or missing stays so.
+    """
+    hashed = partial(_hashed, salt=salt)
+    return _in_turn([_at(parent, _each_of(names, hashed)) for parent, names in groups.items()])
 
 
 def share_of(value: Any) -> float:
@@ -74,26 +88,32 @@ def share_of(value: Any) -> float:
     return ldexp(float(significand), -64 - shift)
 
 
-def _each(event: dict[str, Any], groups: Groups, change: Callable[[Any, tuple[str, ...]], Any]) -> dict[str, Any]:
-    changed: Any = event
-    for parent, names in groups.items():
-        changed = _at(changed, parent, partial(_all_of, change=partial(_call, change, names)))
-    return changed  # type: ignore[no-any-return]  # a dict goes in, a dict comes out
+def _in_turn(changes: Sequence[Change]) -> Change:
+    if len(changes) == 1:
+        return changes[0]
 
-
-def _call(change: Callable[[Any, tuple[str, ...]], Any], names: tuple[str, ...], holder: Any) -> Any:
-    return change(holder, names)
-
-
-def _at(value: Any, path: tuple[str, ...], change: Transform) -> Any:
-    """`value` with what lies at `path` changed."""
-    if not path:
-        return change(value)
-    inner = member(value, path[0])
-    if inner is UNDEFINED or (len(path) > 1 and not is_true(inner)):
+    def change_all(value: Any) -> Any:
+        for change in changes:
+            value = change(value)
         return value
-    changed = _at(inner, path[1:], change)
-    return value if changed is inner else _with(value, path[0], changed)
+
+    return change_all
+
+
+def _at(path: Sequence[str], change: Change) -> Change:
+    """A function that changes what lies at `path`, and copies only what leads there."""
+    for name in reversed(path):
+        change = _inside(name, change)
+    return change
+
+
+def _inside(name: str, change: Change) -> Change:
+    def change_inside(value: Any) -> Any:
+        inner = value.get(name, UNDEFINED) if value.__class__ is dict else member(value, name)
+        changed = inner if inner is UNDEFINED else change(inner)
+        return value if changed is inner else _with(value, name, changed)
+
+    return change_inside
 
 
 def _with(holder: Any, name: str, value: Any) -> Any:
@@ -102,31 +122,26 @@ def _with(holder: Any, name: str, value: Any) -> Any:
     return copy
 
 
-def _all_of(value: Any, change: Transform) -> Any:
+def _each_of(names: tuple[str, ...], change: _ChangeHolder) -> Change:
     """An object changed; of a list each object or list in it."""
-    if value.__class__ is dict:
-        return change(value)
-    if value.__class__ is not list:
-        return value
-    changed = [change(element) if element.__class__ in (dict, list) else element for element in value]
-    return value if all(new is old for new, old in zip(changed, value, strict=True)) else changed
+
+    def change_each(value: Any) -> Any:
+        if value.__class__ is dict:
+            return change(value, names)
+        if value.__class__ is not list:
+            return value
+        changed = [change(each, names) if each.__class__ in (dict, list) else each for each in value]
+        return value if all(new is old for new, old in zip(changed, value, strict=True)) else changed
+
+    return change_each
 
 
 def _without(holder: Any, names: tuple[str, ...]) -> Any:
     if holder.__class__ is dict:
-        return _removed(holder, [name for name in names if name in holder])
+        return _replaced(holder, [name for name in dict.fromkeys(names) if name in holder], None)
     if "length" in names:
         raise EvaluationError("a list's length cannot be dropped")
     return _replaced(holder, [name for name in names if member(holder, name) is not UNDEFINED], None)
-
-
-def _removed(holder: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    if not names:
-        return holder
-    copy = holder.copy()
-    for name in names:
-        del copy[name]
-    return copy
 
 
 def _only(holder: Any, names: tuple[str, ...]) -> Any:

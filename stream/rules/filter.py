@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stream.fql.pipeline import pipeline
 from stream.model.events import SEGMENT_TYPES, Event, FilterReason
 from stream.model.policies import WorkflowPolicy
-from stream.rules.filtered import judge
+from stream.rules.filtered import Look, looker
 
 ALL_TYPES = "all"
 """Word in `types` that stands for every message type, custom ones and `delete` included."""
@@ -25,6 +26,8 @@ class Route:
 
     wanted: tuple[int, ...]
     unwanted: tuple[tuple[int, FilterReason], ...]
+    looks: tuple[tuple[Look, tuple[int, ...]], ...] = ()
+    """What is left to ask of an event that goes there: each different set of filters, for which of `wanted`."""
 
 
 class WorkflowFilter:
@@ -38,9 +41,9 @@ class WorkflowFilter:
         self._matches_name = _any_pattern(policy.events) if policy.events else None
         self.checks_names = self._matches_name is not None
         """Whether this workflow looks at the name of a track event."""
-        self._pipeline = pipeline(policy.filters)
-        self.looks_inside = self._pipeline is not None
-        """Whether statements or filters look at the event's fields."""
+        rules = pipeline(policy.filters)
+        self.look: Look | None = None if rules is None else looker(rules)
+        """Why its statement or one of its filters keeps an event back; None where it has none."""
         self.named_types = (self._types or frozenset()) | self._excluded
         """Types that the policy names: every other type is treated alike."""
 
@@ -61,11 +64,7 @@ class WorkflowFilter:
             return FilterReason.TYPE
         if event.type == "track" and not self.wants_name(event_name(event.payload)):
             return FilterReason.EVENT
-        return self.reason_inside(event)
-
-    def reason_inside(self, event: Event) -> FilterReason | None:
-        """Why its statement or one of its filters keeps `event` back; None when they let it through."""
-        return None if self._pipeline is None else judge(event, self._pipeline)
+        return None if self.look is None else self.look(event)
 
 
 class EventFilter:
@@ -88,7 +87,6 @@ class EventFilter:
         self._choosy = [i for i in self._by_type["track"].wanted if self._filters[i].checks_names]
         self._by_misses: dict[tuple[int, ...], Route] = {}
         """Routes of track events by the workflows whose patterns they miss: at most 2 ** len(_choosy)."""
-        self._inside = {i: filter_.reason_inside for i, filter_ in self._filters.items() if filter_.looks_inside}
         self._narrowed: dict[tuple[tuple[int, FilterReason], ...], Route] = {}
         """Routes by every refusal there is, `_MAX_NARROWED` of them at most."""
 
@@ -101,19 +99,14 @@ class EventFilter:
             route = self._route_of_name(event_name(event.payload))
         else:
             route = self._by_type.get(event.type, self._any_other_type)
-        return self._look_inside(event, route) if self._inside else route
-
-    def _look_inside(self, event: Event, route: Route) -> Route:
-        inside, refusals = self._inside, []
-        for index in route.wanted:
-            look = inside.get(index)
-            reason = None if look is None else look(event)
+        unwanted = route.unwanted
+        for look, indexes in route.looks:
+            reason = look(event)
             if reason is not None:
-                refusals.append((index, reason))
-        return self._narrow(route, refusals) if refusals else route
+                unwanted += tuple([(index, reason) for index in indexes])
+        return route if unwanted is route.unwanted else self._narrowed_to(unwanted)
 
-    def _narrow(self, route: Route, refusals: list[tuple[int, FilterReason]]) -> Route:
-        unwanted = (*route.unwanted, *refusals)
+    def _narrowed_to(self, unwanted: tuple[tuple[int, FilterReason], ...]) -> Route:
         narrowed = self._narrowed.get(unwanted)
         if narrowed is None:
             reasons = dict(unwanted)
@@ -123,15 +116,21 @@ class EventFilter:
         return narrowed
 
     def _route_of_type(self, type_: str) -> Route:
-        reasons = {i: None if f.wants_type(type_) else FilterReason.TYPE for i, f in self._filters.items()}
-        return _route(reasons)
+        return self._asking({i: None if f.wants_type(type_) else FilterReason.TYPE for i, f in self._filters.items()})
+
+    def _asking(self, reasons: Mapping[int, FilterReason | None]) -> Route:
+        route, looks = _route(reasons), defaultdict(list)
+        for index in route.wanted:
+            if (look := self._filters[index].look) is not None:
+                looks[look].append(index)
+        return replace(route, looks=tuple((look, tuple(indexes)) for look, indexes in looks.items()))
 
     def _route_of_name(self, name: str) -> Route:
         misses = tuple([i for i in self._choosy if not self._filters[i].wants_name(name)])
         route = self._by_misses.get(misses)
         if route is None:
             reasons = dict(self._by_type["track"].unwanted) | dict.fromkeys(misses, FilterReason.EVENT)
-            route = _route({index: reasons.get(index) for index in self._filters})
+            route = self._asking({index: reasons.get(index) for index in self._filters})
             self._by_misses[misses] = route
         return route
 

@@ -46,7 +46,7 @@ class RequestBuilder:
         self._is_compact = policy.body == "compact"
         self._key_suffix = policy.key_suffix
         made_by = pipeline(policy.filters)
-        self._filters = made_by if made_by is not None and made_by.changes else None
+        self._filters = made_by if made_by and made_by.transform and made_by.transform.changes else None
         self._kind = (policy.shared_secret, policy.key_suffix, policy.body, self.is_timed, self._filters)
 
     def build(self, event: Event, wall: float = 0.0) -> HttpRequest:

@@ -72,12 +72,15 @@ def run(variants: Sequence[Variant], directory: Path, events: int, rounds: int) 
     kafka = ApacheKafka(directory / "kafka", BIG_LOGS, heap="1g", java_options=())
     with kafka, Endpoints(directory / "endpoint") as endpoints:
         stage = Stage(directory, Topics(kafka.bootstrap), endpoints, events)
-        rows: list[Row] = []
-        for number, variant in enumerate(variants, 1):
+        measured: list[list[list[Row]]] = [[] for _ in variants]
+        for number in range(
+            rounds * len(variants)
+        ):  # in turn, so that a machine whose speed changes is the same for all
+            variant = variants[number % len(variants)]
             if progress.is_terminal:
-                progress.print(f"[{number}/{len(variants)}] {variant.what} …")
-            measured = [list(rows_of(variant, stage)) for _ in range(rounds)]
-            rows += [median_of(same) for same in zip(*measured, strict=True)]
+                progress.print(f"[{number + 1}/{rounds * len(variants)}] {variant.what} …")
+            measured[number % len(variants)].append(list(rows_of(variant, stage)))
+        rows = [median_of(same) for rounds_of_one in measured for same in zip(*rounds_of_one, strict=True)]
         return rows, endpoints.plain().name
 
 

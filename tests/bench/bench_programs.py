@@ -78,9 +78,17 @@ def _folder(directory: Path, name: str) -> Path:
 
 
 def _toml(tables: dict[str, Any], workflows: Sequence[dict[str, Any]]) -> str:
-    """JSON's way to write text, numbers, lists and booleans is TOML's, too."""
     blocks = [(f"[{name}]", fields) for name, fields in tables.items()]
     blocks += [("[[workflow]]", fields) for fields in workflows]
     return "\n".join(
-        "\n".join((head, *(f"{k} = {json.dumps(v)}" for k, v in fields.items()), "")) for head, fields in blocks
+        "\n".join((head, *(f"{k} = {_value(v)}" for k, v in fields.items()), "")) for head, fields in blocks
     )
+
+
+def _value(value: Any) -> str:
+    """JSON's way to write text, numbers, lists and booleans is TOML's as well, but for tables in a line."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key} = {_value(each)}' for key, each in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    return json.dumps(value)

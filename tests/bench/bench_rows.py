@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench_programs import AIOHTTP, PLAIN_LOOP, PRODUCT, SENDER_ALONE
-from bench_variants import DEFAULTS, MAIN, TEN
+from bench_variants import DEFAULTS, FILTERED, MAIN, TEN, UNORDERED
 
 HEAD = ("variant", "program", "events/s", "CPU µs", "of a core", "peak MiB", "ratio")
 
@@ -61,6 +61,8 @@ def verdicts(rows: Sequence[Row]) -> Iterator[str]:
         yield f"{PRODUCT} / {PLAIN_LOOP}: {main / plain:.1f}"
     if (one := _rate(rows, DEFAULTS, PRODUCT)) and (ten := _rate(rows, TEN, PRODUCT)):
         yield f"10 workflows / 1, deliveries with the default limits: {ten / one:.2f} (aim: at least 1.2)"
+    if (plain := _cost(rows, UNORDERED)) and (filtered := _cost(rows, FILTERED)):
+        yield f"where and two filters / none, CPU an event: {filtered / plain:.2f} (aim: at most 1.10)"
     yield from _flatness(rows)
     if (ours := _rate(rows, "tls", SENDER_ALONE)) and (theirs := _rate(rows, "tls", AIOHTTP)):
         yield f"TLS, 64 connections: {ours / theirs:.2f} times aiohttp (aim: at least 2.5)"
@@ -87,6 +89,10 @@ def _flatness(rows: Sequence[Row]) -> Iterator[str]:
             apart = (max(costs) - min(costs)) / statistics.median(costs)
             told = ", ".join(f"{cost:.1f}" for cost in costs)
             yield f"CPU µs an event by {of_what}: {told}; {apart:.0%} apart (aim: at most 20 %)"
+
+
+def _cost(rows: Sequence[Row], variant: str) -> float:
+    return next((row.cpu_us for row in rows if (row.variant, row.program) == (variant, PRODUCT)), 0.0)
 
 
 def _rate(rows: Sequence[Row], variant: str, program: str) -> float:

@@ -16,7 +16,7 @@ from bench_measure import Measured, Program, measure, running
 from bench_rows import Row
 from bench_topics import Shape, Topics, event
 from bench_usage import usage_of
-from bench_variants import IN_FLIGHT, Variant
+from bench_variants import FILTERS, IN_FLIGHT, WHERE, Variant
 from confluent_kafka import Producer
 
 from stream.demo.child import free_port
@@ -160,6 +160,8 @@ def _endpoint(variant: Variant, stage: Stage) -> Endpoint:
 def _product(variant: Variant, stage: Stage, topic: str, endpoint: Endpoint) -> Program:
     limits = {} if variant.has_defaults else {"max_in_flight": variant.in_flight, "concurrency": variant.in_flight}
     more: dict[str, Any] = {"ordering": variant.ordering, **limits}
+    if variant.is_filtered:
+        more |= {"where": WHERE, "filters": FILTERS}
     if variant.is_signed:
         more["shared_secret"] = "secret"
     if variant.has_tls:

@@ -37,6 +37,8 @@ class Variant:
     """To each workflow at once."""
     latency_s: float = 0.0
     """The endpoint's."""
+    is_filtered: bool = False
+    """With a `where` that every event passes, and two filters that drop a field each."""
     has_peers: bool = False
     """Measure what it is held against, too."""
     events: int = 0
@@ -46,13 +48,19 @@ class Variant:
 
 
 MAIN = "user"
+UNORDERED = "none"
+FILTERED = "none-filters"
 DEFAULTS = "defaults"
 TEN = "10-workflows"
 """Its rate is of deliveries, as that of every variant with several workflows."""
 
+WHERE = "type != 'delete' and properties.total >= 40 and !match(traits.email, '*@company.com')"
+FILTERS = [{"action": "drop_properties", "fields": [field]} for field in ("context.ip", "context.userAgent")]
+
 VARIANTS = (
     Variant(MAIN, "ordered by user", is_main=True, has_peers=True),
-    Variant("none", "no order", ordering="none", is_main=True),
+    Variant(UNORDERED, "no order", ordering="none", is_main=True),
+    Variant(FILTERED, "no order, where and two filters", ordering="none", is_filtered=True, is_main=True),
     Variant(DEFAULTS, "default limits (64 in flight, adaptive)", has_defaults=True, is_main=True),
     Variant(TEN, "10 workflows, default limits", workflows=10, has_defaults=True, part=0.25, is_main=True),
     Variant("10-workflows-256", "10 workflows, 256 in flight each", workflows=10, part=0.25, is_main=True),

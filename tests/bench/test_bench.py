@@ -59,6 +59,8 @@ ROWS = [
     Row("latency", "500 events/s", PRODUCT, p50_ms=2.41, p99_ms=7.3),
     Row("memory", "dead", PRODUCT, peak_mib=176),
     Row("none", "no order", PRODUCT, note="FAILED (0 requests)"),
+    Row("none", "no order", PRODUCT, 50_000, 16.0, 110),
+    Row("none-filters", "no order, where and two filters", PRODUCT, 46_000, 17.6, 110),
 ]
 
 
@@ -80,7 +82,8 @@ def test_what_the_rows_say_of_the_aims() -> None:
         "produced → request arrives: p50 2.4 ms, p99 7.3 ms (aim: 5 and 25)",
         "dead: 176 MiB (aim: at most 200)",
     ]
-    assert list(verdicts(ROWS[11:])) == []
+    assert list(verdicts(ROWS[11:12])) == []
+    assert list(verdicts(ROWS[12:])) == ["where and two filters / none, CPU an event: 1.10 (aim: at most 1.10)"]
 
 
 def test_the_middle_one_of_several_rounds() -> None:

@@ -20,6 +20,7 @@ from stream.model.policies import WorkflowPolicy
 from stream.model.records import Record
 from stream.rules.decode import Decoder
 from stream.rules.filter import EventFilter
+from stream.rules.request import RequestBuilder
 from stream.runtime.policies import workflow_policies
 from stream.settings import Settings
 from stream.validation.schemas import SchemaValidator
@@ -233,3 +234,28 @@ def test_a_record_that_is_read_again_counts_once() -> None:
         assert isinstance(read, Event)
         assert route(read).wanted == (0,)
         assert 0 < record.derived_bytes < len(record.value or b"")
+
+
+def test_workflows_with_the_same_filters_share_one_body() -> None:
+    """Whatever their statements: it is made, and counted as held, once."""
+    filters = (Filter("drop_properties", fields=("userId", "context.ip")),)
+    statements = ("", "", "type = 'track'", "userId = 'u'", "type = 'page'")
+    policies = [WorkflowPolicy(f"w{n}", filters=FilterSet(where, filters)) for n, where in enumerate(statements)]
+    event = {"type": "track", "event": "Order Completed", "userId": "u", "messageId": "m", "context": {"ip": "1.2.3.4"}}
+    read = Decoder("strict", SchemaValidator()).decode(Record("events", 0, 0, 0, None, json.dumps(event).encode()))
+    assert isinstance(read, Event)
+    route = EventFilter("tray.io", policies).route(read)
+    assert (route.wanted, route.unwanted) == ((0, 1, 2, 3), ((4, "where"),))
+    ((_, body),) = read.filtered
+    assert read.record.derived_bytes == len(body)
+    sent = [RequestBuilder(policy, "agent").build(read).body for policy in policies[:4]]
+    assert every(each is body for each in sent)
+
+
+def test_only_what_leads_to_a_dropped_field_is_copied() -> None:
+    """The rest of the event is shared with the parsed one."""
+    event: dict[str, Any] = {"properties": {"a": {}}, "context": {"ip": "1.2.3.4", "page": {"url": "u"}, "app": {}}}
+    changed = apply(Filter("drop_properties", fields=("context.ip", "context.page.url")), **event)
+    assert changed == {"properties": {"a": {}}, "context": {"page": {}, "app": {}}}
+    assert changed["properties"] is event["properties"]
+    assert changed["context"]["app"] is event["context"]["app"]
