@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import time
+from pathlib import Path
 from typing import Any
 
 from acceptance_support import Scene
@@ -18,7 +19,8 @@ def run_to_the_end(scene: Scene, form: str) -> dict[str, Any]:
     """What the workflow took, by message id, each once; prints what it cost."""
     began, used = time.monotonic(), _processor_s()
     with scene.start("--until-end") as run:
-        at_start = run.metrics().total("process_cpu_seconds_total")
+        run.line("Partitions assigned")
+        at_start = _used_s(run.pid)
         assert run.wait(600) == 0
     seconds, processor_s = time.monotonic() - began, _processor_s() - used - at_start
     found = arrived(scene)
@@ -33,6 +35,15 @@ def arrived(scene: Scene) -> dict[str, Any]:
     by_id = {body["messageId"]: body for body in bodies}
     assert len(by_id) == len(bodies)
     return by_id
+
+
+def _used_s(pid: int) -> float:
+    """Processor time of a process so far; 0.0 where the system does not say."""
+    path = Path(f"/proc/{pid}/stat")
+    if not path.exists():
+        return 0.0
+    fields = path.read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _processor_s() -> float:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,8 @@ def test_tokens_are_refreshed_while_events_flow(
             assert program.metrics().total("tray_kafka_up") == 1
         assert refreshes(program, "failed") == FAILURES
         assert program.metrics().total("tray_kafka_token_failing") == 0
-        print(f"{number} events, {refreshes(program, 'ok'):.0f} tokens of {life} s")
+        counts = f"{refreshes(program, 'ok'):.0f} tokens of {life} s, {refreshes(program, 'failed'):.0f} failures"
+        print(f"{number} events, {counts}, {longest_pause(receiver):.2f} s at most between two deliveries")
         assert program.stop() == 0
         assert "No new token for Kafka; retrying." in program.log
         assert "There is a new token for Kafka again." in program.log
@@ -81,6 +83,11 @@ def test_tokens_are_refreshed_while_events_flow(
         assert GARBAGE not in program.log
     assert receiver.count("/orders") == number
     assert scene.committed() == scene.ends()
+
+
+def longest_pause(receiver: FaultReceiver) -> float:
+    """The longest time between a delivery and the next one."""
+    return max(later.at - earlier.at for earlier, later in pairwise(receiver.arrivals("/orders")))
 
 
 def _has_arrived(receiver: FaultReceiver, number: int) -> bool:
