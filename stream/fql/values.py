@@ -159,13 +159,23 @@ def contains(text: Any, part: Any) -> bool:
 
 
 def to_json(value: Any) -> str:
-    """JSON as `JSON.stringify` writes it; of what is not there the word undefined. Raises RecursionError."""
+    """JSON as `JSON.stringify` writes it; of what is not there the word undefined.
+
+    Raises EvaluationError for what is nested too deeply.
+    """
+    try:
+        return _json(value)
+    except RecursionError:
+        raise EvaluationError("the event is nested too deeply") from None
+
+
+def _json(value: Any) -> str:
     if value.__class__ is str:
         return _text(value)
     if value.__class__ is dict:
-        return "{" + ",".join([f"{_text(name)}:{to_json(value[name])}" for name in _ordered(value)]) + "}"
+        return "{" + ",".join([f"{_text(name)}:{_json(value[name])}" for name in _ordered(value)]) + "}"
     if value.__class__ is list:
-        return "[" + ",".join(map(to_json, value)) + "]"
+        return "[" + ",".join(map(_json, value)) + "]"
     return number_text(value) if is_number(value) else _WORDS.get(value, "undefined")
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream.fql.compile import compiled
+from stream.fql.decision import decide
 from stream.fql.errors import EvaluationError, FqlError, caret
 from stream.fql.glob import MAX_CHARS, matcher
 from stream.fql.parser import parse
@@ -127,6 +128,79 @@ def test_in_needs_a_list(event: dict[str, Any]) -> None:
     """A field behind `in` that holds no list is an error of the event, as in Segment's code."""
     with pytest.raises(EvaluationError):
         compiled("'x' in a")(event)
+
+
+def nested(levels: int, holder: str) -> Any:
+    """An object or list in so many others, of its own each time."""
+    value: Any = 1
+    for _ in range(levels):
+        value = {"a": value} if holder == "{" else [value]
+    return value
+
+
+@pytest.mark.parametrize("holder", ["{", "["])
+@pytest.mark.parametrize("statement", ["a = b", "a != b", "a in b", "string(a) = 'x'", "!(a = b)"])
+def test_a_deep_event_is_an_error_of_the_event(statement: str, holder: str) -> None:
+    """For the statement itself, and where it is explained."""
+    event = {"a": nested(1_000, holder), "b": [nested(1_000, holder)] if "in" in statement else nested(1_000, holder)}
+    with pytest.raises(EvaluationError, match="nested too deeply"):
+        compiled(statement)(event)
+    assert decide(statement, event) == (False, (), "the event is nested too deeply")
+
+
+@pytest.mark.parametrize(
+    ("statement", "event", "holds"),
+    [
+        ("event = 'a\0b' and match(event, '*\0*')", {"event": "a\0b"}, True),
+        ("match(event, '?') or match(event, '???')", {"event": "😀"}, False),
+        ("match(event, '??') and length(event) = 2", {"event": "😀"}, True),
+        ("a = -0 and b = 0", {"a": 0, "b": -0.0}, True),
+        ("a = 0 or a > 0", {"a": "NaN"}, False),
+        ("a > 5 and a = b", {"a": float("inf"), "b": 10**400}, True),
+        (f"a = {'9' * 5_000}", {"a": 10**400}, True),
+        ("a = '\ud83d' and contains(a, '\ud83d')", {"a": "\ud83d"}, True),
+        ("a\\.b = 1 or b.\\0\\.c = 1", {"a.b": 1, "b": {"0.c": 1}}, False),
+        ("semver(a, '>=', '1') or semver(a, '<', '1') or semver(a, '!=', '1')", {"a": ">=1 || ^2.x"}, False),
+        ("semver(a, '>=', '1')", {"a": "9" * 5_000}, True),
+        ("semver(a, '>=', '1') or semver(a, '<', '9')", {"a": "\uff11.\uff12"}, False),
+        (".".join("a" * 30_000) + " = 1", {"a": {"a": []}}, False),
+        ("!" + "(!" * 99 + "a" + ")" * 99, {"a": True}, True),
+    ],
+)
+def test_odd_values(statement: str, event: dict[str, Any], holds: bool) -> None:
+    """NUL, emoji, minus zero, texts like numbers, numbers beyond a double, long paths and versions."""
+    assert compiled(statement)(event) is holds
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "a = 1\0",
+        "a = 1\r\n",
+        "\ufeffa = 1",
+        "a\u00a0= 1",
+        "a = \u2018x\u2019",
+        "😀 = 1",
+        "a = 1e400",
+        "!!a",
+        "! a",
+        "...",
+        "a.b..",
+        "a in ['x',]",
+        "a in ['x')",
+        "(a]",
+        ")a(",
+        "contains(foo(a), 'x')",
+        "Contains(a, 'x')",
+        'a = "x',
+        "match(a '*')",
+    ],
+)
+def test_odd_statements_are_refused(statement: str) -> None:
+    """With a place in the statement."""
+    with pytest.raises(FqlError) as raised:
+        parse(statement)
+    _require_a_place(statement, raised.value.at)
 
 
 def test_a_caret_points_at_the_place() -> None:
