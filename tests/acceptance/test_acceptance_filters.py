@@ -135,3 +135,23 @@ def test_a_reload_ends_what_waits_and_is_not_wanted(scene: LetterScene) -> None:
     succeeded = scene.receiver.successes("/orders")
     assert {arrival.headers["idempotency-key"] for arrival in succeeded} == wanted().keys()
     assert every("email" not in orjson.loads(arrival.body)["traits"] for arrival in succeeded)
+
+
+def test_check_warns_and_explain_shows(scene: LetterScene) -> None:
+    """A statement that can never be true; the part that decided, and the body before and after."""
+    scene.produce(events())
+    places = {key: place for key, place in scene.places.items() if key in wanted()}
+    (key, (partition, offset)), *_ = places.items()
+    where = ("--topic", scene.topic, "--partition", str(partition), "--offset", str(offset))
+    explained = call_here(scene.directory, "explain", *where, "--body")
+    assert explained.returncode == 0, explained.stderr
+    assert f"{WHERE} is true" in explained.stdout
+    assert "drops traits.email" in explained.stdout
+    assert "ann@example.com" in explained.stdout
+    assert wanted()[key]["userId"] in explained.stdout
+    assert "ann@example.com" not in call_here(scene.directory, "explain", *where).stdout
+
+    scene.configure({**scene.workflow("orders"), "types": ["track"], "where": "type = 'page'"})
+    checked = call_here(scene.directory, "check", "--offline")
+    assert checked.returncode == 0, checked.stderr
+    assert "can never be true" in checked.stdout + checked.stderr
