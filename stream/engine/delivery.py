@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
@@ -36,37 +35,59 @@ class DeliveryState(Enum):
     """It was in flight when its partition went, or failed while that was draining."""
 
 
-@dataclass(slots=True, eq=False)
 class OpenEvent:
     """An admitted event and how many of its workflows are not done with it."""
 
-    event: Event
-    partition: PartitionState
-    pending: int
-    settlement: Settlement = Settlement.FILTERED
-    """Its end so far: dead-lettered for one workflow over delivered to one (now or by the map) over neither."""
+    __slots__ = ("event", "partition", "pending", "settlement")
+
+    def __init__(self, event: Event, partition: PartitionState, pending: int) -> None:
+        self.event = event
+        self.partition = partition
+        self.pending = pending
+        self.settlement = Settlement.FILTERED
+        """Its end so far: dead-lettered for one workflow over delivered to one (now or by the map) over neither."""
 
 
-@dataclass(slots=True, eq=False)
 class Delivery:
     """One event on its way to one workflow. Times are the workflow's open time: it stands still at a closed gate."""
 
-    open_event: OpenEvent
-    workflow: int
-    """Index in the engine's list of workflows."""
-    partition_workflow: PartitionWorkflow
-    """What that workflow has open in the event's partition."""
-    lane: Hashable | None
-    queued_at: float
-    clock_start: float = -1.0
-    """When its retry clock started; -1 before."""
-    attempts: int = 0
-    """Attempts charged to it; a probe of a closed gate that fails is not."""
-    gate_generation: int = 0
-    """Of the workflow's gate when its last request was sent."""
-    state: DeliveryState = DeliveryState.READY
-    drop_reason: FilterReason | None = None
-    """Why its workflow no longer wants it, although it is in flight: no attempt follows this one."""
+    __slots__ = (
+        "attempts",
+        "clock_start",
+        "drop_reason",
+        "gate_generation",
+        "lane",
+        "open_event",
+        "partition_workflow",
+        "queued_at",
+        "state",
+        "workflow",
+    )
+
+    def __init__(
+        self,
+        open_event: OpenEvent,
+        workflow: int,
+        partition_workflow: PartitionWorkflow,
+        lane: Hashable | None,
+        queued_at: float,
+    ) -> None:
+        self.open_event = open_event
+        self.workflow = workflow
+        """Index in the engine's list of workflows."""
+        self.partition_workflow = partition_workflow
+        """What that workflow has open in the event's partition."""
+        self.lane = lane
+        self.queued_at = queued_at
+        self.clock_start = -1.0
+        """When its retry clock started; -1 before."""
+        self.attempts = 0
+        """Attempts charged to it; a probe of a closed gate that fails is not."""
+        self.gate_generation = 0
+        """Of the workflow's gate when its last request was sent."""
+        self.state = DeliveryState.READY
+        self.drop_reason: FilterReason | None = None
+        """Why its workflow no longer wants it, although it is in flight: no attempt follows this one."""
 
     @property
     def record(self) -> Record:

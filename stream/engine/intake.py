@@ -163,7 +163,7 @@ class Intake:
         if hold is None:
             return
         partition.end_invalid(hold.record.offset)
-        decoded = self.decode(hold.record)
+        decoded = self._decoder.decode(hold.record)
         if isinstance(decoded, Event):
             self._routing.take_admitted(partition, decoded)
         else:

@@ -52,7 +52,7 @@ class _Unopened(asyncio.Transport):
 UNOPENED = _Unopened()
 
 
-class HttpConnection(asyncio.Protocol):
+class HttpConnection:
     """Carries one attempt at a time. `attempt` is the one under way; None: it waits, or it is closed."""
 
     __slots__ = (

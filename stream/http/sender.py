@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Callable, Collection, Sequence
 from random import uniform
 from time import monotonic
+from typing import cast
 
 from stream.http.connection import HttpConnection, IdlePool, failure
 from stream.http.dialer import Dialer
@@ -147,7 +148,7 @@ class WebhookSender:
         connection = HttpConnection(self, self._excerpts, attempt, head, body, started_at)
         connection.retire_at = monotonic() + self._max_age_s * uniform(LEAST_AGE, 1)
         self._connections.add(connection)
-        connection.follow(asyncio.get_running_loop().create_task(self._dialer.open(connection)))
+        connection.follow(asyncio.get_running_loop().create_task(self._dialer.open(cast(asyncio.Protocol, connection))))
 
     def _expire(self, connection: HttpConnection) -> None:
         attempt = connection.attempt

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class HttpRequest:
     """What is sent to a workflow; the URL belongs to the workflow's sender."""
 
@@ -18,6 +18,24 @@ class HttpRequest:
     """Settings that `own` and `body` follow from, with the event."""
     lines: bytes = b""
     """What a sender made of `own` and the body's length, for the requests that are alike but for `constant`."""
+    span: object | None = None
+    """The span of its attempt, where spans are made."""
+
+    def __init__(
+        self,
+        own: list[tuple[str, str]],
+        body: bytes,
+        constant: tuple[tuple[str, str], ...] = (),
+        kind: tuple[object, ...] = (),
+        lines: bytes = b"",
+        span: object | None = None,
+    ) -> None:
+        self.own = own
+        self.body = body
+        self.constant = constant
+        self.kind = kind
+        self.lines = lines
+        self.span = span
 
     @property
     def headers(self) -> list[tuple[str, str]]:

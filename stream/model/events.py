@@ -16,7 +16,7 @@ CUSTOM_TYPE = "custom"
 """Metric label of every type that is not one of Segment's seven; keeps the label bounded."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Event:
     """A record that parsed as a Segment event."""
 
@@ -36,6 +36,28 @@ class Event:
     """What is sent of a delete event, once it was made."""
     filtered: tuple[tuple[object, bytes], ...] = ()
     """Bodies that workflows' filters left of it, each with the filters; its own bytes where nothing changed."""
+
+    def __init__(
+        self,
+        record: Record,
+        body: bytes,
+        type: str,  # noqa: A002 - as the field is named
+        user: str | None,
+        message_id: str | None,
+        payload: dict[str, Any],
+        made: HttpRequest | None = None,
+        notification: bytes | None = None,
+        filtered: tuple[tuple[object, bytes], ...] = (),
+    ) -> None:
+        self.record = record
+        self.body = body
+        self.type = type
+        self.user = user
+        self.message_id = message_id
+        self.payload = payload
+        self.made = made
+        self.notification = notification
+        self.filtered = filtered
 
 
 NO_PAYLOAD: dict[str, Any] = {}

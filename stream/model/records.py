@@ -27,7 +27,7 @@ class RecordId(NamedTuple):
         return f"{self.topic}:{self.partition}:{self.offset}"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Record:
     """One record as it lies on the topic. `timestamp_ms` is Unix time in milliseconds, -1 when unknown."""
 
@@ -42,6 +42,28 @@ class Record:
     """What decoding made of it that is as large as its parts: long ids as text, a delete notification."""
     held_bytes: int = 0
     """What it counts for while it is open, fixed when it is admitted."""
+
+    def __init__(
+        self,
+        topic: str,
+        partition: int,
+        offset: int,
+        timestamp_ms: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers | None = None,
+        derived_bytes: int = 0,
+        held_bytes: int = 0,
+    ) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+        self.timestamp_ms = timestamp_ms
+        self.key = key
+        self.value = value
+        self.headers = headers
+        self.derived_bytes = derived_bytes
+        self.held_bytes = held_bytes
 
     @property
     def place(self) -> RecordId:

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from opentelemetry.trace import Span, Status, StatusCode
 
 from stream.model.attempts import RESENT, Answer, HttpRequest
 from stream.model.ports import Attempt, AttemptResult, OnResults, Sender
-
-
-@dataclass(slots=True)
-class TracedRequest(HttpRequest):
-    """A request and the span of its attempt."""
-
-    span: Span = field(kw_only=True)
 
 
 class TracedSender:
@@ -29,7 +21,7 @@ class TracedSender:
 
     def send(self, request: HttpRequest, attempt: Attempt, on_results: OnResults) -> None:
         """Send as the inner sender does."""
-        if isinstance(request, TracedRequest):
+        if isinstance(request.span, Span):
             self._spans[id(attempt)] = request.span
         self._on_results = on_results
         self._sender.send(request, attempt, self._answered)

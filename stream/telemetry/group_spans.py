@@ -16,7 +16,7 @@ from stream.model.ports import Build, Sender
 from stream.model.records import Record, TopicPartition
 from stream.rules.listener import Spans
 from stream.rules.request import traceparent
-from stream.telemetry.attempt_spans import TracedRequest, TracedSender, with_traceparent
+from stream.telemetry.attempt_spans import TracedSender, with_traceparent
 
 _PROPAGATOR = TraceContextTextMapPropagator()
 ABANDONED = "abandoned"
@@ -93,7 +93,7 @@ class GroupSpans(Spans):
         delivery = self._delivery(workflow, event)
         delivery.attempts += 1
         span = self._attempt(workflow, delivery) if delivery.span.is_recording() else delivery.span
-        return TracedRequest(with_traceparent(request.own, span), request.body, request.constant, span=span)
+        return HttpRequest(with_traceparent(request.own, span), request.body, request.constant, span=span)
 
     def _attempt(self, workflow: str, delivery: OpenDelivery) -> Span:
         attributes: dict[str, str | int] = {"http.request.method": "POST", "tray.workflow": workflow}
