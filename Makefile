@@ -5,22 +5,33 @@ PYTHON ?= python3
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 BIN := .venv/bin
 STAMP := .venv/.synced
+# COMPILED=1: test, bench and demo run the program whose hot path mypyc has compiled
+COMPILED_VENV := .venv-compiled
+RUN := $(if $(COMPILED),$(COMPILED_VENV)/bin,$(BIN))
+READY := $(if $(COMPILED),compiled,$(STAMP))
 
-.PHONY: help demo observe test check format faults simulate fuzz audit soak load bench bench-engine mutants producers profile \
-  docs docs-site docs-serve dashboards pictures schemas sbom tokens version release-check clean
+.PHONY: help demo observe test check compiled format faults simulate fuzz audit soak load bench bench-engine mutants producers \
+  profile docs docs-site docs-serve dashboards pictures schemas sbom tokens version release-check clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
-demo: $(STAMP)  ## the main job on an embedded broker, in half a minute
-	@$(BIN)/tray-stream demo
+demo: $(READY)  ## the main job on an embedded broker, in half a minute
+	@$(RUN)/tray-stream demo
 
 observe: $(STAMP)  ## Kafka, Prometheus, a load and failing workflows to watch, here and without containers
 	@$(BIN)/python -m stream.demo.observe $(if $(SECONDS),--seconds $(SECONDS)) $(if $(RATE),--rate $(RATE)) \
 	  $(if $(OUTAGE),--kafka-outage $(OUTAGE))
 
-test: check  ## everything: format, lint, types, unit, property and real-Kafka tests
-	$(BIN)/pytest --numprocesses $(or $(PROCESSES),4) --dist loadgroup
+test: check $(READY)  ## everything: format, lint, types, unit, property and real-Kafka tests; COMPILED=1, ONLY=paths
+	COMPILED=$(COMPILED) $(RUN)/pytest --numprocesses $(or $(PROCESSES),4) --dist loadgroup $(ONLY)
+
+# The wheel is built from the source distribution, so that nothing compiled is left in the checkout.
+compiled: $(STAMP)  ## the program with its hot path compiled by mypyc, in .venv-compiled; needs a C compiler
+	rm -rf dist/compiled
+	HATCH_BUILD_HOOK_ENABLE_MYPYC=1 $(UV) build --quiet --no-build-isolation --python $(BIN)/python --out-dir dist/compiled
+	UV_PROJECT_ENVIRONMENT=$(COMPILED_VENV) $(UV) sync --locked --all-extras --quiet --no-install-project --inexact --python $(BIN)/python
+	$(UV) pip install --quiet --no-deps --reinstall --python $(COMPILED_VENV) dist/compiled/*.whl
 
 check: $(STAMP)  ## format, lint, strict types
 	$(BIN)/ruff format --check .
@@ -60,8 +71,8 @@ producers: $(STAMP)  ## 10,000 events of each real producer, and a registry that
 fuzz: $(STAMP)  ## 100,000 generated inputs for each of what reads from outside; FUZZ=1000 for fewer
 	FUZZ=$(or $(FUZZ),100000) $(BIN)/pytest -m fuzz --numprocesses $(or $(PROCESSES),4) --durations=0 --durations-min=1
 
-bench: $(STAMP)  ## speed on real Kafka in one sitting; ALL=1, ONLY=name, EVENTS=n, ROUNDS=n, JSON=file
-	@UV=$(UV) PYTHONPATH=tests $(BIN)/python tests/bench/bench.py $(if $(ALL),--all) $(if $(ONLY),--only $(ONLY)) \
+bench: $(READY)  ## speed on real Kafka in one sitting; ALL=1, ONLY=name, EVENTS=n, ROUNDS=n, JSON=file, COMPILED=1
+	@UV=$(UV) PYTHONPATH=tests $(RUN)/python tests/bench/bench.py $(if $(ALL),--all) $(if $(ONLY),--only $(ONLY)) \
 	  $(if $(EVENTS),--events $(EVENTS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(JSON),--json $(JSON))
 
 bench-engine: $(STAMP)  ## what the engine alone costs an event, with many others waiting too, a commit and a scrape
@@ -118,4 +129,4 @@ $(STAMP): pyproject.toml uv.lock Makefile $(if $(filter .uv/bin/uv,$(UV)),.uv/bi
 	.uv/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement .ci/uv.txt
 
 clean:  ## remove what the other targets made
-	rm -rf .venv .uv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis dist site
+	rm -rf .venv $(COMPILED_VENV) .uv .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis dist site

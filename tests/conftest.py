@@ -23,6 +23,7 @@ from support.topics import Broker
 
 from stream.demo.apache_kafka import ApacheKafka
 from stream.demo.kafka_jars import KAFKA_VERSION, KafkaUnavailable
+from stream.http import sender
 
 # No example is judged by its speed; `make fuzz`: as many inputs for every test that does not say a number itself.
 hypothesis.settings.register_profile(
@@ -35,6 +36,22 @@ hypothesis.settings.load_profile("patient")
 GIVEN_BOOTSTRAP = os.environ.get("TRAY_TEST_BOOTSTRAP", "")
 KAFKA_FIXTURES = frozenset({"apache_kafka", "registry", "own_kafka", "secured_kafka", "slowed_kafka"})
 UNAVAILABLE = "no Apache Kafka:"
+
+
+def is_compiled() -> bool:
+    """Whether the program under test has its hot path compiled."""
+    return not sender.__file__.endswith(".py")
+
+
+def pytest_configure() -> None:
+    """Raises UsageError where the program under test is not the build that COMPILED=1 asks for."""
+    if os.environ.get("COMPILED") and not is_compiled():
+        raise pytest.UsageError(f"COMPILED is set, and {sender.__file__} is plain Python: run make compiled.")
+
+
+def pytest_report_header() -> str:
+    """Which of the two builds is tested."""
+    return f"hot path: {'compiled' if is_compiled() else 'plain Python'}"
 
 
 class Startable(Protocol):

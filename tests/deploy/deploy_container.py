@@ -21,7 +21,7 @@ BASE = "tray-stream-test-base:bookworm"
 UV_IMAGE = "tray-stream-test-uv:local"
 IMAGE = "tray-stream:test"
 PULL_TIMEOUT_S = 120.0
-PACKAGES = "python3,python3-venv,tini,ca-certificates"
+PACKAGES = "python3,python3-dev,python3-venv,gcc,libc6-dev,tini,ca-certificates"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 

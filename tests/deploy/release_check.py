@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -124,6 +125,22 @@ def build_wheel(release: Release) -> str:
     return f"{len(first)} files, {release.wheel.stat().st_size / 1e3:.0f} kB, equal from checkout and sdist"
 
 
+def build_compiled(release: Release) -> str:
+    """The wheel for this machine, its hot path compiled, in an empty place."""
+    if shutil.which("cc") is None:
+        pytest.skip("NOT CHECKED: there is no C compiler (cc).")
+    how = ("--quiet", "--wheel", "--no-build-isolation", "--python", sys.executable)
+    place = release.scratch / "compiled"
+    run(uv(), "build", *how, "--out-dir", place, release.sdist, HATCH_BUILD_HOOK_ENABLE_MYPYC="1")
+    (wheel,) = place.glob("*.whl")
+    run(uv(), "venv", "--quiet", "--python", sys.executable, place / "venv")
+    run(uv(), "pip", "install", "--quiet", "--python", place / "venv", wheel)
+    python = place / "venv/bin/python"
+    module = run(python, "-c", "import stream.http.sender as sender; print(sender.__file__)", cwd=place).strip()
+    assert not module.endswith(".py"), f"{module} is plain Python"
+    return f"{wheel.stat().st_size / 1e3:.0f} kB; {demo(place / 'venv/bin/tray-stream', 'demo', cwd=place)}"
+
+
 def digests(wheel: Path) -> Iterator[tuple[str, str]]:
     """(name, digest) of each file."""
     with zipfile.ZipFile(wheel) as packed:
@@ -213,6 +230,7 @@ STEPS: dict[str, Callable[[Release], str]] = {
     "version": versions,
     "sdist": build_sdist,
     "wheel": build_wheel,
+    "compiled wheel": build_compiled,
     "uv tool install": uv_tool,
     "pipx install": pipx,
     "make demo from sdist": from_sdist,

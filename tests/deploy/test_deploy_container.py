@@ -64,11 +64,17 @@ def test_nothing_is_compiled_at_a_start(engine: Engine) -> None:
     assert [line for line in missing if line] == []
 
 
+def test_its_hot_path_is_compiled(engine: Engine) -> None:
+    """What an event passes through is machine code."""
+    (module,) = python(engine, "import stream.http.sender as sender; print(sender.__file__)")
+    assert not module.endswith(".py")
+
+
 def test_what_built_it_stayed_behind(engine: Engine) -> None:
-    """Neither uv nor the build backend nor a test is in the image."""
+    """Neither uv nor the build backend nor a compiler nor a test is in the image."""
     found = python(engine, "import importlib.metadata as m; print(*(d.name for d in m.distributions()), sep='\\n')")
     assert "tray-stream" in found
-    assert {"uv", "hatchling", "pytest"} & set(found) == set()
+    assert {"uv", "hatchling", "mypy", "setuptools", "pytest"} & set(found) == set()
 
 
 def test_it_delivers_is_healthy_and_stops(
