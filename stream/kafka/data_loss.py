@@ -35,7 +35,7 @@ _RESUME = ' To continue at the first record that is left, set kafka.on_data_loss
 @dataclass(slots=True)
 class _Stopped:
     loss: DataLoss
-    remind_at: float
+    remind_at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -129,11 +129,11 @@ class DataLossWatch:
             self._assignment.move(consumer, {tp: asked})
             return True
         loss = DataLoss(tp, first=asked, resume=first, skipped=self._skip, end=end)
-        self._post(self._events.on_data_loss, loss)
-        if self._skip:
-            self._read_on(consumer, loss)
-        else:
+        if not self._skip:
             self._stop(consumer, loss)
+            return True
+        self._post(self._events.on_data_loss, loss)
+        self._read_on(consumer, loss)
         return True
 
     def _decide_replaced(self, consumer: Consumer, one: Replaced) -> bool:
@@ -150,10 +150,10 @@ class DataLossWatch:
         restarts = self._may_restart and (self._skip or one.was_read)
         at = _position(consumer, tp, self._assignment.starts[tp])
         loss = DataLoss(tp, at, first, restarts, end=end, is_replaced=True, was_read=one.was_read)
-        self._post(self._events.on_data_loss, loss)
         if not restarts:
             self._stop(consumer, loss)
             return True
+        self._post(self._events.on_data_loss, loss)
         self._logger.warning(
             "The topic was deleted and created again. What was read of the old one is delivered; then the new one is "
             "read from its first record.",
@@ -195,16 +195,22 @@ class DataLossWatch:
             return None
 
     def _stop(self, consumer: Consumer, loss: DataLoss) -> None:
+        """Say why before the engine learns of it: when nothing else is left to consume, that ends the run."""
         self._assignment.stop(consumer, loss.tp)
-        self._stopped[loss.tp] = _Stopped(loss, remind_at=self._topics.monotonic())
+        self._stopped[loss.tp] = stopped = _Stopped(loss)
+        self._tell(stopped, self._topics.monotonic())
+        self._post(self._events.on_data_loss, loss)
 
     def _remind(self, now: float) -> None:
         for tp, stopped in list(self._stopped.items()):
             if tp not in self._assignment.stopped:
                 del self._stopped[tp]
             elif now >= stopped.remind_at:
-                stopped.remind_at = now + REMIND_EVERY_S
-                self._logger.error(_STOPPED[stopped.loss.reason] + _RESUME, **_missing(stopped.loss))
+                self._tell(stopped, now)
+
+    def _tell(self, stopped: _Stopped, now: float) -> None:
+        stopped.remind_at = now + REMIND_EVERY_S
+        self._logger.error(_STOPPED[stopped.loss.reason] + _RESUME, **_missing(stopped.loss))
 
     def _read_on(self, consumer: Consumer, loss: DataLoss) -> None:
         self._logger.error("Records that were not read are gone from the topic; they are skipped.", **_missing(loss))

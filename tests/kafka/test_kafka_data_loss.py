@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 import pytest
-from kafka_support import Member, commit_for, committed, delete_records, delete_topic, fill, policy_for, until
+from kafka_support import (
+    Member,
+    RecordingLogger,
+    commit_for,
+    committed,
+    delete_records,
+    delete_topic,
+    fill,
+    policy_for,
+    until,
+)
+from support.recording_source import RecordingSource
 from support.topics import Broker
 
 from stream.model.records import TopicPartition
@@ -24,6 +35,30 @@ def test_stop_reads_nothing_of_that_partition_and_goes_on_elsewhere(apache_kafka
         [line] = [fields for level, _, fields in member.logger.lines if level == "error"]
         assert line == {"topic": topic_name, "partition": 0, "first_missing": 2, "resume_at": 6}
     assert committed(apache_kafka, topic_name) == {0: 2, 1: 12}
+
+
+class AskingTheLog(RecordingSource):
+    """Notes how many error lines there are when it learns of a loss."""
+
+    def __init__(self, logger: RecordingLogger) -> None:
+        super().__init__()
+        self.error_lines: list[int] = []
+        self._log = logger
+
+    def on_data_loss(self, loss: DataLoss) -> None:
+        """Keep it."""
+        self.error_lines.append(self._log.count("this partition is not consumed", "error"))
+        super().on_data_loss(loss)
+
+
+def test_the_log_says_so_before_it_can_end_the_run(apache_kafka: Broker, topic_name: str) -> None:
+    """With nothing else to consume the engine ends the run as soon as it knows: the line must be there by then."""
+    expired(apache_kafka, topic_name)
+    member = Member(policy_for(apache_kafka, topic_name))
+    member.source = source = AskingTheLog(member.logger)
+    with member:
+        member.wait(lambda: source.losses)
+    assert source.error_lines == [1]
 
 
 @pytest.mark.parametrize("group_protocol", PROTOCOLS)
