@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from stream.http import sender
+
 
 def _allowed() -> list[int]:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
@@ -27,13 +29,13 @@ def stay_off_the_programs_core() -> None:
 
 
 @contextmanager
-def programs_core() -> Iterator[None]:
-    """What is started within runs on the program's core: a child begins where the thread is that starts it."""
+def programs_core(*, has_all: bool = False) -> Iterator[None]:
+    """What is started within runs on the program's core, or all: a child begins where the thread is that starts it."""
     if not IS_PINNED:
         yield
         return
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {ALLOWED[0]})
+    os.sched_setaffinity(0, set(ALLOWED) if has_all else {ALLOWED[0]})
     try:
         yield
     finally:
@@ -59,10 +61,11 @@ def load() -> float:
 
 
 def machine() -> str:
-    """The machine in words: cores and model of the processor, system, Python."""
+    """The machine in words: cores and model of the processor, system, Python, build of the program."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
     pinned = "program on one core, broker and endpoint on another" if IS_PINNED else "not pinned to cores"
-    python = f"Python {platform.python_version()}"
+    build = "plain" if sender.__file__.endswith(".py") else "hot path compiled"
+    python = f"Python {platform.python_version()}, {build}"
     return f"{os.cpu_count()} cores ({model or platform.machine()}), {platform.system()}, {python}; {pinned}"

@@ -37,6 +37,8 @@ class Program:
     name: str
     command: Sequence[str]
     directory: Path
+    has_all_cores: bool = False
+    """Rather than the program's own."""
 
 
 class Measured(NamedTuple):
@@ -62,7 +64,7 @@ class Sample(NamedTuple):
 @contextmanager
 def running(program: Program) -> Iterator[Child]:
     """The program on its core; its output goes to a file beside its settings. Stopped in order at the end."""
-    with programs_core():
+    with programs_core(has_all=program.has_all_cores):
         child = Child(program.command, program.directory / "output.log", program.directory)
     with child:
         yield child

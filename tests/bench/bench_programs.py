@@ -24,7 +24,7 @@ Command = list[str]
 
 
 def product(
-    directory: Path, bootstrap: str, topic: str, workflows: Sequence[dict[str, Any]], **sections: Any
+    directory: Path, bootstrap: str, topic: str, workflows: Sequence[dict[str, Any]], workers: int = 1, **sections: Any
 ) -> Program:
     """`tray-stream run` with a consumer group of its own. `sections` are tables of the settings file."""
     group = f"bench-{uuid.uuid4().hex[:8]}"
@@ -35,7 +35,8 @@ def product(
     }
     home = _folder(directory, group)
     (home / "stream.toml").write_text(_toml(tables, workflows))
-    return Program(PRODUCT, [sys.executable, "-m", "stream", "run"], home)
+    more = ["--workers", str(workers)] if workers > 1 else []
+    return Program(PRODUCT, [sys.executable, "-m", "stream", "run", *more], home, has_all_cores=workers > 1)
 
 
 def sender_alone(directory: Path, url: str, count: int, in_flight: int, size: int, tls: Path | None = None) -> Program:

@@ -16,7 +16,7 @@ from bench_measure import Measured, Program, measure, running
 from bench_rows import Row
 from bench_topics import Shape, Topics, event
 from bench_usage import usage_of
-from bench_variants import FILTERS, IN_FLIGHT, WHERE, Variant
+from bench_variants import IN_FLIGHT, Variant, filters
 from confluent_kafka import Producer
 
 from stream.demo.child import free_port
@@ -28,6 +28,7 @@ FEW_EVENTS_ROUNDS = 5
 LATENCY_RATE = 500
 LATENCY_S = 20.0
 DEAD_FOR_S = 30.0
+START_WITHIN_S = 120.0
 WARM_UP_EVENTS = 1_500
 """Sent at the same pace before; in its first seconds a broker answers late."""
 
@@ -47,6 +48,7 @@ def rows_of(variant: Variant, stage: Stage) -> Iterator[Row]:
     of_kind: dict[str, Callable[[Variant, Stage], Iterator[Row]]] = {
         "throughput": _throughput,
         "backlog": _backlog,
+        "start": _start,
         "tls": _tls,
         "latency": _latency,
         "memory": _memory,
@@ -78,6 +80,27 @@ def _backlog(variant: Variant, stage: Stage) -> Iterator[Row]:
         program = _product(variant, stage, topic, endpoint)
         rows.append(_row(variant, program, _run(program, endpoint, variant.events)))
     yield sorted(rows, key=lambda row: row.cpu_us)[rounds // 2]
+
+
+def _start(variant: Variant, stage: Stage) -> Iterator[Row]:
+    """From the start of the process until the first request; the topic's events are spread over its partitions."""
+    topic = stage.topics.filled(Shape(variant.events, variant.size, variant.events, variant.partitions))
+    endpoint = stage.endpoints.plain()
+    program = _product(variant, stage, topic, endpoint)
+    before, began = endpoint.requests(), time.monotonic()
+    first_s = 0.0
+    with running(program) as child:
+        while child.is_running and time.monotonic() < began + START_WITHIN_S:
+            time.sleep(0.01)
+            seen = endpoint.requests() - before
+            first_s = first_s or (time.monotonic() - began if seen else 0.0)
+            if seen >= variant.events:
+                break
+        all_s, used = time.monotonic() - began, usage_of(child.pid)
+        note = f"first request after {first_s:.1f} s, all {variant.events:,} after {all_s:.1f} s"
+        if seen < variant.events:
+            note = f"FAILED ({seen} requests, exit {child.exit_code}, {program.directory.name})"
+    yield Row(variant.name, variant.what, program.name, peak_mib=used.peak_kib / 1024, note=note)
 
 
 def _tls(variant: Variant, stage: Stage) -> Iterator[Row]:
@@ -160,17 +183,21 @@ def _endpoint(variant: Variant, stage: Stage) -> Endpoint:
 def _product(variant: Variant, stage: Stage, topic: str, endpoint: Endpoint) -> Program:
     limits = {} if variant.has_defaults else {"max_in_flight": variant.in_flight, "concurrency": variant.in_flight}
     more: dict[str, Any] = {"ordering": variant.ordering, **limits}
-    if variant.is_filtered:
-        more |= {"where": WHERE, "filters": FILTERS}
     if variant.is_signed:
         more["shared_secret"] = "secret"
     if variant.has_tls:
         more["ca_file"] = str(stage.endpoints.certificate)
     workflows = [
-        {"name": f"w{n}", "url": endpoint.url(f"w{n}", tls=variant.has_tls), **more} for n in range(variant.workflows)
+        {
+            "name": f"w{n}",
+            "url": endpoint.url(f"w{n}", tls=variant.has_tls),
+            **more,
+            **(filters(n) if variant.is_filtered else {}),
+        }
+        for n in range(variant.workflows)
     ]
     mode = {"mode": variant.validation}
-    return programs.product(stage.directory, stage.topics.bootstrap, topic, workflows, validation=mode)
+    return programs.product(stage.directory, stage.topics.bootstrap, topic, workflows, variant.workers, validation=mode)
 
 
 def _run(program: Program, endpoint: Endpoint, expect: int) -> Measured:

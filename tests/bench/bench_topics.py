@@ -24,6 +24,7 @@ class Shape(NamedTuple):
     size: int = 800
     """Bytes of an event, nearly."""
     users: int = 20_000
+    """At random; where there are as many as events, each has one."""
     partitions: int = 4
 
 
@@ -55,7 +56,7 @@ def fill(bootstrap: str, topic: str, shape: Shape) -> None:
     chooser = random.Random(SEED)
     padding = filler(shape.size)
     for number in range(shape.events):
-        user = f"user-{chooser.randrange(shape.users)}"
+        user = f"user-{number if shape.users >= shape.events else chooser.randrange(shape.users)}"
         value = orjson.dumps(event(number, user, padding, is_small=shape.size < 500))
         while True:
             try:

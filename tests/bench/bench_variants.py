@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 IN_FLIGHT = 256
 """Requests in flight to a workflow, unless a variant says otherwise. Few users allow few at once, so variants of the
 number of users are held to as many as the fewest allow; they have one partition, since ten users do not share four of
 them out evenly."""
 
-Kind = Literal["throughput", "backlog", "tls", "latency", "memory"]
+Kind = Literal["throughput", "backlog", "start", "tls", "latency", "memory"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,9 @@ class Variant:
     latency_s: float = 0.0
     """The endpoint's."""
     is_filtered: bool = False
-    """With a `where` that every event passes, and two filters that drop a field each."""
+    """With a `where` that every event passes, and two filters that drop a field each; other ones for each workflow."""
+    workers: int = 1
+    """Processes of the program; several have all cores, which they share with broker and endpoint."""
     has_peers: bool = False
     """Measure what it is held against, too."""
     events: int = 0
@@ -54,8 +56,13 @@ DEFAULTS = "defaults"
 TEN = "10-workflows"
 """Its rate is of deliveries, as that of every variant with several workflows."""
 
-WHERE = "type != 'delete' and properties.total >= 40 and !match(traits.email, '*@company.com')"
-FILTERS = [{"action": "drop_properties", "fields": [field]} for field in ("context.ip", "context.userAgent")]
+
+def filters(workflow: int) -> dict[str, Any]:
+    """Those of one of the workflows."""
+    where = f"type != 'delete' and properties.total >= {40 - workflow} and !match(traits.email, '*@company.com')"
+    fields = ("context.ip", f"context.page.field{workflow}" if workflow else "context.userAgent")
+    return {"where": where, "filters": [{"action": "drop_properties", "fields": [field]} for field in fields]}
+
 
 VARIANTS = (
     Variant(MAIN, "ordered by user", is_main=True, has_peers=True),
@@ -68,15 +75,26 @@ VARIANTS = (
     Variant("validation-off", "validation off", validation="off", is_main=True),
     Variant("200-b", "events of 200 B", size=200, is_main=True),
     Variant("8-kb", "events of 8 KB", size=8_000, part=0.25, is_main=True),
+    Variant("64-kb", "events of 64 KB", size=64_000, part=0.04),
     Variant("100-kb", "events of 100 KB", size=100_000, part=0.025),
     Variant("20-ms", "endpoint answers after 20 ms", latency_s=0.02, part=0.25, is_main=True),
     Variant("200-ms", "endpoint answers after 200 ms", latency_s=0.2, part=0.05),
     Variant("3-s", "endpoint answers after 3 s, 2,000 events", latency_s=3.0, events=2_000),
     Variant("1-partition", "1 partition", partitions=1),
     Variant("64-partitions", "64 partitions", partitions=64),
+    Variant("400-partitions", "400 partitions", partitions=400),
+    Variant("start-4", "start, 4 partitions", "start", events=1_000),
+    Variant("start-400", "start, 400 partitions", "start", events=10_000, partitions=400),
+    Variant("start-10000", "start, 10,000 partitions", "start", events=10_000, partitions=10_000),
     Variant("10-users", "10 users, 10 in flight", users=10, in_flight=10, partitions=1),
     Variant("20000-users", "20,000 users, 10 in flight", in_flight=10, partitions=1),
     Variant("100000-users", "100,000 users, 10 in flight", users=100_000, in_flight=10, partitions=1),
+    Variant("1000000-users", "1,000,000 users, one event each", users=1_000_000, events=1_000_000),
+    Variant("2-workers", "2 workers on two cores", workers=2),
+    Variant(
+        "10-filtered", "10 workflows with 10 different filters, 256 in flight each",
+        workflows=10, part=0.1, is_filtered=True,
+    ),
     Variant(
         "none-10-workflows", "no order, 10 workflows, 256 in flight each",
         ordering="none", workflows=10, part=0.25,
