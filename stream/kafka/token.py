@@ -36,7 +36,7 @@ class TokenError(Exception):
 
 
 @dataclass(frozen=True)
-class Token:
+class BearerToken:
     """A token with the Unix time in seconds at which it runs out."""
 
     value: str = field(repr=False)
@@ -51,11 +51,11 @@ class Token:
             raise TokenError("the token's lifetime is not a number")
 
 
-FetchToken = Callable[[], Token]
+FetchToken = Callable[[], BearerToken]
 """Blocking. Raises TokenError."""
 
 
-def read_token(printed: bytes, now: float) -> Token:
+def read_token(printed: bytes, now: float) -> BearerToken:
     """The token that a command printed: an object with a token and its lifetime. `now`: Unix time in seconds.
 
     Raises:
@@ -73,7 +73,7 @@ def read_token(printed: bytes, now: float) -> Token:
     expires_at = min(_expiry(found, now), now + MAX_LIFETIME_S)
     if expires_at <= now:
         raise TokenError("the token that it printed has run out already")
-    return Token(value, expires_at, _principal(found), _extensions(found))
+    return BearerToken(value, expires_at, _principal(found), _extensions(found))
 
 
 def _first(found: Mapping[str, Any], keys: tuple[str, ...]) -> Any:

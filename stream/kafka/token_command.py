@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from stream.kafka.token import Token, TokenError, read_token
+from stream.kafka.token import BearerToken, TokenError, read_token
 
 COMMAND_TIMEOUT_S = 10.0
 MAX_PRINTED_BYTES = 256 * 1024
@@ -30,7 +30,7 @@ class CommandTokens:
         self._running: subprocess.Popen[bytes] | None = None
         self._is_closed = False
 
-    def __call__(self) -> Token:
+    def __call__(self) -> BearerToken:
         """Run it once. Blocking, for COMMAND_TIMEOUT_S at most."""
         process = self._start()
         try:

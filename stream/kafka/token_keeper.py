@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from stream.kafka.token import FetchToken, Token, TokenError
+from stream.kafka.token import BearerToken, FetchToken, TokenError
 from stream.model.errors import RefusedError, UnreachableError, describe_error
 from stream.model.ports import Logger
 from stream.model.statistics import TokenStats
@@ -50,7 +50,7 @@ class TokenKeeper:
         self._changed = threading.Condition()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
-        self._token: Token | None = None
+        self._token: BearerToken | None = None
         self._why = "the provider has not answered yet"
         self._failures = 0
         self._is_final = False
@@ -95,12 +95,12 @@ class TokenKeeper:
                 self._thread = threading.Thread(target=self._keep, name="kafka token", daemon=True)
                 self._thread.start()
 
-    def _await_valid(self, timeout_s: float) -> Token | None:
+    def _await_valid(self, timeout_s: float) -> BearerToken | None:
         with self._changed:
             self._changed.wait_for(lambda: self._valid() is not None or self._is_refused(), timeout_s)
             return self._valid()
 
-    def _valid(self) -> Token | None:
+    def _valid(self) -> BearerToken | None:
         return self._token if self._token is not None and self._token.expires_at > time.time() else None
 
     def _is_refused(self) -> bool:
@@ -122,7 +122,7 @@ class TokenKeeper:
         while (left_s := self._refresh_at - time.time()) > 0 and not self._ended.wait(min(left_s, LOOK_EVERY_S)):
             pass
 
-    def _note(self, token: Token) -> None:
+    def _note(self, token: BearerToken) -> None:
         now = time.time()
         with self._changed:
             failures, self._failures, self._is_final = self._failures, 0, False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -63,6 +63,10 @@ OF_NO_WORKFLOW: dict[Metric, Callable[[EngineStats], Numbers]] = {
     catalogue.DEAD_LETTERS: lambda stats: stats.invalid,
     catalogue.HELD: lambda stats: {(): stats.held_records},
 }
+OF_ALL_ENGINES: dict[Metric, Callable[[EngineStats], Numbers]] = {
+    catalogue.DEAD_LETTER_WRITES: lambda stats: stats.dead_letter_writes,
+    catalogue.CONFIG_RELOADS: lambda stats: stats.config_reloads,
+}
 OF_TOKEN: dict[Metric, Callable[[TokenStats], Numbers]] = {
     catalogue.KAFKA_TOKEN_REFRESHES: lambda stats: stats.refreshes,
     catalogue.KAFKA_TOKEN_FAILING: lambda stats: {(): int(stats.failing_since is not None)},
@@ -90,18 +94,14 @@ class EngineCollector(Collector):
             else:
                 yield _plain(metric, self._rows(metric, engines))
 
-    def _rows(self, metric: Metric, engines: Sequence[EngineStats]) -> Iterator[MetricRow]:
+    def _rows(self, metric: Metric, engines: Sequence[EngineStats]) -> Iterable[MetricRow]:
         if metric is catalogue.BUILD_INFO:
-            yield (self._version,), 1
-        elif metric is catalogue.DEAD_LETTER_WRITES:
-            yield from _sums(engine.dead_letter_writes for engine in engines)
-        elif metric is catalogue.CONFIG_RELOADS:
-            yield from _sums(engine.config_reloads for engine in engines)
-        elif of_token := OF_TOKEN.get(metric):
-            yield from _labelled((), of_token(self._token))
-        else:
-            for engine in engines:
-                yield from _engine_rows(metric, engine)
+            return [((self._version,), 1)]
+        if of_engine := OF_ALL_ENGINES.get(metric):
+            return _sums(of_engine(engine) for engine in engines)
+        if of_token := OF_TOKEN.get(metric):
+            return _labelled((), of_token(self._token))
+        return (row for engine in engines for row in _engine_rows(metric, engine))
 
 
 def build_registry(engines: Sequence[EngineStats], version: str, token: TokenStats | None = None) -> CollectorRegistry:
@@ -144,7 +144,7 @@ def _sums(parts: Iterator[Numbers]) -> Iterator[MetricRow]:
     return _labelled((), total)
 
 
-def _plain(metric: Metric, rows: Iterator[MetricRow]) -> CounterMetricFamily | GaugeMetricFamily:
+def _plain(metric: Metric, rows: Iterable[MetricRow]) -> CounterMetricFamily | GaugeMetricFamily:
     kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
     family = kind(metric.name, metric.sentence, labels=metric.labels)
     for labels, value in rows:

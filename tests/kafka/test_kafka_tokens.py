@@ -18,7 +18,7 @@ from support.unsigned_token import GARBAGE, calls, command, unsigned_token
 from support.waiting import wait_until
 
 from stream.kafka.aws_tokens import AwsTokens
-from stream.kafka.token import Token, TokenError, read_token
+from stream.kafka.token import BearerToken, TokenError, read_token
 from stream.kafka.token_command import CommandTokens
 from stream.kafka.token_keeper import NO_TOKEN, TokenKeeper
 from stream.model.errors import RefusedError, UnreachableError
@@ -50,12 +50,12 @@ class Provider:
         self.count = 0
         self.more = threading.Event()
 
-    def __call__(self) -> Token:
+    def __call__(self) -> BearerToken:
         step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
         self.count += 1
         if isinstance(step, Exception):
             raise step
-        return Token(f"token-{self.count}", time.time() + step)
+        return BearerToken(f"token-{self.count}", time.time() + step)
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def wait_for(keeper: TokenKeeper, result: str, count: int) -> None:
 )
 def test_a_token_and_its_lifetime_are_read(printed: dict[str, Any], lifetime_s: float) -> None:
     """In our own words and in those of an OAuth token endpoint."""
-    assert read_token(json.dumps(printed).encode(), NOW) == Token("a.b.c", NOW + lifetime_s)
+    assert read_token(json.dumps(printed).encode(), NOW) == BearerToken("a.b.c", NOW + lifetime_s)
 
 
 @pytest.mark.parametrize(
@@ -269,4 +269,4 @@ def test_aws_without_credentials_is_a_failure(
 
 def test_a_token_is_not_shown() -> None:
     """Neither by itself nor within what holds it."""
-    assert "canary" not in repr(Token(unsigned_token("canary", 60), NOW))
+    assert "canary" not in repr(BearerToken(unsigned_token("canary", 60), NOW))
