@@ -142,12 +142,10 @@ def started(kafka: Kafka) -> Iterator[Kafka]:
 
 
 @pytest.fixture(scope="session")
-def mock_cluster() -> MockCluster:
-    """A broker inside the process, one for the whole run; it ends with the process.
-
-    librdkafka has crashed when the cluster was destroyed after all that the tests had done to it.
-    """
-    return MockCluster()
+def mock_cluster() -> Iterator[MockCluster]:
+    """A broker inside the process, one for the whole run."""
+    with MockCluster() as cluster:
+        yield cluster
 
 
 @pytest.fixture(params=["mock", pytest.param("apache", marks=pytest.mark.kafka)])

@@ -34,6 +34,9 @@ class MockCluster:
     def __exit__(self, *_error: object) -> None:
         self.close()
 
+    def __del__(self) -> None:
+        self.close()
+
     def create_topic(self, name: str, partitions: int = 1, config: Mapping[str, str] | None = None) -> None:
         """Create a topic, there at once; `config` is taken for the sake of the interface and has no effect.
 
