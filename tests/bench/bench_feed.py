@@ -8,7 +8,7 @@ import time
 from typing import Any, Self
 
 import orjson
-from bench_topics import Shape, event, filler
+from bench_events import Shape, event, filler
 from confluent_kafka import Producer
 
 STEP_S = 0.02

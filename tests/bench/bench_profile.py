@@ -18,8 +18,9 @@ import bench_programs as programs
 from bench import BIG_LOGS, EVENTS
 from bench_cores import end_in_order, programs_core, stay_off_the_programs_core
 from bench_endpoint import Endpoints
+from bench_events import Shape
 from bench_programs import Command
-from bench_topics import Shape, Topics
+from bench_topics import Topics
 from bench_variants import IN_FLIGHT
 
 from stream.demo.apache_kafka import ApacheKafka

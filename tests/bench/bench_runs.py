@@ -12,9 +12,10 @@ from typing import Any
 import bench_programs as programs
 import orjson
 from bench_endpoint import Endpoint, Endpoints
+from bench_events import Shape, event
 from bench_measure import Measured, Program, measure, running
 from bench_rows import Row
-from bench_topics import Shape, Topics, event
+from bench_topics import Topics
 from bench_usage import usage_of
 from bench_variants import IN_FLIGHT, Variant, filters
 from confluent_kafka import Producer

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import orjson
 import uvloop
-from bench_topics import event, filler
+from bench_events import event, filler
 
 from stream.http.sender import WebhookSender
 from stream.model.events import Event

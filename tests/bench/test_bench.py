@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import httpx
 import pytest
 from bench_endpoint import OwnReceiver
+from bench_events import event, filler
 from bench_measure import Sample, judged
 from bench_programs import AIOHTTP, PLAIN_LOOP, PRODUCT, SENDER_ALONE
 from bench_readme import BEGIN, END, ROOT, kept, with_table
 from bench_rows import Row, cells, median_of, verdicts
-from bench_topics import event, filler
 from bench_usage import Usage
 from bench_variants import MAIN, VARIANTS, chosen
 
@@ -44,6 +46,15 @@ def test_too_few_requests_are_no_rate() -> None:
     samples = [Sample(float(at), at * 100, Usage(0.1, 1024)) for at in range(9)]
     assert judged(samples, 1000, 3) == (800, 0.0, 0.0, 1.0, 3)
     assert judged([], 1000, 1).rate == 0
+
+
+@pytest.mark.parametrize("script", ["bench_sender_alone.py", "bench_plain_loop.py"])
+def test_a_program_beside_ours_needs_nothing_of_the_tests(script: str) -> None:
+    """It runs in a clean environment, without the tests' own modules: started without arguments it asks for them."""
+    path = ROOT / "tests/bench" / script
+    done = subprocess.run([sys.executable, str(path)], env={}, capture_output=True, text=True, check=False)
+    assert "ModuleNotFoundError" not in done.stderr
+    assert "not enough values to unpack" in done.stderr
 
 
 ROWS = [
