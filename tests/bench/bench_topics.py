@@ -8,7 +8,11 @@ import uuid
 import orjson
 from bench_events import SEED, Shape, event, filler
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewPartitions
 from support.topics import create_topic
+
+AT_ONCE = 1_000
+CREATED_WITHIN_S = 60.0
 
 
 class Topics:
@@ -22,7 +26,7 @@ class Topics:
         """The name of a topic of this shape."""
         if shape not in self._made:
             self._made[shape] = name = f"events-{uuid.uuid4().hex[:8]}"
-            create_topic(self.bootstrap, name, shape.partitions)
+            create(self.bootstrap, name, shape.partitions)
             fill(self.bootstrap, name, shape)
         return self._made[shape]
 
@@ -31,6 +35,14 @@ class Topics:
         name = f"events-{uuid.uuid4().hex[:8]}"
         create_topic(self.bootstrap, name, partitions)
         return name
+
+
+def create(bootstrap: str, topic: str, partitions: int) -> None:
+    """Create a topic; with many partitions in steps, since Kafka refuses to create 10,000 at once."""
+    create_topic(bootstrap, topic, min(partitions, AT_ONCE))
+    admin = AdminClient({"bootstrap.servers": bootstrap})
+    for count in range(2 * AT_ONCE, partitions + 1, AT_ONCE):
+        admin.create_partitions([NewPartitions(topic, count)])[topic].result(CREATED_WITHIN_S)
 
 
 def fill(bootstrap: str, topic: str, shape: Shape) -> None:
