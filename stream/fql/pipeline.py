@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, Protocol
@@ -15,14 +14,13 @@ from stream.fql.errors import EvaluationError
 from stream.fql.fields import by_parent, split
 from stream.fql.rules import ORDER, Filter, FilterSet
 from stream.fql.transform import Change, Groups, allower, dropper, hasher, share_of
+from stream.fql.values import escape_surrogates, to_json
 from stream.fql.values import field as field_of
-from stream.fql.values import to_json
 
 Refusal = Literal["where", "sampled", "filter", "filter_error"]
 
 _SAMPLED_BY = ("userId", "anonymousId", "messageId")
 _USER_IDS = ("userId", "userID")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Placed(Protocol):
@@ -204,16 +202,15 @@ def body_of(event: dict[str, Any]) -> bytes:
     Raises EvaluationError for one that is nested too deeply.
     """
     try:
-        return b"".join(
-            (orjson.dumps(event), b"")
-        )  # a copy of its size: orjson's own is cut from a larger piece of memory
+        # Joined with nothing: a copy of its size, since orjson's own is cut from a larger piece of memory.
+        return b"".join((orjson.dumps(event), b""))
     except TypeError:  # integers beyond 64 bits, lone surrogates, deep nesting
         pass
     try:
         text = _exact_json(event)
     except RecursionError:
         raise EvaluationError("the event is nested too deeply") from None
-    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
+    return escape_surrogates(text).encode()
 
 
 def _exact_json(event: dict[str, Any]) -> str:

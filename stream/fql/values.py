@@ -181,7 +181,12 @@ def _json(value: Any) -> str:
 
 def _text(text: str) -> str:
     written = json.dumps(text, ensure_ascii=False)
-    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
+    return escape_surrogates(written)
+
+
+def escape_surrogates(text: str) -> str:
+    """JSON text with lone surrogates as their escapes: UTF-8 has no bytes for them."""
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _ordered(names: dict[str, Any]) -> list[str]:

@@ -53,7 +53,10 @@ UNOPENED = _Unopened()
 
 
 class HttpConnection:
-    """Carries one attempt at a time. `attempt` is the one under way; None: it waits, or it is closed."""
+    """Carries one attempt at a time. `attempt` is the one under way; None: it waits, or it is closed.
+
+    Has the methods of an asyncio.Protocol without that base: as an heir of interpreted code it could not be compiled.
+    """
 
     __slots__ = (
         "_dialling",

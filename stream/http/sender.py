@@ -148,7 +148,8 @@ class WebhookSender:
         connection = HttpConnection(self, self._excerpts, attempt, head, body, started_at)
         connection.retire_at = monotonic() + self._max_age_s * uniform(LEAST_AGE, 1)
         self._connections.add(connection)
-        connection.follow(asyncio.get_running_loop().create_task(self._dialer.open(cast(asyncio.Protocol, connection))))
+        protocol = cast(asyncio.Protocol, connection)  # has its methods, and not its base: see HttpConnection
+        connection.follow(asyncio.get_running_loop().create_task(self._dialer.open(protocol)))
 
     def _expire(self, connection: HttpConnection) -> None:
         attempt = connection.attempt
