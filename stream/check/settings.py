@@ -24,10 +24,9 @@ from stream.kafka.client_config import (
 from stream.model.amounts import counted
 from stream.model.errors import ConfigError
 from stream.runtime.endpoints import WorkflowEndpoint, endpoints_of
+from stream.runtime.extras import require_registry, require_tracing
 from stream.runtime.policies import kafka_policy, layouts
-from stream.runtime.registry import require_registry
 from stream.runtime.reload import EnginePlan, plan_engines
-from stream.runtime.tracing import require_tracing
 from stream.settings.model import Http, Settings
 from stream.settings.workflow import Workflow
 

@@ -94,7 +94,7 @@ def read_place(text: str) -> RecordId:
 
     try:
         where, colon, offset = text.rpartition(":")
-        return RecordId(*parse_place(f"{where}{colon}{offset.replace(',', '').replace('_', '')}"))
+        return parse_place(f"{where}{colon}{offset.replace(',', '').replace('_', '')}")
     except ValueError:
         raise ValueError(
             f"{text!r} names no event. Write topic:partition:offset, such as segment-events:3:41."

@@ -23,8 +23,8 @@ from stream.rules.listener import DeliveryListener
 from stream.runtime.endpoints import open_senders
 from stream.runtime.engine_runtime import poster
 from stream.runtime.event_loop import LoopClock
+from stream.runtime.extras import open_schemas
 from stream.runtime.policies import GroupSpec, delivery_rules, engine_policy
-from stream.runtime.registry import open_schemas
 from stream.settings.model import Settings
 from stream.settings.workflow import Workflow
 from stream.validation.schemas import SchemaValidator

@@ -13,7 +13,6 @@ from rich.table import Table
 from stream.console import options
 from stream.console.event_file import read_event
 from stream.console.output import cell, print_json, print_table
-from stream.console.own_endpoint import own_endpoint
 from stream.dead_letters.bars import shown_count
 from stream.dead_letters.options import read_place
 from stream.explain.explainer import Explainer, Explanation
@@ -30,7 +29,7 @@ from stream.model.timeparse import format_time
 from stream.runtime.decoding import RecordDecoder, record_decoder
 from stream.runtime.policies import kafka_policy
 from stream.settings.model import Settings
-from stream.top.fetch import NoAnswerError, endpoint
+from stream.top.fetch import NoAnswerError, endpoint, own_endpoint
 from stream.top.held import HeldAnswer, ask_held, together
 
 

@@ -11,10 +11,9 @@ from functools import lru_cache
 from itertools import count
 from typing import Any, cast
 
-from stream.fql.evaluation import HELPERS
+from stream.fql.evaluation import HELPERS, OF_OBJECTS
 from stream.fql.functions import OF_TSUB
 from stream.fql.glob import matcher, plain_shape
-from stream.fql.inherited import OF_OBJECTS
 from stream.fql.ir import reference_type, to_ir
 from stream.fql.nodes import Call, Compare, Condition, In, Junction, ListOf, Not, Operand, Path, Value
 from stream.fql.parser import parse

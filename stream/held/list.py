@@ -12,13 +12,13 @@ from rich.table import Table
 
 from stream.console import options
 from stream.console.output import cell, print_json, print_table, standard_output
-from stream.console.own_endpoint import own_endpoint
 from stream.model.errors import ConfigError, Problem, StreamError
 from stream.model.needs import Needs
 from stream.model.records import RecordId
 from stream.settings.keys import nearest
 from stream.settings.model import Settings
-from stream.top.fetch import NoAnswerError, endpoint
+from stream.settings.places import parse_place
+from stream.top.fetch import NoAnswerError, endpoint, own_endpoint
 from stream.top.held import HeldAnswer, HeldEntry, ask_held, together
 
 NONE = "-"
@@ -139,9 +139,4 @@ def _give_up(settings: Settings, entries: Sequence[HeldEntry]) -> Iterator[GiveU
         held.setdefault(one.workflow, set()).add(one.place)
     for workflow, places in sorted(held.items(), key=lambda item: item[0] or ""):
         known = settings.validation.give_up if workflow is None else before.get(workflow, ())
-        yield GiveUp(workflow, sorted(places | {_place(text) for text in known}), len(places))
-
-
-def _place(text: str) -> RecordId:
-    topic, partition, offset = text.rsplit(":", 2)
-    return RecordId(topic, int(partition), int(offset))
+        yield GiveUp(workflow, sorted(places | set(map(parse_place, known))), len(places))

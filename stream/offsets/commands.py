@@ -19,9 +19,8 @@ from stream.model.needs import Needs
 from stream.model.timeparse import parse_duration_ms, parse_time
 from stream.offsets import report
 from stream.offsets.groups import chosen_groups
-from stream.offsets.held_since import held_since, look_at_processor, running_groups
 from stream.offsets.reset import OffsetRow, Reset, Target, execute_reset, plan_reset, read_offsets, write_offsets
-from stream.offsets.show import show_offsets
+from stream.offsets.show import held_since, look_at_processor, running_groups, show_offsets
 from stream.replay.request import parse_topics
 from stream.runtime.policies import kafka_policy
 from stream.settings.model import Settings

@@ -11,9 +11,8 @@ from stream.console.output import cell
 from stream.kafka.groups import GroupState
 from stream.model.amounts import counted
 from stream.model.timeparse import format_time
-from stream.offsets.held_since import HeldByWorkflow, RunningGroups
 from stream.offsets.reset import Reset
-from stream.offsets.show import GroupOffsets, PartitionOffsets
+from stream.offsets.show import GroupOffsets, HeldByWorkflow, PartitionOffsets, RunningGroups
 from stream.telemetry.status.report import GroupStatus
 from stream.top.outages import outages
 

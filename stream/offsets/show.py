@@ -1,18 +1,22 @@
-"""`offsets show`: how far each group is on each partition, what is left, and since when."""
+"""`offsets show`: how far each group is on each partition, what is left, and what the processor that runs says."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from stream.kafka.client_config import KafkaPolicy, reader_config
 from stream.kafka.groups import GroupMember, Groups, GroupState
 from stream.kafka.record_reader import OffsetRange, RecordReader
 from stream.model.commit_map import BadMapError, Range, decode, name_hash
 from stream.model.committed import Committed
+from stream.model.errors import ConfigError, StreamError
 from stream.model.records import Record, TopicPartition
 from stream.offsets.groups import Ranges, ranges_of
+from stream.settings.model import Settings
+from stream.telemetry.status.report import GroupStatus, ProcessStatus
+from stream.top.fetch import STATUS_PATH, endpoint, look, own_endpoint
 
 MapState = Literal["ours", "none", "ignored"]
 """Whether a commit says what is done beyond it; `ignored`: it says something that is not ours, or damaged."""
@@ -147,3 +151,42 @@ def _oldest(
     return reader.first_of(
         spans, lambda record: not progress[TopicPartition(record.topic, record.partition)].is_done(record.offset)
     )
+
+
+class HeldSummary(NamedTuple):
+    """What keeps a workflow back. Times are Unix time in seconds."""
+
+    events: int
+    """Events that end badly and are not given up."""
+    closed_since: float | None
+    """When its gate closed; None: it is open."""
+
+
+HeldByWorkflow = Mapping[tuple[str, str], HeldSummary]
+"""By group and workflow."""
+
+
+RunningGroups = Mapping[str, GroupStatus]
+"""What a processor says of its consumer groups, by name."""
+
+
+def look_at_processor(settings: Settings) -> ProcessStatus | None:
+    """None where no processor answers: offsets are Kafka's to tell, this is an extra."""
+    try:
+        return look(endpoint(own_endpoint(settings.http), STATUS_PATH))
+    except (StreamError, ConfigError):
+        return None
+
+
+def running_groups(seen: ProcessStatus | None) -> RunningGroups:
+    """Each group that the processor runs."""
+    return {group.group: group for group in seen.groups} if seen else {}
+
+
+def held_since(seen: ProcessStatus | None) -> HeldByWorkflow:
+    """Each workflow that is held or fails; an empty name: partitions whose records are not valid events."""
+    if seen is None:
+        return {}
+    found = {(one.group, one.workflow): HeldSummary(one.held, one.gate_closed_since) for one in seen.workflows}
+    found |= {(group.group, ""): HeldSummary(group.partitions_held, None) for group in seen.groups}
+    return {key: held for key, held in found.items() if held.events or held.closed_since is not None}

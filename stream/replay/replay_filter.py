@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 from stream.model.commit_map import Range, covers
 from stream.model.events import Event, FilterReason, Invalid, type_label
-from stream.model.records import Record, TopicPartition
+from stream.model.ports import OnDrained, SourceEvents
+from stream.model.records import Record, RecordBatch, TopicPartition
+from stream.model.source import CommitResult, DataLoss, StartedPartition
 from stream.replay.event_query import EventQuery
 from stream.rules.filter import EventFilter
 
@@ -89,3 +91,70 @@ class ReplayFilter:
             else:
                 census.wanted[names[workflow]][label] += 1
         return any(workflow not in done for workflow in route.wanted)
+
+
+class SiftedEvents:
+    """Fulfils `SourceEvents`, and hands on to `inner`. What the sieve keeps back is like a gap in the topic."""
+
+    def __init__(self, sieve: ReplayFilter, inner: SourceEvents, starts: Mapping[TopicPartition, int]) -> None:
+        self.positions = dict(starts)
+        """Offset past the last record that was sifted, per partition."""
+        self.halted: set[TopicPartition] = set()
+        """Partitions that are not read on, since records of theirs were lost."""
+        self._sieve = sieve
+        self._inner = inner
+
+    def on_assigned(self, started: Sequence[StartedPartition]) -> None:
+        self._inner.on_assigned(started)
+
+    def on_records(self, batch: RecordBatch) -> None:
+        last = batch.records[-1].offset
+        wanted = [record for record in batch.records if self._sieve.wants(record)]
+        if wanted:
+            self._inner.on_records(RecordBatch(batch.tp, batch.epoch, wanted))
+        if not wanted or wanted[-1].offset != last:
+            self._inner.on_position(batch.tp, batch.epoch, last + 1)
+        self.positions[batch.tp] = last + 1
+
+    def on_position(self, tp: TopicPartition, epoch: int, position: int) -> None:
+        self._inner.on_position(tp, epoch, position)
+        self.positions[tp] = max(position, self.positions.get(tp, 0))
+
+    def on_revoked(self, tps: Sequence[TopicPartition], on_drained: OnDrained) -> None:
+        self._inner.on_revoked(tps, on_drained)
+
+    def on_lost(self, tps: Sequence[TopicPartition]) -> None:
+        self._inner.on_lost(tps)
+
+    def on_committed(self, results: Sequence[CommitResult]) -> None:
+        self._inner.on_committed(results)
+
+    def on_data_loss(self, loss: DataLoss) -> None:
+        self._inner.on_data_loss(loss)
+        if loss.skipped:
+            self.positions[loss.tp] = loss.resume
+        else:
+            self.halted.add(loss.tp)
+
+    def on_topic_ids(self, topic_ids: Mapping[TopicPartition, str]) -> None:
+        self._inner.on_topic_ids(topic_ids)
+
+    def has_open(self, tp: TopicPartition, epoch: int) -> bool:
+        return self._inner.has_open(tp, epoch)
+
+
+class NobodyDelivers:
+    """Fulfils `SourceEvents` where records are only to be counted."""
+
+    def _ignore(self, *_positional: object, **_named: object) -> None:
+        """Nothing follows."""
+
+    on_assigned = on_records = on_position = on_lost = on_committed = on_data_loss = on_topic_ids = _ignore
+
+    def on_revoked(self, tps: Sequence[TopicPartition], on_drained: OnDrained) -> None:
+        """There is nothing to wait for, and nothing to commit."""
+        on_drained({})
+
+    def has_open(self, tp: TopicPartition, epoch: int) -> bool:
+        """Nothing is ever open."""
+        return False

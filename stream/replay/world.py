@@ -21,15 +21,15 @@ from stream.model.events import DeadLetter
 from stream.model.policies import EnginePolicy, WorkflowPolicy
 from stream.model.records import TopicPartition
 from stream.model.statistics import EngineStats
-from stream.replay.filtered_source import NobodyDelivers, SiftedEvents
 from stream.replay.plan import ReplayPlan
-from stream.replay.replay_filter import ReplayFilter
+from stream.replay.replay_filter import NobodyDelivers, ReplayFilter, SiftedEvents
 from stream.replay.request import ReplayRequest, live_group_of, replay_group
 from stream.rules.filter import EventFilter
 from stream.runtime.decoding import record_decoder
 from stream.runtime.endpoints import open_senders
 from stream.runtime.engine_runtime import NoDeadLetters, open_dead_letters, poster
 from stream.runtime.event_loop import LoopClock
+from stream.runtime.extras import open_schemas
 from stream.runtime.policies import (
     delivery_rules,
     engine_policy,
@@ -37,7 +37,6 @@ from stream.runtime.policies import (
     shared_layout,
     workflow_policies,
 )
-from stream.runtime.registry import open_schemas
 from stream.settings.model import Settings
 from stream.telemetry.logs import StructlogLogger
 from stream.validation.schemas import SchemaValidator

@@ -15,13 +15,13 @@ from stream.model.errors import ConfigError, StreamError
 from stream.model.ports import Logger
 from stream.run.command import end_logged, loop_factory, prepare_log, reload_on_signal, say_stopping
 from stream.runtime.engine_runtime import poster
+from stream.runtime.policies import own_part
 from stream.runtime.processor import Processor, RunOptions
 from stream.runtime.supervisor.exits import STOPPED_ALONE
 from stream.runtime.supervisor.life import open_connection
 from stream.runtime.supervisor.link import Controls, SupervisorLink
 from stream.runtime.supervisor.messages import Order, Reload, WorkerReport, WorkerTask
 from stream.runtime.supervisor.supervised_run import SupervisedRun, stop_limit_s
-from stream.runtime.worker_limits import own_part
 from stream.settings.load import Loaded
 from stream.telemetry.health import Exposed
 from stream.telemetry.logs import StructlogLogger, configure_logs, logger

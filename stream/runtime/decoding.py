@@ -10,7 +10,7 @@ from stream.model.events import Event, Invalid, UnknownSchema
 from stream.model.ports import ValueReader
 from stream.model.records import Record
 from stream.rules.decode import Decoder, Mode
-from stream.runtime.registry import open_schemas
+from stream.runtime.extras import open_schemas
 from stream.settings.model import Settings
 from stream.validation.schemas import SchemaValidator
 

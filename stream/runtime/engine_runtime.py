@@ -23,8 +23,8 @@ from stream.model.statistics import EngineStats
 from stream.rules.listener import DeliveryListener, Spans
 from stream.runtime.endpoints import WorkflowEndpoint
 from stream.runtime.event_loop import LoopClock
+from stream.runtime.extras import open_schemas
 from stream.runtime.policies import GroupSpec, dead_letter_plan, delivery_rules, engine_policy
-from stream.runtime.registry import open_schemas
 from stream.runtime.start import count_dead_letters
 from stream.settings.model import Settings
 from stream.telemetry.logs import StructlogLogger

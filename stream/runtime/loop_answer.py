@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from copy import deepcopy
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, overload
 
 from stream.model.ports import Clock
+from stream.model.statistics import EngineStats
 
 ANSWER_WITHIN_S = 1.0
 FRESH_FOR_S = 1.0
@@ -48,3 +50,28 @@ class Remembered(Generic[T]):
                 answer = self._make()
                 self._answer = answer, self._clock.monotonic()
             return self._answer[0]
+
+
+class MonotonicStats(Sequence[EngineStats]):
+    """Copies of `engines`, made anew on the event loop each time they are walked; from any other thread.
+
+    While the event loop is stuck they are the numbers as they stand.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, engines: Sequence[EngineStats]) -> None:
+        self._loop = loop
+        self._engines = engines
+
+    def __iter__(self) -> Iterator[EngineStats]:
+        copies = ask_loop(self._loop, lambda: deepcopy(list(self._engines)))
+        return iter(self._engines if copies is None else copies)
+
+    def __len__(self) -> int:
+        return len(self._engines)
+
+    @overload
+    def __getitem__(self, index: int) -> EngineStats: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[EngineStats]: ...
+    def __getitem__(self, index: int | slice) -> EngineStats | list[EngineStats]:
+        return list(self)[index]

@@ -14,24 +14,22 @@ from stream.kafka.client_config import require_patterns
 from stream.model.errors import ConfigError, DataLossError, EngineInvariantError, Problem, StreamError, describe_error
 from stream.model.held import Json, held_json
 from stream.model.statistics import EngineStats
-from stream.runtime.contact import ProcessContact
 from stream.runtime.descriptors import raise_descriptor_limit, warn_of_descriptors
 from stream.runtime.endpoints import WorkflowEndpoint
 from stream.runtime.engine_run import EngineRun
 from stream.runtime.engine_runtime import build_world
 from stream.runtime.engines import Engines
 from stream.runtime.event_loop import fail_on_loop_faults
+from stream.runtime.extras import CLOSE_LIMIT_S, open_tracing
 from stream.runtime.garbage import collect_now_and_then
-from stream.runtime.loop_answer import Remembered, ask_loop
+from stream.runtime.loop_answer import MonotonicStats, Remembered, ask_loop
 from stream.runtime.metrics_endpoint import OpenEndpoint, serve_http
 from stream.runtime.policies import GroupSpec, kafka_policy, layouts
 from stream.runtime.reload import EnginePlan, ReloadPlan, changed_files, changed_keys, in_force, plan_engines
 from stream.runtime.remaining import Remaining
 from stream.runtime.start import Asker, StartFacts, ask_kafka, unless_stopped
-from stream.runtime.steady_stats import MonotonicStats
 from stream.runtime.tokens import token_stats
 from stream.runtime.totals import total_fields
-from stream.runtime.tracing import CLOSE_LIMIT_S, open_tracing
 from stream.settings.hidden import hidden_texts
 from stream.settings.load import Loaded
 from stream.settings.model import Settings
@@ -40,6 +38,7 @@ from stream.telemetry.health import ExposedProcess, Health
 from stream.telemetry.logs import StructlogLogger, librdkafka_logger
 from stream.telemetry.mask import HIDDEN
 from stream.telemetry.metrics import build_registry
+from stream.telemetry.outage import ProcessContact
 from stream.telemetry.status.keeper import StatusKeeper, follow_status
 from stream.telemetry.trace import TraceFile
 

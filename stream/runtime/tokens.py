@@ -12,7 +12,7 @@ from stream.kafka.token_command import CommandTokens
 from stream.kafka.token_keeper import TokenKeeper
 from stream.model.statistics import TokenStats
 from stream.runtime.extras import require_extra
-from stream.settings.kafka_token import KafkaToken
+from stream.settings.kafka import KafkaToken
 from stream.settings.model import Settings
 from stream.telemetry.logs import configure_logs, logger
 

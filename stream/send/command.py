@@ -61,8 +61,7 @@ def send(
     """One real request, and its answer."""
     from stream.console.event_file import read_event, record_of
     from stream.console.workflows import only_name, require_workflows
-    from stream.send.event import made_event
-    from stream.send.execute import run_send
+    from stream.send.execute import made_event, run_send
 
     options.require_one("--workflow", bool(workflow), "--all", all_)
     options.require_one("FILE", file is not None, "--type, --event, --user", (type_, event, user) != (None,) * 3)

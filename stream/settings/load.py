@@ -13,14 +13,13 @@ from pydantic import ValidationError
 
 from stream.model.errors import ConfigError, Problem
 from stream.model.needs import Needs
-from stream.settings.access import access_fix
 from stream.settings.draft import Draft, Location
 from stream.settings.environment import read_environment, read_text
 from stream.settings.filter_warnings import filter_warnings
 from stream.settings.keys import fields_by_key, sections_by_key
 from stream.settings.model import Http, Settings
 from stream.settings.problems import report_validation
-from stream.settings.references import References, resolve_paths
+from stream.settings.references import References, access_fix, resolve_paths
 from stream.settings.relations import find_warnings, report_missing, report_workflows
 from stream.settings.signing import report_signing, signing_warnings
 

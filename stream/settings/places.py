@@ -8,17 +8,18 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from stream.model.records import RecordId
 from stream.settings.section import Fault, refusal
 
 _PLACE = re.compile(r"([A-Za-z0-9._-]{1,249}):([0-9]{1,9}):([0-9]{1,18})")
 
 
-def parse_place(text: str) -> tuple[str, int, int]:
-    """(topic, partition, offset). Raises ValueError."""
+def parse_place(text: str) -> RecordId:
+    """The record. Raises ValueError."""
     found = _PLACE.fullmatch(text)
     if found is None:
         raise ValueError("not a place")
-    return found[1], int(found[2]), int(found[3])
+    return RecordId(found[1], int(found[2]), int(found[3]))
 
 
 def _places_are_legal(places: tuple[str, ...]) -> tuple[str, ...]:

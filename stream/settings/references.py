@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,9 +12,16 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from stream.model.needs import Needs
-from stream.settings.access import access_fix
 from stream.settings.draft import Draft, Location
 from stream.settings.options import may_be_printed
+
+
+def access_fix(error: OSError, otherwise: str) -> str:
+    """How to make a file readable: let this process in where it may not read, else `otherwise`."""
+    if isinstance(error, PermissionError):
+        return f"Let user {os.geteuid()}, as whom tray-stream runs here, read it and enter its folder."
+    return otherwise
+
 
 REFERENCE_PATTERN = r".*\$\{(env|file):[^}]+\}.*"
 """Text that holds a reference, as a regular expression for the JSON Schema."""

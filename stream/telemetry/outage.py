@@ -1,12 +1,15 @@
-"""What the log says while Kafka is away: when that begins, once a minute, and when it is over."""
+"""Whether Kafka answers a process, and what the log says while it does not: at first, once a minute, at the end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Sequence
 
 from stream.model.ports import Clock, Logger
 from stream.model.source import SILENT_AFTER_S, Contact
+from stream.model.statistics import EngineStats
 from stream.model.timeparse import format_time
+from stream.telemetry.clock import SystemClock
 
 REMIND_EVERY_S = 60.0
 
@@ -52,3 +55,27 @@ class KafkaOutage:
         if hours:
             return f"{hours} h {minutes} min"
         return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+LOOK_EVERY_S = 1.0
+
+
+class ProcessContact:
+    """Over the numbers of every engine, which may come and go."""
+
+    def __init__(self, all_stats: Sequence[EngineStats], logger: Logger) -> None:
+        self._all_stats = all_stats
+        self._clock = SystemClock()
+        self.outage = KafkaOutage(logger, self._clock)
+
+    def note_answer(self, is_answered: bool) -> None:
+        """Before the engines run: Kafka answered a question, or no broker did."""
+        now = self._clock.wall()
+        for stats in self._all_stats:
+            stats.note_contact(Contact.answered(now) if is_answered else Contact.silent(now))
+
+    async def follow(self) -> None:
+        """Log when an outage begins, lasts and ends, until cancelled."""
+        while True:
+            self.outage.look([stats.contact for stats in self._all_stats])
+            await asyncio.sleep(LOOK_EVERY_S)

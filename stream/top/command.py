@@ -12,15 +12,13 @@ import typer
 from rich.live import Live
 
 from stream.console.output import print_json, standard_output
-from stream.console.own_endpoint import own_endpoint
 from stream.model.errors import ConfigError, Problem, StreamError
 from stream.model.timeparse import format_wall, parse_duration
 from stream.settings.load import load_http
 from stream.settings.units import format_duration
 from stream.telemetry.status.report import ProcessStatus, plain_tree
-from stream.top.fetch import NoAnswerError, endpoint
+from stream.top.fetch import STATUS_PATH, NoAnswerError, endpoint, look, own_endpoint
 from stream.top.keys import pressed_keys
-from stream.top.reading import STATUS_PATH, look
 from stream.top.screen import Screen
 
 LEAST_INTERVAL_S, MOST_INTERVAL_S = 0.1, 3600.0

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from stream.model.records import RecordId
+from stream.settings.places import parse_place
 from stream.top.fetch import NoAnswerError, fetch
 
 
@@ -69,10 +70,9 @@ def together(answers: Iterable[HeldAnswer]) -> HeldAnswer:
 
 
 def _entry(one: Mapping[str, object]) -> HeldEntry:
-    topic, partition, offset = str(one["place"]).rsplit(":", 2)
     workflow, answer = one["workflow"], one["answer"]
     return HeldEntry(
-        place=RecordId(topic, int(partition), int(offset)),
+        place=parse_place(str(one["place"])),
         group=str(one["group"]),
         workflow=None if workflow is None else str(workflow),
         since=str(one["since"]),

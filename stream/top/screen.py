@@ -20,11 +20,9 @@ from stream.telemetry.status.report import (
     WorkflowStatus,
 )
 from stream.telemetry.status.summary import total_lag
-from stream.top.columns import COLUMNS, FURTHER, Column, chosen, name_width
-from stream.top.detail import ORDERS, detail
+from stream.top.columns import BARS, COLUMNS, FURTHER, ORDERS, PLAIN_BARS, Column, chosen, detail, name_width, sparkline
 from stream.top.keys import ESCAPE
 from stream.top.outages import outages, token_trouble
-from stream.top.trend import BARS, PLAIN_BARS, sparkline
 
 NARROW_NAME, WIDE_NAME = 12, 32
 WIDE = 100

@@ -10,8 +10,8 @@ from support.topics import committed_offsets
 from stream.demo.stage import GROUP, TOPIC, open_stage
 from stream.model.errors import StreamError
 from stream.model.statistics import EngineStats
+from stream.runtime.loop_answer import MonotonicStats
 from stream.runtime.processor import Processor, RunOptions
-from stream.runtime.steady_stats import MonotonicStats
 from stream.telemetry.logs import logger
 
 

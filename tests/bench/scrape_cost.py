@@ -17,8 +17,7 @@ from support.scripted_workflow import SilentLogger
 
 from stream.model.records import TopicPartition
 from stream.model.statistics import EngineStats
-from stream.runtime.loop_answer import ask_loop
-from stream.runtime.steady_stats import MonotonicStats
+from stream.runtime.loop_answer import MonotonicStats, ask_loop
 from stream.telemetry.clock import SystemClock
 from stream.telemetry.health import ExposedProcess, Health
 from stream.telemetry.metrics import build_registry

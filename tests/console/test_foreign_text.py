@@ -34,10 +34,9 @@ from stream.model.statistics import EngineStats
 from stream.model.timeparse import LAST_MS
 from stream.offsets import migrate_command as offset_migrate
 from stream.offsets import report as offset_report
-from stream.offsets.held_since import HeldSummary
 from stream.offsets.migrate_command import Migration
 from stream.offsets.reset import NewOffset, OffsetChange, Reset
-from stream.offsets.show import GroupOffsets, PartitionOffsets, PartitionProgress
+from stream.offsets.show import GroupOffsets, HeldSummary, PartitionOffsets, PartitionProgress
 from stream.replay.fingerprint import PartitionRange, ReplayFingerprint
 from stream.replay.plan import ReplayPlan
 from stream.replay.replay_filter import ReplayCounts

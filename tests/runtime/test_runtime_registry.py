@@ -10,7 +10,7 @@ import pytest
 from support.access import without_access
 
 from stream.model.errors import ConfigError
-from stream.runtime.registry import open_schemas
+from stream.runtime.extras import open_schemas
 from stream.settings.model import Settings
 
 

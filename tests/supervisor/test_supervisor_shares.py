@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from supervisor_support import loaded
 
-from stream.runtime.policies import PREFETCH_KBYTES, engine_policy, kafka_policy, layouts
-from stream.runtime.worker_limits import find_share_warnings, own_part
+from stream.runtime.policies import PREFETCH_KBYTES, engine_policy, find_share_warnings, kafka_policy, layouts, own_part
 from stream.settings.model import Settings
 
 

@@ -12,7 +12,7 @@ from stream.telemetry.status.keeper import StatusKeeper
 from stream.telemetry.status.merging import merged
 from stream.telemetry.status.report import ProcessStatus, status_json
 from stream.telemetry.status.summary import summarize
-from stream.top.reading import read_status
+from stream.top.fetch import read_status
 
 WALL = 1_795_498_217.0
 

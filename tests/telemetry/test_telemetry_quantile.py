@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.telemetry.quantile import quantile
+from stream.telemetry.status.tracks import quantile
 
 
 @given(st.lists(st.integers(0, 50), min_size=3, max_size=3), st.floats(0, 1))

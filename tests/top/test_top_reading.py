@@ -13,8 +13,7 @@ from support.watched import WALL, Watched, stats_of, text_of
 
 from stream.model.errors import ConfigError
 from stream.telemetry.status.report import plain_tree
-from stream.top.fetch import NoAnswerError, endpoint
-from stream.top.reading import look
+from stream.top.fetch import NoAnswerError, endpoint, look
 
 
 @pytest.fixture

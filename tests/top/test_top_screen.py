@@ -12,9 +12,9 @@ from support.watched import WALL, Watched, stats_of, status_of, text_of
 
 from stream.model.amounts import latency, rate, short, size, span
 from stream.model.records import TopicPartition
-from stream.top.reading import read_status
+from stream.top.columns import PLAIN_BARS, sparkline
+from stream.top.fetch import read_status
 from stream.top.screen import Screen
-from stream.top.trend import PLAIN_BARS, sparkline
 
 
 def screen_of(workflows: Sequence[str] = ("orders", "privacy"), partitions: int = 3, looks: int = 30) -> Screen:

@@ -10,26 +10,24 @@ from pathlib import Path
 
 from stream.model.errors import ConfigError, Problem, describe_error
 from stream.model.statistics import EngineStats
-from stream.runtime.contact import ProcessContact
 from stream.runtime.engine_runtime import poster
+from stream.runtime.extras import require_registry, require_tracing
 from stream.runtime.group_layout import partitions_of
 from stream.runtime.metrics_endpoint import serve_http
-from stream.runtime.policies import kafka_policy, layouts
+from stream.runtime.policies import find_share_warnings, kafka_policy, layouts
 from stream.runtime.processor import RunOptions, require_known
-from stream.runtime.registry import require_registry
 from stream.runtime.reload import in_force, plan_engines
 from stream.runtime.start import Asker, StartFacts, ask_kafka, unless_stopped
 from stream.runtime.supervisor.exposed import ExposedWorkers
 from stream.runtime.supervisor.life import Life, SpawnedLife, worker_command
 from stream.runtime.supervisor.messages import Reload, WorkerReport, WorkerTask
 from stream.runtime.supervisor.supervisor import Rules, Supervisor
-from stream.runtime.tracing import require_tracing
-from stream.runtime.worker_limits import find_share_warnings
 from stream.settings.kafka import STOP_ALLOWANCE_S
 from stream.settings.load import Loaded
 from stream.settings.model import Settings
 from stream.telemetry.clock import SystemClock
 from stream.telemetry.logs import StructlogLogger, librdkafka_logger
+from stream.telemetry.outage import ProcessContact
 from stream.telemetry.trace import TraceFile
 
 
