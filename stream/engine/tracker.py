@@ -37,10 +37,6 @@ class PartitionTracker:
         """How many offsets are admitted and not settled."""
         return len(self._open)
 
-    def is_open(self, offset: int) -> bool:
-        """Whether `offset` is admitted and not settled."""
-        return offset in self._open
-
     def is_ahead_by(self, offsets: int) -> bool:
         """Whether what was admitted last lies `offsets` or more beyond the watermark."""
         return self.next_expected - self._floor >= offsets and self.next_expected - self.watermark >= offsets
