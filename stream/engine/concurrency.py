@@ -66,10 +66,10 @@ class AdaptiveLimit:
         self._most = most
         self.limit = min(most, INITIAL)
         self._slow_start = SlowStart()
-        self._mean = -1.0
+        self._mean = inf
         self._variance = 0.0
         self._changed_at = -inf
-        self._window_end = 0.0
+        self._window_end = -inf
         self._elapsed: list[float] = []
         self._is_pushed_back = False
         self._was_reached = False
@@ -125,7 +125,7 @@ class AdaptiveLimit:
     def _adjust(self, mean: float, now: float) -> None:
         if self._is_pushed_back or self._is_slow(mean):
             self._change(int(self.limit * DECREASE), now)
-        elif self._was_reached and mean <= max(self._mean, 0.0) + SLACK_S and self.limit < self._most:
+        elif self._was_reached and mean <= self._mean + SLACK_S and self.limit < self._most:
             self.limit += 1
 
     def _change(self, limit: int, now: float) -> None:
@@ -133,10 +133,10 @@ class AdaptiveLimit:
         self._changed_at = now
 
     def _is_slow(self, mean: float) -> bool:
-        return self._mean >= 0 and mean > self._mean + max(SLACK_S, DEVIATIONS * sqrt(self._variance))
+        return mean > self._mean + max(SLACK_S, DEVIATIONS * sqrt(self._variance))
 
     def _learn(self, mean: float) -> None:
-        if self._mean < 0:
+        if self._mean == inf:
             self._mean = mean
             return
         change = mean - self._mean

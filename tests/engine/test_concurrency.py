@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from itertools import count
+from itertools import count, pairwise
 from random import Random
 
 import pytest
@@ -96,6 +96,62 @@ def test_slow_start_ends_with_the_first_push_back() -> None:
     limit.reached()
     limit.observe([1.0] * shrunk, [], now)
     assert (doubled, shrunk, limit.limit) == (8 * INITIAL, int(8 * INITIAL * 0.9), int(8 * INITIAL * 0.9) + 1)
+
+
+def trips(limit: AdaptiveLimit, *elapsed_s: float, start: float = 0.0) -> list[int]:
+    """The limit after each of some round trips, all of them reached and answered well."""
+    limits, now = [], start
+    for elapsed in elapsed_s:
+        now += elapsed
+        limit.reached()
+        limit.observe([elapsed] * limit.limit, [], now)
+        limits.append(limit.limit)
+    return limits
+
+
+def test_slow_start_ends_with_half_the_limit_when_the_round_trip_rises() -> None:
+    """From there on it no longer doubles."""
+    assert trips(AdaptiveLimit(9), 0.125, 0.25, 0.25) == [9, 4, 4]
+
+
+def test_half_of_what_may_be_in_flight_ends_a_round_trip_of_the_slow_start() -> None:
+    """With fewer answers the limit stays."""
+    limit, limits = AdaptiveLimit(64), []
+    for now in range(1, INITIAL // 2 + 1):
+        limit.reached()
+        limit.observe([0.1], [], float(now))
+        limits.append(limit.limit)
+    assert limits == [INITIAL, INITIAL, INITIAL, 2 * INITIAL]
+
+
+def after_a_refusal(*elapsed_s: float) -> list[int]:
+    """How the limit changed after each of some round trips, the slow start being over and nothing learnt before."""
+    limit = AdaptiveLimit(64)
+    limit.observe([0.01], [0.01], 0.5)
+    return [after - before for before, after in pairwise([limit.limit, *trips(limit, *elapsed_s, start=1.0)])]
+
+
+@pytest.mark.parametrize(("elapsed_s", "change"), [(0.127, 1), (0.129, 0), (0.137, -1)])
+def test_the_usual_round_trip_follows_the_newest_by_two_fifths(elapsed_s: float, change: int) -> None:
+    """Up to 20 ms more let the limit grow; 2.5 standard deviations more, and over 20 ms, let it shrink."""
+    assert after_a_refusal(0.1, 0.119, elapsed_s) == [1, 1, change]
+
+
+def test_the_first_round_trip_that_is_measured_is_the_usual_one() -> None:
+    """However long it takes; what is slow is known from the second on."""
+    assert after_a_refusal(3.0, 3.0) == [1, 1]
+    assert after_a_refusal(0.1, 0.3) == [1, -1]
+
+
+def test_refused_requests_do_not_change_the_usual_round_trip() -> None:
+    """A workflow that timed out for a while is still measured by its answers."""
+    limit = AdaptiveLimit(64)
+    limit.observe([0.01], [0.01], 0.5)
+    trips(limit, 0.1, start=1.0)
+    for now in (10.0, 20.0, 30.0):
+        limit.observe([5.0], [5.0], now)
+    before = limit.limit
+    assert trips(limit, 0.3, start=50.0) == [before - 1]
 
 
 def test_a_burst_of_refusals_counts_once() -> None:

@@ -28,6 +28,31 @@ def test_it_closes_after_enough_failures_over_enough_lanes() -> None:
     assert not gate.is_open
 
 
+def test_a_new_gate_has_seen_no_failure() -> None:
+    """It is calm, and the ninth failure does not close it."""
+    gate = Gate(GatePolicy())
+    assert gate.is_calm
+    fail(gate, "abcabcabc")
+    assert (gate.is_calm, gate.is_open) == (False, True)
+
+
+def test_a_rejection_opens_a_gate_that_is_not_held() -> None:
+    """The workflow works, whatever it thinks of the event."""
+    gate = Gate(GatePolicy())
+    fail(gate, "abcabcabca")
+    gate.on_good(gate.generation, 5.0, delivered=False)
+    assert gate.is_open
+
+
+def test_a_probe_may_go_at_once_after_a_change_of_the_workflow() -> None:
+    """A gate that it may probe already is left as it is."""
+    gate = Gate(GatePolicy())
+    fail(gate, "a", retry_after_s=30)
+    gate.probe_soon(10.0)
+    gate.probe_soon(20.0)
+    assert (gate.is_open, gate.closed_until) == (False, 10.0)
+
+
 def test_a_good_answer_starts_the_count_anew() -> None:
     """Failures count in a row only."""
     gate = Gate(GatePolicy())
