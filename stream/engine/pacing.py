@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import Enum
 from typing import Protocol
 
@@ -72,7 +73,7 @@ class Pace:
         self.gate = Gate(_gate_policy(workflow, gate))
         self.wake_at: float | None = None
         """When `turn`, which said WAIT, may say something else although no attempt ends before; None: never."""
-        self._rate = None if workflow.rate_per_s is None else RateLimit(workflow.rate_per_s, now)
+        self._rate = _rate_limit(workflow, now)
         self.paused = False
         """Nothing is sent, no probe either."""
         self._pause(workflow.paused, now)
@@ -87,7 +88,7 @@ class Pace:
         if (old.concurrency, old.max_in_flight) != (new.concurrency, new.max_in_flight):
             self.concurrency = _concurrency(new)
         if old.rate_per_s != new.rate_per_s:
-            self._rate = None if new.rate_per_s is None else RateLimit(new.rate_per_s, now)
+            self._rate = _rate_limit(new, now)
         self.gate.set_policy(_gate_policy(new, gate))
         self._pause(new.paused, now)
 
@@ -134,8 +135,12 @@ def _concurrency(workflow: WorkflowPolicy) -> ConcurrencyLimit:
     return AdaptiveLimit(workflow.max_in_flight)
 
 
+def _rate_limit(workflow: WorkflowPolicy, now: float) -> RateLimit | None:
+    return None if workflow.rate_per_s is None else RateLimit(workflow.rate_per_s, now)
+
+
 def _gate_policy(workflow: WorkflowPolicy, gate: GatePolicy) -> GatePolicy:
     """With strict partition order only one lane is ever in sight, so one is enough."""
     if workflow.ordering != "partition":
         return gate
-    return GatePolicy(gate.failures, 1, gate.workflow_failures, gate.initial_s, gate.max_s)
+    return replace(gate, lanes=1)

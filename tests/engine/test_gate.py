@@ -1,4 +1,4 @@
-"""Gate and rate of one workflow."""
+"""The gate of one workflow."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from itertools import pairwise
 import pytest
 
 from stream.engine.gate import Gate
-from stream.engine.pacing import Pace, RateLimit, Turn
-from stream.model.policies import GatePolicy, WorkflowPolicy
+from stream.model.policies import GatePolicy
 
 
 def fail(gate: Gate, lanes: str, at: float = 0.0, at_fault: bool = False, retry_after_s: float = 0.0) -> None:
@@ -245,35 +244,3 @@ def test_a_probe_from_before_a_request_to_wait_does_not_lengthen_it() -> None:
     gate.pause(2.0, now)
     gate.on_probe_failed(probe_in, 0.0, now + 1, 0.0)
     assert gate.closed_until == now + 2
-
-
-def test_one_probe_at_a_time() -> None:
-    """A closed gate lets one through after its time, and the next only once that one is answered or gone."""
-    pace = Pace(WorkflowPolicy("orders", concurrency=8), GatePolicy(), 0.0)
-    fail(pace.gate, "a", retry_after_s=10)
-    assert (pace.turn(0, 5.0), pace.wake_at) == (Turn.WAIT, 10.0)
-    assert pace.turn(0, 10.0) is Turn.PROBE
-    pace.gate.probe_sent()
-    assert (pace.turn(1, 11.0), pace.wake_at) == (Turn.WAIT, None)
-    pace.gate.probe_over()
-    assert pace.turn(0, 11.0) is Turn.PROBE
-
-
-def test_one_lane_is_enough_with_strict_order() -> None:
-    """With `ordering = "partition"` only one event is ever under way, so ten of its failures count."""
-    pace = Pace(WorkflowPolicy("orders", ordering="partition"), GatePolicy(), 0.0)
-    fail(pace.gate, "a" * 10)
-    assert not pace.gate.is_open
-
-
-@pytest.mark.parametrize("per_s", [0.5, 5.0, 100.0, 5000.0])
-def test_rate_over_a_long_time(per_s: float) -> None:
-    """Over a minute no more than the rate and one small burst go, and waiting until `next_at` always helps."""
-    rate, now, sent = RateLimit(per_s), 0.0, 0
-    while now < 60.0:
-        if rate.take(now):
-            sent += 1
-        else:
-            assert rate.next_at() > now
-            now = rate.next_at()
-    assert per_s * 60 * 0.99 - 1 <= sent <= per_s * 60 + max(1.0, per_s / 10) + 1
