@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal
 
-from stream.audience.names import refusal, snake_case
-from stream.model.errors import ConfigError
+from stream.audience.names import snake_case
+from stream.model.errors import ConfigError, config_error
 
 Form = Literal["csv", "jsonl", "list"]
 
@@ -47,7 +47,7 @@ class ColumnLayout:
         if start == "{":
             return "jsonl"
         if start == "[":
-            raise refusal(self.option, "begins with [, so it is one JSON array.", "Write one JSON object a line.")
+            raise config_error(self.option, "begins with [, so it is one JSON array.", "Write one JSON object a line.")
         has_header = self.has_values or self.user_column is not None or _is_user_column(first_line)
         return "csv" if has_header or any(delimiter in first_line for delimiter in DELIMITERS) else "list"
 
@@ -61,7 +61,7 @@ class ColumnLayout:
             return self._named(self.user_column, columns)
         found = [column for column in columns if _is_user_column(column)]
         if len(found) > 1:
-            raise refusal(self.option, f"has the columns {_listed(found)}.", "Choose one with --user-column.")
+            raise config_error(self.option, f"has the columns {_listed(found)}.", "Choose one with --user-column.")
         if not found:
             raise self._missing(USER_COLUMN, columns, "Name the column of the user's id with --user-column.")
         return found[0]
@@ -89,7 +89,7 @@ class ColumnLayout:
         return wanted
 
     def _missing(self, wanted: str, columns: Sequence[str], fix: str) -> ConfigError:
-        return refusal(self.option, f"has no column {wanted}; it has {_listed(columns)}.", fix)
+        return config_error(self.option, f"has no column {wanted}; it has {_listed(columns)}.", fix)
 
 
 def _is_user_column(column: str) -> bool:

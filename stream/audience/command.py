@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 import typer
 
 from stream.audience.columns import ColumnLayout, Form
-from stream.audience.names import Computation, Kind, refusal
+from stream.audience.names import Computation, Kind
 from stream.console import options
-from stream.model.errors import SourceError
+from stream.model.errors import SourceError, config_error
 from stream.model.needs import Needs
 
 if TYPE_CHECKING:
@@ -153,16 +153,18 @@ def _computation(kind: Kind, name: str) -> Computation:
     try:
         return Computation.named(kind, name)
     except ValueError as error:
-        raise refusal("NAME", str(error), "Use letters or digits.") from error
+        raise config_error("NAME", str(error), "Use letters or digits.") from error
 
 
 def _settings(given: options.Given) -> Settings:
     settings = options.load(given, workflows_required=False, needs=Needs.KAFKA).settings
     if settings.kafka.unwrap is not None:
         fix = "Sync to a topic of plain events, by settings of its own without kafka.unwrap."
-        raise refusal("kafka.unwrap", "is set, and a sync writes events that are not wrapped.", fix)
+        raise config_error("kafka.unwrap", "is set, and a sync writes events that are not wrapped.", fix)
     if settings.kafka.topics[0].startswith("^"):
-        raise refusal("kafka.topics", "begins with a pattern.", "Name the topic to write to: --topic segment-events.")
+        raise config_error(
+            "kafka.topics", "begins with a pattern.", "Name the topic to write to: --topic segment-events."
+        )
     return settings
 
 

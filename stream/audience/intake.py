@@ -13,7 +13,7 @@ from io import UnsupportedOperation
 from typing import BinaryIO
 
 from stream.audience.members import MAX_LINE_BYTES, Entry
-from stream.audience.names import refusal
+from stream.model.errors import config_error
 
 STANDARD_INPUT = "-"
 
@@ -67,7 +67,7 @@ def open_source(name: str, option: str) -> Iterator[InputFile]:
 
 
 def _unreadable(option: str, name: str, error: OSError) -> Exception:
-    return refusal(option, f"{name or 'standard input'} cannot be read: {error.strerror}.")
+    return config_error(option, f"{name or 'standard input'} cannot be read: {error.strerror}.")
 
 
 @dataclass(slots=True)
@@ -114,7 +114,7 @@ class RowIntake:
         if self.skip_bad or self.blank * 100 <= self.read * MAX_BLANK_PERCENT:
             return
         what = f"{self.blank:,} of {self.read:,} ids are blank, the first on line {self.first_blank}."
-        raise refusal(self.option, what, "Is the user's column right? --skip-bad skips them.")
+        raise config_error(self.option, what, "Is the user's column right? --skip-bad skips them.")
 
     def _count_blank(self, line: int, count: int) -> None:
         self.first_blank = self.first_blank or line
@@ -123,6 +123,8 @@ class RowIntake:
 
     def _count_bad(self, entry: Entry) -> None:
         if not self.skip_bad:
-            raise refusal(self.option, f"line {entry.line} {entry.fault}", "Fix it, or skip such lines: --skip-bad.")
+            raise config_error(
+                self.option, f"line {entry.line} {entry.fault}", "Fix it, or skip such lines: --skip-bad."
+            )
         self.read += 1
         self.bad += 1

@@ -11,8 +11,7 @@ from typing import NamedTuple
 import orjson
 
 from stream.audience.columns import DELIMITERS, ColumnLayout
-from stream.audience.names import refusal
-from stream.model.errors import ConfigError
+from stream.model.errors import ConfigError, config_error
 
 MAX_LINE_BYTES = 1024 * 1024
 MEMBER = b"true"
@@ -64,7 +63,7 @@ class Lines:
 
     def refused(self, what: str, fix: str = "") -> ConfigError:
         """The error about the line that was read last."""
-        return refusal(self._option, f"line {self.number} {what}", fix)
+        return config_error(self._option, f"line {self.number} {what}", fix)
 
 
 def read_entries(raw: Iterable[bytes], layout: ColumnLayout, file_name: str = "") -> Iterator[Entry]:
@@ -80,7 +79,9 @@ def read_entries(raw: Iterable[bytes], layout: ColumnLayout, file_name: str = ""
         case "jsonl":
             return _read_jsonl(lines, layout)
         case "list" if layout.has_values:
-            raise refusal(layout.option, "is a list, which has no values.", "Give CSV with a header, or JSON Lines.")
+            raise config_error(
+                layout.option, "is a list, which has no values.", "Give CSV with a header, or JSON Lines."
+            )
         case "list":
             return (Entry(lines.number, line.strip() or None) for line in lines)
 

@@ -21,8 +21,6 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
-from stream.model.errors import ConfigError, Problem
-
 Kind = Literal["audience", "trait"]
 
 MAX_KEY_LENGTH = 200
@@ -93,8 +91,3 @@ def _is_utf8(text: str) -> bool:
 def _is_word(char: str) -> bool:
     """Letters, digits, and the marks without which some scripts cannot be written."""
     return char.isalnum() or unicodedata.category(char).startswith("M")
-
-
-def refusal(option: str, what: str, fix: str = "") -> ConfigError:
-    """The error (exit 2) that names an option or argument, what is wrong with it, and how to fix it."""
-    return ConfigError([Problem(option, what, fix)])

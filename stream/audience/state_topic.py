@@ -19,13 +19,13 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, IsolationLevel, KafkaErr
 from confluent_kafka import TopicPartition as KafkaPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 
-from stream.audience.names import Computation, Kind, refusal
+from stream.audience.names import Computation, Kind
 from stream.audience.runs import MemberRow, SortedLines, as_line
 from stream.kafka.batches import sort_polled
 from stream.kafka.client_config import KafkaPolicy, Options, common_config, open_client, reader_config
 from stream.kafka.codes import as_source_error, error_word, is_refused, is_transient, kafka_error
 from stream.kafka.topics import Topics
-from stream.model.errors import MissingTopicError, RefusedError, SourceError
+from stream.model.errors import MissingTopicError, RefusedError, SourceError, config_error
 from stream.model.records import Record, TopicPartition
 
 SUFFIX = ".audiences"
@@ -69,10 +69,12 @@ class StateHead:
         """Raise ConfigError where this head is another computation's, or its topic has grown."""
         if (self.kind, self.name) != (wanted.kind, wanted.name):
             what = f'"{wanted.name}" has the key {wanted.key}, which the {self.kind} "{self.name}" has already.'
-            raise refusal("NAME", what, "Use that exact name if it is the same one, else another name.")
+            raise config_error("NAME", what, "Use that exact name if it is the same one, else another name.")
         if self.partitions != partitions:
             what = f"had {self.partitions} partitions when {self.kind} {wanted.key} began and has {partitions} now."
-            raise refusal("state topic", what, "A compacted topic must not grow: recreate it; then all are sent anew.")
+            raise config_error(
+                "state topic", what, "A compacted topic must not grow: recreate it; then all are sent anew."
+            )
 
 
 def head_key(key: str) -> bytes:
@@ -121,7 +123,7 @@ class StateTopic:
         cleanup = self._topics.topic_config(self.name).get("cleanup.policy") if self.partitions else None
         if cleanup not in (None, "", "compact"):
             what = f"has cleanup.policy={cleanup}, so it forgets members who stay members."
-            raise refusal(f"topic {self.name}", what, "Set cleanup.policy=compact.")
+            raise config_error(f"topic {self.name}", what, "Set cleanup.policy=compact.")
         return counts[self.source]
 
     def create(self, partitions: int) -> None:

@@ -14,11 +14,12 @@ from stream.audience.columns import ColumnLayout
 from stream.audience.diff import EventForm, MemberChange, Tally, find_changes
 from stream.audience.intake import InputFile, RowIntake
 from stream.audience.members import read_entries
-from stream.audience.names import Computation, refusal
+from stream.audience.names import Computation
 from stream.audience.runs import MemberRow, SortedLines, as_line, conflicts, latest
 from stream.audience.state_topic import StateHead, StateTopic, head_key, user_key, user_key_prefix
 from stream.audience.writer import TransactionWriter, Write
 from stream.kafka.client_config import KafkaPolicy
+from stream.model.errors import config_error
 from stream.model.timeparse import format_wall
 
 MAX_USERS = 1000
@@ -108,7 +109,7 @@ class Sync:
                 self._progress("rows read", intake.read)
         intake.refuse_blanks()
         if not intake.taken and not self._plan.allow_empty:
-            raise refusal(intake.option, "holds no user.", "If that is meant, say so: --allow-empty.")
+            raise config_error(intake.option, "holds no user.", "If that is meant, say so: --allow-empty.")
         if self._plan.layout.has_values:
             self._find_conflicts(wanted)
 
@@ -116,7 +117,7 @@ class Sync:
         for first, second in conflicts(wanted):
             if not self._plan.skip_bad:
                 what = f"lines {first} and {second} give one user different values."
-                raise refusal(self._intake.option, what, "Keep one, or let the last one win: --skip-bad.")
+                raise config_error(self._intake.option, what, "Keep one, or let the last one win: --skip-bad.")
             self._conflicts += 1
 
     def _claimed_writer(self) -> TransactionWriter:

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 
-from stream.model.errors import ConfigError, Problem
+from stream.model.errors import config_error
 from stream.model.records import Record
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -22,7 +22,9 @@ def read_event(file: str | None, line: int | None = None) -> Record:
         ConfigError: it cannot be read, or holds no text or several events.
     """
     if file is None and sys.stdin.isatty():
-        raise _usage("FILE", "no event is given.", "Name a file, - for standard input, or topic:partition:offset.")
+        raise config_error(
+            "FILE", "no event is given.", "Name a file, - for standard input, or topic:partition:offset."
+        )
     if file in (None, "-"):
         return record_of(_event_of("standard input", sys.stdin.buffer, line))
     return record_of(_event_in(Path(str(file)), line))
@@ -38,7 +40,7 @@ def _event_in(path: Path, line: int | None) -> bytes:
         with path.open("rb") as file:
             return _event_of(str(path), file, line)
     except OSError as error:
-        raise _usage(str(path), f"cannot be read ({error.strerror}).", "") from error
+        raise config_error(str(path), f"cannot be read ({error.strerror}).") from error
 
 
 def _event_of(name: str, file: BinaryIO, line: int | None) -> bytes:
@@ -47,12 +49,14 @@ def _event_of(name: str, file: BinaryIO, line: int | None) -> bytes:
         return _line(name, file, line)
     whole = file.read(MAX_BYTES + 1).strip()
     if len(whole) > MAX_BYTES:
-        raise _usage(name, "is longer than any event.", "Choose a line of it: --line 1")
+        raise config_error(name, "is longer than any event.", "Choose a line of it: --line 1")
     if not whole:
-        raise _usage(name, "is empty.", "Give it one event as JSON.")
+        raise config_error(name, "is empty.", "Give it one event as JSON.")
     lines = [number for number, text in enumerate(whole.splitlines(), 1) if text.strip()]
     if len(lines) > 1 and not _is_json(whole) and all(map(_is_json, whole.splitlines()[:2])):
-        raise _usage(name, f"holds {len(lines)} events, one a line.", f"Choose one: --line 1 to --line {lines[-1]}")
+        raise config_error(
+            name, f"holds {len(lines)} events, one a line.", f"Choose one: --line 1 to --line {lines[-1]}"
+        )
     return whole
 
 
@@ -61,7 +65,7 @@ def _line(name: str, file: BinaryIO, wanted: int) -> bytes:
     for number, text in enumerate(file, 1):
         if number == wanted:
             return text.rstrip(b"\r\n")
-    raise _usage("--line", f"{name} has {number} lines.", "")
+    raise config_error("--line", f"{name} has {number} lines.")
 
 
 def _is_json(text: bytes) -> bool:
@@ -70,7 +74,3 @@ def _is_json(text: bytes) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def _usage(path: str, what: str, fix: str) -> ConfigError:
-    return ConfigError([Problem(path, what, fix)])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDic
 import typer
 from typer.core import TyperGroup
 
-from stream.model.errors import ConfigError, Problem, UnreachableError
+from stream.model.errors import UnreachableError, config_error
 from stream.telemetry.mask import HIDDEN
 
 if TYPE_CHECKING:  # the settings' library takes longer to load than --version and --help take together
@@ -163,7 +163,7 @@ def read_offset(text: str) -> int:
 def require_one(name: str, given: bool, other: str, other_given: bool) -> None:
     """Raises ConfigError when both of two options that exclude each other are given."""
     if given and other_given:
-        raise ConfigError([Problem(name, f"cannot be used together with {other}.", "Leave one of them out.")])
+        raise config_error(name, f"cannot be used together with {other}.", "Leave one of them out.")
 
 
 SILENT = logging.Logger("command", logging.CRITICAL + 1)

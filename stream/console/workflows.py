@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from stream.model.errors import ConfigError, Problem
+from stream.model.errors import ConfigError, Problem, config_error
 from stream.settings.keys import nearest
 from stream.settings.model import Settings
 
@@ -29,7 +29,7 @@ def only_name(settings: Settings) -> str:
     names = [workflow.name for workflow in settings.workflows]
     if len(names) != 1:
         fix = f"There are: {', '.join(names) or 'none'}. Or send to every one: --all"
-        raise ConfigError([Problem("--workflow", "is missing.", fix)])
+        raise config_error("--workflow", "is missing.", fix)
     return names[0]
 
 

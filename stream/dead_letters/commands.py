@@ -21,7 +21,7 @@ from stream.dead_letters.query import DeadLetterQuery, of_deployment
 from stream.dead_letters.reader import DeadLetterReader
 from stream.kafka.client_config import KafkaPolicy
 from stream.kafka.lease import Lease
-from stream.model.errors import ConfigError, MissingEventError, Problem, SourceError
+from stream.model.errors import MissingEventError, SourceError, config_error
 from stream.model.letters import DISCARDED, Identity, Letter, Marker
 from stream.model.needs import Needs
 from stream.model.records import RecordId
@@ -151,7 +151,7 @@ def _place(text: str) -> RecordId:
     try:
         return read_place(text)
     except ValueError as error:
-        raise ConfigError([Problem("PLACE", str(error))]) from error
+        raise config_error("PLACE", str(error)) from error
 
 
 def _settings(given: options.Given) -> Settings:

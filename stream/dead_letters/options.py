@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from stream.dead_letters.query import GROUPINGS, DeadLetterQuery
-from stream.model.errors import ConfigError, Problem
+from stream.model.errors import ConfigError, Problem, config_error
 from stream.model.events import Reason
 from stream.model.records import RecordId
 from stream.model.timeparse import parse_moment
@@ -82,7 +82,7 @@ def read_groupings(by: str) -> list[str]:
     unknown = [name for name in names if name not in GROUPINGS]
     if unknown or not names:
         what = f"{unknown[0]!r} is nothing to count by." if unknown else "is empty."
-        raise ConfigError([Problem("--by", what, f"There are: {', '.join(GROUPINGS)}.")])
+        raise config_error("--by", what, f"There are: {', '.join(GROUPINGS)}.")
     if "event" in names:  # a row is one event then: whose, and why, says more than the place alone
         names += [name for name in ("workflow", "reason") if name not in names]
     return names

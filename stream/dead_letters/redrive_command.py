@@ -17,7 +17,7 @@ from stream.dead_letters.commands import Opened, lease, opened
 from stream.dead_letters.plan import RedrivePlan, plan_redrive
 from stream.dead_letters.query import DeadLetterQuery
 from stream.dead_letters.redrive import Redrive, Watch, rehearse
-from stream.model.errors import ConfigError, Problem, StreamError
+from stream.model.errors import StreamError, config_error
 from stream.run.command import loop_factory
 from stream.settings.units import parse_rate
 from stream.telemetry.logs import configure_logs, logger
@@ -105,4 +105,4 @@ def _rate(text: str) -> float:
         return parse_rate(text)
     except ValueError:
         what = f"{text!r} is not a rate."
-        raise ConfigError([Problem("--rate", what, "Write a number and a unit (/s, /m or /h): 100/s.")]) from None
+        raise config_error("--rate", what, "Write a number and a unit (/s, /m or /h): 100/s.") from None

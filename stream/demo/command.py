@@ -13,7 +13,7 @@ from stream.console.output import standard_output
 from stream.demo.report import DemoOutcome, events_table, offsets_table, verdict, workflows_table
 from stream.demo.stage import DEAD_LETTERS, GROUP, TOPIC, WORKFLOWS, Stage, open_stage
 from stream.demo.topics import committed_offsets, end_offsets
-from stream.model.errors import ConfigError, Problem, StreamError
+from stream.model.errors import StreamError, config_error
 from stream.run.command import loop_factory
 from stream.runtime.processor import Processor, RunOptions
 from stream.telemetry.logs import configure_logs, logger
@@ -63,11 +63,10 @@ def _address(keep: bool, listen: str | None) -> str:
     host, _, port = listen.rpartition(":")
     host = host.strip("[]")
     if not port.isascii() or not port.isdecimal() or int(port) > 65535:
-        fix = "Write it as 127.0.0.1:9500."
-        raise ConfigError([Problem("--listen", f"{listen} is not host:port.", fix)])
+        raise config_error("--listen", f"{listen} is not host:port.", "Write it as 127.0.0.1:9500.")
     free = _free_port(host or HOST, int(port))
     if not free:
-        raise ConfigError([Problem("--listen", f"{listen} cannot be listened on.", "Name another port.")])
+        raise config_error("--listen", f"{listen} cannot be listened on.", "Name another port.")
     return f"[{host}]:{free}" if ":" in host else f"{host or HOST}:{free}"
 
 

@@ -21,7 +21,7 @@ from stream.explain.place import EventProgress, PlaceReader
 from stream.explain.search import DEFAULT_START, Found, Sought, search
 from stream.explain.text import print_explanation
 from stream.kafka.client_config import KafkaPolicy
-from stream.model.errors import ConfigError, MissingEventError, Problem, StreamError
+from stream.model.errors import ConfigError, MissingEventError, config_error
 from stream.model.events import Event
 from stream.model.needs import Needs
 from stream.model.records import Record, RecordId
@@ -119,7 +119,7 @@ def _search(settings: Settings, source: EventSource) -> Found:
     """The events of the ids. Raises MissingEventError when there is none."""
     topics = (source.topic,) if source.topic else tuple(settings.kafka.topics)
     if not topics:
-        raise _usage("--topic", "is missing.", "Name the topic to search, or kafka.topics in the settings.")
+        raise config_error("--topic", "is missing.", "Name the topic to search, or kafka.topics in the settings.")
     sought = Sought(
         frozenset(filter(None, (source.message_id,))),
         frozenset(filter(None, (source.user,))),
@@ -171,22 +171,24 @@ def _with_place(source: EventSource) -> EventSource:
     except ValueError:
         return source
     if (source.topic, source.partition, source.offset) != (None,) * 3:
-        raise _usage(source.file, "is a place, and there is another one.", "Leave one of them out.")
+        raise config_error(source.file, "is a place, and there is another one.", "Leave one of them out.")
     return replace(source, file=None, topic=topic, partition=partition, offset=offset)
 
 
 def _require_one_source(source: EventSource) -> None:
     """Raises ConfigError when the event is named in more than one way."""
     if source.is_search and (source.file is not None or source.is_on_topic):
-        raise _usage("--message-id, --user", "search for an event; another one is named.", "Leave one of them out.")
+        raise config_error(
+            "--message-id, --user", "search for an event; another one is named.", "Leave one of them out."
+        )
     if not source.is_search and (source.start or source.until):
-        raise _usage("--from, --until", "are of a search.", "Say what for: --message-id or --user.")
+        raise config_error("--from, --until", "are of a search.", "Say what for: --message-id or --user.")
 
 
 def _read(settings: Settings, source: EventSource) -> tuple[Record, EventProgress | None]:
     on_topic = (source.topic, source.partition, source.offset)
     if source.file is not None and any(part is not None for part in on_topic):
-        raise _usage("FILE", "an event is either in a file or on a topic.", "Leave one of them out.")
+        raise config_error("FILE", "an event is either in a file or on a topic.", "Leave one of them out.")
     if all(part is None for part in on_topic):
         return read_event(source.file, source.line), None
     place = _place(settings, *on_topic)
@@ -204,12 +206,8 @@ def _place(settings: Settings, topic: str | None, partition: int | None, offset:
         if value is None
     ]
     if topic is None or partition is None or offset is None:
-        raise _usage(" ".join(missing), "is missing.", "A place is topic:partition:offset.")
+        raise config_error(" ".join(missing), "is missing.", "A place is topic:partition:offset.")
     return RecordId(topic, partition, offset)
-
-
-def _usage(path: str, what: str, fix: str) -> StreamError:
-    return ConfigError([Problem(path, what, fix)])
 
 
 def _tree(

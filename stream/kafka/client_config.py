@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from stream.kafka.token_keeper import TokenKeeper, keeper_of
-from stream.model.errors import ConfigError, Problem, UnreachableError
+from stream.model.errors import UnreachableError, config_error
 
 Option = str | int | float | bool
 Options = dict[str, Any]
@@ -173,7 +173,7 @@ def open_client(kind: Callable[[Options], Client], config: Options) -> Client:
             raise UnreachableError("logging in", "the client got no token in time.") from error
         inner = error.args[0] if error.args else error
         text = inner.str() if hasattr(inner, "str") else str(inner)
-        raise ConfigError([Problem("kafka.options", f"librdkafka does not take them: {text}.")]) from error
+        raise config_error("kafka.options", f"librdkafka does not take them: {text}.") from error
 
 
 def _has_no_token(error: Exception) -> bool:
@@ -190,7 +190,7 @@ def require_patterns(policy: KafkaPolicy) -> None:
     for index, topic in enumerate(subscription(policy)):
         if topic.startswith("^") and not _is_taken(topic, policy):
             what = f"{policy.topics[index]} is not a regular expression that librdkafka and Python take."
-            raise ConfigError([Problem(f"kafka.topics[{index}]", what, "Use POSIX extended syntax, without (?…).")])
+            raise config_error(f"kafka.topics[{index}]", what, "Use POSIX extended syntax, without (?…).")
 
 
 def _is_taken(pattern: str, policy: KafkaPolicy) -> bool:

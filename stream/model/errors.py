@@ -46,6 +46,11 @@ class ConfigError(StreamError):
         super().__init__("\n".join(str(problem) for problem in problems))
 
 
+def config_error(path: str, what: str, fix: str = "") -> ConfigError:
+    """The error about one setting, option or argument."""
+    return ConfigError([Problem(path, what, fix)])
+
+
 class SourceError(StreamError):
     """Kafka cannot be used any further by this process; a restart may help."""
 

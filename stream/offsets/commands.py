@@ -14,7 +14,7 @@ from stream.console import options
 from stream.console.output import print_json, standard_output
 from stream.kafka.client_config import KafkaPolicy, common_config
 from stream.kafka.groups import Groups
-from stream.model.errors import ConfigError, Problem
+from stream.model.errors import config_error
 from stream.model.needs import Needs
 from stream.model.timeparse import parse_duration_ms, parse_time
 from stream.offsets import report
@@ -106,11 +106,11 @@ def read_target(options_given: ResetOptions, now_ms: int) -> tuple[Target, list[
     given = [name for name, value in vars(options_given).items() if value is not None and value is not False]
     if len(given) != 1:
         what = f"{len(given)} of the words were given." if given else "does not say where to."
-        raise ConfigError([Problem("offsets reset", what, f"Give one of {WORDS}.")])
+        raise config_error("offsets reset", what, f"Give one of {WORDS}.")
     try:
         return _target(options_given, now_ms)
     except (ValueError, OSError) as error:
-        raise ConfigError([Problem("--" + given[0].replace("_", "-"), str(error))]) from error
+        raise config_error("--" + given[0].replace("_", "-"), str(error)) from error
 
 
 def _target(options_given: ResetOptions, now_ms: int) -> tuple[Target, list[OffsetRow]]:

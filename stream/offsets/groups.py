@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from stream.console.workflows import require_workflows
 from stream.kafka.client_config import KafkaPolicy, reader_config
 from stream.kafka.reader import OffsetReader
-from stream.model.errors import ConfigError, MissingTopicError, Problem
+from stream.model.errors import MissingTopicError, config_error
 from stream.model.records import TopicPartition
 from stream.runtime.policies import layouts
 from stream.settings.model import Settings
@@ -26,7 +26,7 @@ def chosen_groups(settings: Settings, names: Collection[str]) -> dict[str, tuple
     if names and settings.isolation == "shared":
         what = "has no offsets of its own: all workflows share one consumer group."
         fix = "Leave --workflow out; to send events to one workflow again: tray-stream replay --workflow NAME."
-        raise ConfigError([Problem(f"--workflow {next(iter(names))}", what, fix)])
+        raise config_error(f"--workflow {next(iter(names))}", what, fix)
     found = {layout.group: tuple(w.name for w in layout.workflows) for layout in layouts(settings)}
     return {group: own for group, own in found.items() if not names or set(own) & set(names)}
 
@@ -56,6 +56,4 @@ def require_partitions(source: str, named: Iterable[TopicPartition], known: Coll
         listed = ", ".join(f"{tp.topic}:{tp.partition}" for tp in unknown)
         topics = sorted({tp.topic for tp in known})
         held = ", ".join(f"{topic}:0-{max(tp.partition for tp in known if tp.topic == topic)}" for topic in topics)
-        raise ConfigError(
-            [Problem(source, f"names partitions that are none of the topics': {listed}.", f"There are: {held}.")]
-        )
+        raise config_error(source, f"names partitions that are none of the topics': {listed}.", f"There are: {held}.")

@@ -11,7 +11,7 @@ from stream.kafka.client_config import KafkaPolicy, reader_config
 from stream.kafka.groups import Groups, GroupState
 from stream.kafka.reader import OffsetReader
 from stream.model.committed import Committed
-from stream.model.errors import ConfigError, Problem, SourceError, StreamError
+from stream.model.errors import SourceError, StreamError, config_error
 from stream.model.records import TopicPartition
 from stream.offsets.groups import Ranges, ranges_of, require_partitions
 from stream.offsets.show import progress_of
@@ -121,10 +121,10 @@ def _rows_by_group(
     found: dict[str, dict[TopicPartition, int]] = {}
     for named, tp, offset in rows:
         if named and named not in groups:
-            raise ConfigError([Problem("--from-file", f"names the group {named}.", f"There are: {', '.join(groups)}.")])
+            raise config_error("--from-file", f"names the group {named}.", f"There are: {', '.join(groups)}.")
         if not named and len(groups) > 1:
             fix = "Write group,topic,partition,offset, or choose one --workflow."
-            raise ConfigError([Problem("--from-file", "names no group, and each workflow has one.", fix)])
+            raise config_error("--from-file", "names no group, and each workflow has one.", fix)
         found.setdefault(named or groups[0], {})[tp] = offset
     return found
 

@@ -13,7 +13,7 @@ from stream.kafka.groups import GroupActiveError, Groups
 from stream.kafka.progress import CommittedProgress
 from stream.kafka.reader import OffsetReader
 from stream.model.committed import Committed
-from stream.model.errors import ConfigError, Problem
+from stream.model.errors import config_error
 from stream.model.records import TopicPartition
 
 FORM = "r1."
@@ -143,14 +143,14 @@ def kept_progress(reader: OffsetReader, groups: Groups, group: str) -> dict[Topi
         groups.require_idle(group)
     except GroupActiveError as error:
         what = f"{group} is a consumer group with members, so a live one."
-        raise ConfigError([Problem("--name", what, "Choose another name.")]) from error
+        raise config_error("--name", what, "Choose another name.") from error
     found = {}
     for tp, commit in groups.committed(group, reader.partitions(EVERY_TOPIC)).items():
         try:
             progress, done_map = read_progress(commit.metadata)
         except BadProgressError as error:
             what = f"the consumer group {group} has offsets that no replay has written."
-            raise ConfigError([Problem("--name", what, "Choose another name.")]) from error
+            raise config_error("--name", what, "Choose another name.") from error
         at = min(commit.offset, progress.until)
         found[tp] = KeptProgress(progress, PartitionRange(progress.first, progress.until, at, done_map))
     return found

@@ -11,7 +11,7 @@ from stream.kafka.groups import Groups
 from stream.kafka.reader import OffsetReader
 from stream.model.commit_map import BadMapError, Range, common, decode, name_hash
 from stream.model.committed import Committed
-from stream.model.errors import ConfigError, MissingTopicError, Problem
+from stream.model.errors import ConfigError, MissingTopicError, Problem, config_error
 from stream.model.records import TopicPartition
 from stream.model.timeparse import format_time
 from stream.replay.fingerprint import KeptProgress, PartitionRange, ReplayFingerprint, kept_progress
@@ -103,8 +103,7 @@ def _parse_ends(request: ReplayRequest, now_ms: int) -> tuple[End, End]:
         raise ConfigError(problems)
     if all(isinstance(end, AtTime) for end in found) and found[0].ms > found[1].ms:  # type: ignore[union-attr]  # just seen
         times = " and ".join(format_time(end.ms) for end in found if isinstance(end, AtTime))
-        what = f"the range ends before it begins ({times})."
-        raise ConfigError([Problem("--until", what, "Exchange --from and --until.")])
+        raise config_error("--until", f"the range ends before it begins ({times}).", "Exchange --from and --until.")
     return found[0], found[1]
 
 
@@ -112,7 +111,7 @@ def _partitions(reader: OffsetReader, request: ReplayRequest, hidden: Collection
     """The partitions asked for, of topics that exist. `hidden` are this program's own topics."""
     if own := [topic for topic in request.topics if topic in hidden]:
         fix = "Bring dead letters back with: tray-stream dead-letters redrive"
-        raise ConfigError([Problem("--topic", f"{own[0]} is a topic that this program writes itself.", fix)])
+        raise config_error("--topic", f"{own[0]} is a topic that this program writes itself.", fix)
     tps = [tp for tp in reader.partitions(request.topics) if tp.topic not in hidden]
     existing = {tp.topic for tp in tps}
     missing = [topic for topic in request.topics if topic not in existing and not topic.startswith("^")]
@@ -144,8 +143,7 @@ def _resumed(kept: Mapping[TopicPartition, KeptProgress], request: ReplayRequest
         if before.progress.asked.digest != asked.digest:
             different = "; ".join(before.progress.asked.differences(asked))
             what = f"a replay {request.name} of something else has begun: {different}."
-            fix = "Ask for the same again to continue with it, or choose another name."
-            raise ConfigError([Problem("--name", what, fix)])
+            raise config_error("--name", what, "Ask for the same again to continue with it, or choose another name.")
     stretches = {tp: before.stretch for tp, before in sorted(kept.items())}
     done = {tp: ranges for tp, s in stretches.items() if (ranges := _done_beyond(s, request.workflows))}
     return ReplayPlan(stretches, asked, is_resumed=True, done_before=done)
@@ -169,7 +167,7 @@ def _one_group(settings: Settings, live: Mapping[str, Commits], ends: Collection
         return next(iter(live.values()), {})
     if any(isinstance(end, CommittedOffset) for end in ends):
         what = "every workflow has committed offsets of its own, since isolation is workflow."
-        raise ConfigError([Problem("committed", what, f"Name one: --workflow {settings.workflows[0].name}")])
+        raise config_error("committed", what, f"Name one: --workflow {settings.workflows[0].name}")
     return {}
 
 

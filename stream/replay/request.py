@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from stream.model.errors import ConfigError, Problem
+from stream.model.errors import config_error
 from stream.replay.event_query import EventQuery
 from stream.replay.fingerprint import ReplayFingerprint, asked_for
 from stream.settings.model import Settings
@@ -71,11 +71,11 @@ def replay_group(settings: Settings, name: str) -> str:
 def require_name(settings: Settings, name: str) -> None:
     """Raises ConfigError when no replay may be called that."""
     if not _NAME.fullmatch(name):
-        raise ConfigError([Problem("--name", f"{name!r} is not a name.", "Use letters, digits, - and _, at most 64.")])
+        raise config_error("--name", f"{name!r} is not a name.", "Use letters, digits, - and _, at most 64.")
     live = {settings.kafka.group_id, *live_groups(settings)}
     if name in live or replay_group(settings, name) in live:
         what = f"{name} is the name of the live consumer group, whose offsets a replay must not touch."
-        raise ConfigError([Problem("--name", what, "Choose another, such as the reason for the replay.")])
+        raise config_error("--name", what, "Choose another, such as the reason for the replay.")
 
 
 def parse_topics(texts: Collection[str]) -> dict[str, frozenset[int]]:
@@ -88,7 +88,7 @@ def parse_topics(texts: Collection[str]) -> dict[str, frozenset[int]]:
     for text in texts:
         match = _TOPIC.fullmatch(text)
         if match is None:
-            raise ConfigError([Problem("--topic", f"{text!r} is not a topic.", "Write events, or events:0,1.")])
+            raise config_error("--topic", f"{text!r} is not a topic.", "Write events, or events:0,1.")
         numbers = frozenset(map(int, match[2].split(","))) if match[2] else frozenset[int]()
         before = found.get(match[1])
         found[match[1]] = numbers if before is None else before | numbers if before and numbers else frozenset()

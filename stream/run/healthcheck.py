@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
-from stream.model.errors import ConfigError, Problem, system_text
+from stream.model.errors import config_error, system_text
 from stream.model.printable import printable
 
 DEFAULT_LISTEN = "127.0.0.1:9464"
@@ -44,7 +44,7 @@ def _from_file(config: Path | None) -> str:
         if config is None and isinstance(error, FileNotFoundError):
             return ""
         what = f"cannot be read: {system_text(error, 'it is not TOML')}."
-        raise ConfigError([Problem(str(path), what, "tray-stream check says more.")]) from error
+        raise config_error(str(path), what, "tray-stream check says more.") from error
     found = section.get("listen", "") if isinstance(section, dict) else ""
     return found if isinstance(found, str) else ""
 
@@ -57,7 +57,7 @@ def address(listened: str) -> tuple[str, int]:
     host, _, port = listened.rpartition(":")
     if not port.isascii() or not port.isdigit() or not 0 < int(port) <= 65_535:
         what = f'"{listened}" does not say at which port to ask.'
-        raise ConfigError([Problem("http.listen", what, 'Set it as "127.0.0.1:9464".')])
+        raise config_error("http.listen", what, 'Set it as "127.0.0.1:9464".')
     host = host.strip("[]")
     return _EVERY_ADDRESS.get(host, host), int(port)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from stream import __version__
 from stream.kafka.rebalance import Post
-from stream.model.errors import ConfigError, Problem
+from stream.model.errors import config_error
 from stream.settings.model import Settings
 
 if TYPE_CHECKING:
@@ -24,9 +24,7 @@ def require_extra(module: str, extra: str, setting: str, subject: str) -> None:
         import_module(module)
     except ImportError as error:
         what = f"is set, and {subject} is not installed (no module {error.name})."
-        raise ConfigError(
-            [Problem(setting, what, f'Install the extra: pip install "tray-stream[{extra}]".')]
-        ) from error
+        raise config_error(setting, what, f'Install the extra: pip install "tray-stream[{extra}]".') from error
 
 
 CLOSE_LIMIT_S = 3.0
@@ -60,7 +58,7 @@ def require_registry(settings: Settings) -> None:
         return
     require_extra("stream.registry.store", "registry", "schema_registry.url", "what reads schemas")
     if section.ca_file is not None and not _can_be_read(Path(section.ca_file)):
-        raise ConfigError([Problem("schema_registry.ca_file", "is no file that can be read.", "Correct the path.")])
+        raise config_error("schema_registry.ca_file", "is no file that can be read.", "Correct the path.")
 
 
 def _can_be_read(path: Path) -> bool:
@@ -90,4 +88,4 @@ def open_schemas(settings: Settings, post: Post) -> SchemaStore | None:
         return SchemaStore(policy, settings.limits.max_open_bytes, post)
     except ssl.SSLError as error:
         what = f"holds no certificate that can be used ({error.reason})."
-        raise ConfigError([Problem("schema_registry.ca_file", what, "Give a file in PEM.")]) from error
+        raise config_error("schema_registry.ca_file", what, "Give a file in PEM.") from error

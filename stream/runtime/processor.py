@@ -11,7 +11,14 @@ from pathlib import Path
 
 from stream import __version__
 from stream.kafka.client_config import require_patterns
-from stream.model.errors import ConfigError, DataLossError, EngineInvariantError, Problem, StreamError, describe_error
+from stream.model.errors import (
+    ConfigError,
+    DataLossError,
+    EngineInvariantError,
+    StreamError,
+    config_error,
+    describe_error,
+)
 from stream.model.held import Json, held_json
 from stream.model.statistics import EngineStats
 from stream.runtime.descriptors import raise_descriptor_limit, warn_of_descriptors
@@ -298,10 +305,10 @@ def require_known(settings: Settings, only: str | None) -> None:
     if only not in names:
         near = next(iter(get_close_matches(only, names, n=1)), "")
         fix = f"Did you mean {near}?" if near else f"There are: {', '.join(names)}."
-        raise ConfigError([Problem("--only", f"there is no workflow {only}.", fix)])
+        raise config_error("--only", f"there is no workflow {only}.", fix)
     if settings.isolation == "shared":
         what = "cannot be used while all workflows share one consumer group: the others would miss the events."
-        raise ConfigError([Problem("--only", what, 'Set isolation = "workflow".')])
+        raise config_error("--only", what, 'Set isolation = "workflow".')
 
 
 def _owner_name(group: str) -> str:

@@ -15,7 +15,7 @@ import typer
 from stream.console.output import print_json
 from stream.explain.explainer import Explainer
 from stream.model.attempts import RESENT, Answer, HttpRequest
-from stream.model.errors import ConfigError, Problem, StreamError
+from stream.model.errors import StreamError, config_error
 from stream.model.events import Event
 from stream.model.ports import AttemptResult
 from stream.model.records import Record
@@ -77,7 +77,7 @@ def _event_of(explainer: Explainer, record: Record, source: str) -> Event:
     if isinstance(decoded, Event):
         return with_fresh_id(decoded)
     why = "It has no value." if decoded is None else f"{decoded.reason}: {decoded.detail}"
-    raise ConfigError([Problem(source, f"is no event that can be sent ({why.rstrip('.')}).", "Correct it.")])
+    raise config_error(source, f"is no event that can be sent ({why.rstrip('.')}).", "Correct it.")
 
 
 def _answers(wanted: Wanted) -> dict[str, tuple[Answer, float]]:

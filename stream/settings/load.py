@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from stream.model.errors import ConfigError, Problem
+from stream.model.errors import ConfigError, config_error
 from stream.model.needs import Needs
 from stream.settings.draft import Draft, Location
 from stream.settings.environment import read_environment, read_text
@@ -146,4 +146,4 @@ def _syntax_fault(error: str, text: str) -> tuple[str, str]:
 
 
 def _unusable(path: Path, what: str, fix: str) -> ConfigError:
-    return ConfigError([Problem(str(path), what, fix)])
+    return config_error(str(path), what, fix)

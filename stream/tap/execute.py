@@ -20,7 +20,7 @@ from stream.kafka.codes import as_source_error, is_refused
 from stream.kafka.reader import OffsetReader
 from stream.kafka.record_reader import RecordReader
 from stream.model.amounts import counted
-from stream.model.errors import ConfigError, Problem, SourceError
+from stream.model.errors import SourceError, config_error
 from stream.model.events import Event
 from stream.model.records import Record, TopicPartition
 from stream.replay.event_query import EventQuery
@@ -61,7 +61,7 @@ def run_tap(settings: Settings, request: TapRequest, *, with_body: bool, as_json
         ConfigError: --where or --from cannot be used. SourceError: Kafka refuses, or cannot be reached at the start.
     """
     if request.where is not None and (fault := statement_fault(request.where)):
-        raise ConfigError([Problem("--where", fault.what, fault.fix)])
+        raise config_error("--where", fault.what, fault.fix)
     kafka = kafka_policy(settings, logger=options.SILENT)
     starts = resolve_start(settings, kafka, _range(request), int(time.time() * 1000))
     typer.echo(f"Following {_topics(starts)} from {request.start}. Ctrl-C ends it.", err=True)

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import orjson
 
 from stream.model.attempts import Answer
-from stream.model.errors import ConfigError, Problem, system_text
+from stream.model.errors import config_error, system_text
 from stream.model.ports import Clock, Logger
 from stream.model.records import Record
 from stream.rules.listener import DeliveryListener, TraceLines
@@ -98,7 +98,7 @@ def _open(path: Path) -> BinaryIO:
         return file
     except OSError as error:
         what = f"cannot write to {path} ({system_text(error, 'no reason is known')})."
-        raise ConfigError([Problem("--trace", what, "Name a file in a directory that can be written to.")]) from error
+        raise config_error("--trace", what, "Name a file in a directory that can be written to.") from error
 
 
 def _is_torn(path: Path) -> bool:

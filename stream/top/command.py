@@ -12,7 +12,7 @@ import typer
 from rich.live import Live
 
 from stream.console.output import print_json, standard_output
-from stream.model.errors import ConfigError, Problem, StreamError
+from stream.model.errors import StreamError, config_error
 from stream.model.timeparse import format_wall, parse_duration
 from stream.settings.load import load_http
 from stream.settings.units import format_duration
@@ -133,7 +133,7 @@ def _seconds(interval: str) -> float:
         seconds = 0.0
     if not LEAST_INTERVAL_S <= seconds <= MOST_INTERVAL_S:
         fix = "Write a duration from 100ms to 1h, such as 2s."
-        raise ConfigError([Problem("--interval", f"{interval} is not a time between two looks.", fix)])
+        raise config_error("--interval", f"{interval} is not a time between two looks.", fix)
     return seconds
 
 

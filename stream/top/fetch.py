@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from stream.model.errors import ConfigError, Problem, StreamError, system_text
+from stream.model.errors import StreamError, config_error, system_text
 from stream.model.timeparse import parse_time
 from stream.telemetry.status.report import ProcessStatus, is_time
 
@@ -44,7 +44,7 @@ def endpoint(url: str, path: str = "/metrics") -> str:
     except ValueError:
         fits = False
     if not fits:
-        raise ConfigError([Problem("--url", f"{url} is not an address.", "Write it as http://127.0.0.1:9464/metrics.")])
+        raise config_error("--url", f"{url} is not an address.", "Write it as http://127.0.0.1:9464/metrics.")
     base = whole.removesuffix("/").removesuffix("/metrics")
     return f"{base}{path}" if base != whole or not parts.path.strip("/") else whole
 
@@ -87,7 +87,7 @@ def own_endpoint(http: Http) -> str:
         ConfigError: the processor takes any free port, so its address is not known.
     """
     if http.port == 0:
-        raise ConfigError([Problem("http.listen", "takes any free port.", "Name it: --url host:port")])
+        raise config_error("http.listen", "takes any free port.", "Name it: --url host:port")
     host = _EVERYWHERE.get(http.host, http.host)
     return f"http://[{host}]:{http.port}" if ":" in host else f"http://{host}:{http.port}"
 
