@@ -8,7 +8,6 @@ import random
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -18,12 +17,10 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from stream.demo import topics
-from stream.demo.child import guard
+from stream.demo.child import LOG_TAIL, STOP_TIMEOUT_S, Child, ChildError, wait_until_it
 from stream.demo.kafka_jars import kafka_jars, require_program
-from stream.model.errors import StreamError
 
 START_TIMEOUT_S = 180.0
-STOP_TIMEOUT_S = 60.0
 
 _PORTS = range(20_000, 30_000)
 """Below the range from which systems take ports for outgoing connections: a client that keeps trying to
@@ -67,10 +64,6 @@ _PROPERTIES = {
 _QUICK_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 
-class KafkaStartError(StreamError):
-    """Apache Kafka was started and did not come to answer; the end of its log says why."""
-
-
 class ApacheKafka:
     """One node of Apache Kafka (KRaft) whose data live in `directory`.
 
@@ -94,8 +87,7 @@ class ApacheKafka:
         self.bootstrap = f"127.0.0.1:{self.port}"
         self.log_file = self.directory / "broker.log"
         self.properties = self._defaults() | dict(properties or {})
-        self._process: subprocess.Popen[bytes] | None = None
-        self._guard: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
 
     def __enter__(self) -> Self:
         self.start()
@@ -109,16 +101,16 @@ class ApacheKafka:
         """Process id of the broker, which leads its own process group.
 
         Raises:
-            KafkaStartError: the broker is not running.
+            ChildError: the broker is not running.
         """
-        if self._process is None:
-            raise KafkaStartError(f"The broker of {self.directory} is not running.")
-        return self._process.pid
+        if self._child is None:
+            raise ChildError(f"The broker of {self.directory} is not running.")
+        return self._child.pid
 
     @property
     def is_running(self) -> bool:
         """Whether the process is there, be it stopped or not."""
-        return self._process is not None and self._process.poll() is None
+        return self._child is not None and self._child.is_running
 
     def create_topic(self, name: str, partitions: int = 1, config: Mapping[str, str] | None = None) -> None:
         """Create a topic and wait until clients see it."""
@@ -129,7 +121,7 @@ class ApacheKafka:
 
         Raises:
             KafkaUnavailable: Java, or the jars and Maven, are missing.
-            KafkaStartError: it did not answer in time, or ended.
+            ChildError: it did not answer in time, or ended.
         """
         if self.is_running:
             return
@@ -138,21 +130,28 @@ class ApacheKafka:
         self._write_configuration()
         if not (self.directory / "data").is_dir():
             self._format(java)
-        self._launch([*java, f"-Xmx{self.heap}", "kafka.Kafka", str(self.directory / "server.properties")])
+        command = [*java, f"-Xmx{self.heap}", "kafka.Kafka", str(self.directory / "server.properties")]
+        self._child = Child(command, self.log_file)
+        atexit.register(self.close)
         try:
-            self._await_answer(time.monotonic() + timeout_s)
+            self._await_answer(self._child, timeout_s)
         except BaseException:  # an interrupt must not leave a half started broker behind either
             self.kill()
             raise
 
     def kill(self) -> None:
         """SIGKILL, as a crash or the machine's out-of-memory killer would."""
-        self._end(signal.SIGKILL, STOP_TIMEOUT_S)
+        if self._child is not None:
+            self._child.close()
+            self._child = None
+            atexit.unregister(self.close)
 
     def terminate(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """SIGTERM: an orderly end; killed when it takes longer than `timeout_s`."""
         self.resume()
-        self._end(signal.SIGTERM, timeout_s)
+        if self._child is not None:
+            self._child.stop(timeout_s)
+        self.kill()
 
     def stop(self) -> None:
         """SIGSTOP: the process stays, its connections too, and nothing answers until `resume`."""
@@ -197,45 +196,13 @@ class ApacheKafka:
         with self.log_file.open("ab") as log:
             done = subprocess.run([*java, *tool], cwd=self.directory, stdout=log, stderr=log, check=False)
         if done.returncode != 0:
-            raise KafkaStartError(f"Apache Kafka could not format its storage.\n{self._log_tail()}")
+            tail = self.log_file.read_text(errors="replace")[-LOG_TAIL:]
+            raise ChildError(f"Apache Kafka could not format its storage.\n{tail}")
 
-    def _launch(self, command: list[str]) -> None:
-        with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
-        self._guard = guard(self._process.pid)
-        atexit.register(self.close)
-
-    def _await_answer(self, deadline: float) -> None:
+    def _await_answer(self, child: Child, timeout_s: float) -> None:
         quiet = {"log_level": 0, "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100}
         with AdminClient({"bootstrap.servers": self.bootstrap, **quiet}) as admin:
-            while not _answers(admin):
-                if not self.is_running:
-                    raise KafkaStartError(f"Apache Kafka ended while it started.\n{self._log_tail()}")
-                if time.monotonic() > deadline:
-                    raise KafkaStartError(f"Apache Kafka does not answer.\n{self._log_tail()}")
-                time.sleep(0.02)
-
-    def _end(self, how: signal.Signals, timeout_s: float) -> None:
-        process, guard = self._process, self._guard
-        if process is None:
-            return
-        if guard is not None:  # first, so that it cannot hit another process with the same id
-            guard.kill()
-            guard.communicate()
-        if process.poll() is None:
-            os.killpg(process.pid, how)
-        try:
-            process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-        self._process = self._guard = None
-        atexit.unregister(self.close)
-
-    def _log_tail(self) -> str:
-        return self.log_file.read_text(errors="replace")[-3000:] if self.log_file.exists() else ""
+            wait_until_it(lambda: _answers(admin), child, "Apache Kafka", timeout_s)
 
 
 def _answers(admin: AdminClient) -> bool:

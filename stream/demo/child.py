@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from stream.model.errors import StreamError
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 60.0
+ANSWER_TIMEOUT_S = 60.0
 POLL_S = 0.05
 LOG_TAIL = 3000
 
@@ -109,6 +111,61 @@ def wait_until_it(answers: Callable[[], bool], child: Child, what: str, timeout_
         if time.monotonic() > deadline:
             raise ChildError(f"{what} does not answer.\n{child.log}")
         time.sleep(POLL_S)
+
+
+class HttpChild:
+    """A program that serves HTTP on `port` of the loopback, from construction until `close`.
+
+    It has started when `ready_path` answers with 200.
+
+    Raises:
+        ChildError: it did not start.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        port: int,
+        command: Sequence[str],
+        log_file: Path,
+        ready_path: str,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self._ready_path = ready_path
+        self._child = Child(command, log_file, env=env)
+        try:
+            wait_until_it(self._is_ready, self._child, name)
+        except BaseException:  # an interrupt must not leave a half started one behind either
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it at once; its files stay. May be called again."""
+        self._child.close()
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        """Status and body of a GET."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_TIMEOUT_S)
+        try:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+    def _is_ready(self) -> bool:
+        try:
+            return self.get(self._ready_path)[0] == http.HTTPStatus.OK
+        except OSError:
+            return False
 
 
 def free_port() -> int:

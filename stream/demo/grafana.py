@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import shutil
 from pathlib import Path
-from typing import Self
 
-from stream.demo.child import Child, free_port, wait_until_it
+from stream.demo.child import HttpChild, free_port
 
 PROGRAMS = ("grafana", "grafana-server")
 HOMES = ("/usr/share/grafana", "/usr/local/share/grafana")
@@ -27,7 +25,7 @@ def grafana_program() -> str | None:
     return next((found for name in PROGRAMS if (found := shutil.which(name))), None)
 
 
-class Grafana:
+class Grafana(HttpChild):
     """Serves the dashboards of `shipped` (the directory grafana/) over the Prometheus at `prometheus_url`.
 
     Raises:
@@ -35,44 +33,19 @@ class Grafana:
     """
 
     def __init__(self, program: str, directory: Path, shipped: Path, prometheus_url: str) -> None:
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        port = free_port()
         provision(directory / "provisioning", shipped, prometheus_url)
         settings = {
             **SETTINGS,
-            "GF_SERVER_HTTP_PORT": str(self.port),
+            "GF_SERVER_HTTP_PORT": str(port),
             "GF_PATHS_PROVISIONING": str(directory / "provisioning"),
             "GF_PATHS_DATA": str(directory / "data"),
             "GF_PATHS_LOGS": str(directory / "logs"),
             "GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH": str(shipped / "dashboards" / "overview.json"),
         }
         command = [program, *(["server"] if Path(program).name == "grafana" else []), "--homepath", _home(program)]
-        self._child = Child(command, directory / "grafana.log", env={**os.environ, **settings})
-        try:
-            wait_until_it(self._is_ready, self._child, "Grafana")
-        except BaseException:  # an interrupt must not leave a half started one behind either
-            self.close()
-            raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End it at once. May be called again."""
-        self._child.close()
-
-    def _is_ready(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
-        try:
-            connection.request("GET", "/api/health")
-            return connection.getresponse().status == http.HTTPStatus.OK
-        except OSError:
-            return False
-        finally:
-            connection.close()
+        log_file = directory / "grafana.log"
+        super().__init__("Grafana", port, command, log_file, "/api/health", {**os.environ, **settings})
 
 
 def provision(target: Path, shipped: Path, prometheus_url: str) -> None:

@@ -33,13 +33,6 @@ _BROKER = f"""
       <groupId>org.apache.logging.log4j</groupId><artifactId>log4j-core</artifactId><version>2.24.3</version>
     </dependency>
 """
-_TOOLS = f"""
-    <dependency>
-      <groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>{KAFKA_VERSION}</version>
-      <exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>
-    </dependency>
-"""
-"""What the tools need beside their own jar is among the broker's."""
 
 
 class KafkaUnavailable(StreamError):  # noqa: N818 - a state of the machine, not a mistake of the caller
@@ -65,15 +58,6 @@ def kafka_jars(cache: Path | None = None, maven: str = "mvn") -> Path:
         KafkaUnavailable: Maven is missing or could not fetch them.
     """
     return cached_jars(f"kafka-{KAFKA_VERSION}", _BROKER, cache, maven)
-
-
-def kafka_tools_jars(cache: Path | None = None, maven: str = "mvn") -> Path:
-    """Directory of the jar with Kafka's own command line tools, to be used with those of `kafka_jars`.
-
-    Raises:
-        KafkaUnavailable: Maven is missing or could not fetch it.
-    """
-    return cached_jars(f"kafka-tools-{KAFKA_VERSION}", _TOOLS, cache, maven)
 
 
 def cached_jars(name: str, dependencies: str, cache: Path | None = None, maven: str = "mvn") -> Path:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import shutil
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from stream.demo.child import Child, free_port, wait_until_it
+from stream.demo.child import HttpChild, free_port
 from stream.model.errors import StreamError
-
-ANSWER_TIMEOUT_S = 60.0
 
 
 class MissingPrometheusError(StreamError):
@@ -43,7 +40,7 @@ def prometheus_program() -> str | None:
     return shutil.which("prometheus")
 
 
-class Prometheus:
+class Prometheus(HttpChild):
     """Started with the configuration file `config`; `directory` takes its data and its log.
 
     Raises:
@@ -55,31 +52,15 @@ class Prometheus:
         program = prometheus_program()
         if program is None:
             raise MissingPrometheusError("Prometheus is not installed: apt-get install prometheus, or prometheus.io.")
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        port = free_port()
         command = [
             program,
             f"--config.file={config}",
             f"--storage.tsdb.path={directory / 'data'}",
-            f"--web.listen-address=127.0.0.1:{self.port}",
+            f"--web.listen-address=127.0.0.1:{port}",
             "--log.level=warn",
         ]
-        self._child = Child(command, directory / "prometheus.log")
-        try:
-            wait_until_it(self._is_ready, self._child, "Prometheus")
-        except BaseException:  # an interrupt must not leave a half started one behind either
-            self.close()
-            raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End it at once; its data stay. May be called again."""
-        self._child.close()
+        super().__init__("Prometheus", port, command, directory / "prometheus.log", "/-/ready")
 
     def query(self, expr: str) -> list[Series]:
         """What an expression is now; a scalar has no labels.
@@ -113,26 +94,11 @@ class Prometheus:
             QueryError: it answered with an error.
         """
         query = f"?{urllib.parse.urlencode(parameters)}" if parameters else ""
-        _, body = self._get(f"/api/v1/{path}{query}")
+        _, body = self.get(f"/api/v1/{path}{query}")
         answer = json.loads(body)
         if answer["status"] != "success":
             raise QueryError(f"{answer['error']} ({parameters.get('query', path)})")
         return answer["data"]
-
-    def _is_ready(self) -> bool:
-        try:
-            return self._get("/-/ready")[0] == http.HTTPStatus.OK
-        except OSError:
-            return False
-
-    def _get(self, path: str) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWER_TIMEOUT_S)
-        try:
-            connection.request("GET", path)
-            response = connection.getresponse()
-            return response.status, response.read()
-        finally:
-            connection.close()
 
 
 def _point(pair: tuple[float, str]) -> tuple[float, float]:

@@ -15,7 +15,8 @@ from support.mock_cluster import OFFSET_COMMIT, MockCluster
 from support.topics import Broker
 
 from stream.demo import kafka_jars
-from stream.demo.apache_kafka import ApacheKafka, KafkaStartError
+from stream.demo.apache_kafka import ApacheKafka
+from stream.demo.child import ChildError
 
 EVENTS: list[topics.Given] = [
     ("user-1", b'{"n":1}', 0, [("trace", b"a"), ("trace", b"b"), ("none", None)]),
@@ -114,7 +115,7 @@ def test_a_broker_keeps_its_data_and_address_over_crashes_and_restarts(own_kafka
     own_kafka.stop()
     own_kafka.terminate()
     assert not own_kafka.is_running
-    with pytest.raises(KafkaStartError, match="not running"):
+    with pytest.raises(ChildError, match="not running"):
         own_kafka.stop()
 
 
@@ -122,7 +123,7 @@ def test_a_broker_keeps_its_data_and_address_over_crashes_and_restarts(own_kafka
 def test_a_broker_that_cannot_start_says_why(own_kafka: ApacheKafka, tmp_path: Path) -> None:
     """The end of its log is in the error, and nothing is left running."""
     broken = ApacheKafka(tmp_path / "broken", {"num.network.threads": "none"})
-    with pytest.raises(KafkaStartError, match=r"num\.network\.threads"), broken:
+    with pytest.raises(ChildError, match=r"num\.network\.threads"), broken:
         pytest.fail("it started")
     assert not broken.is_running
     assert own_kafka.is_running

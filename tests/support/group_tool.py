@@ -5,10 +5,17 @@ from __future__ import annotations
 import csv
 import subprocess
 
-from stream.demo.kafka_jars import kafka_jars, kafka_tools_jars, require_program
+from stream.demo.kafka_jars import KAFKA_VERSION, cached_jars, kafka_jars, require_program
 
 TIMEOUT_S = 60.0
 _CLASS = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
+_TOOLS = f"""
+    <dependency>
+      <groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId><version>{KAFKA_VERSION}</version>
+      <exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>
+    </dependency>
+"""
+"""What the tools need beside their own jar is among the broker's."""
 _QUICK_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx128m")
 
 
@@ -29,7 +36,7 @@ def exported_offsets(bootstrap: str, group: str, *arguments: str) -> dict[tuple[
 
 def _run(*arguments: str) -> str:
     java = require_program("java", "run Kafka's tools")
-    path = f"{kafka_jars()}/*:{kafka_tools_jars()}/*"
+    path = f"{kafka_jars()}/*:{cached_jars(f'kafka-tools-{KAFKA_VERSION}', _TOOLS)}/*"
     done = subprocess.run(
         [java, *_QUICK_START, "-cp", path, _CLASS, *arguments],
         stdin=subprocess.DEVNULL,
