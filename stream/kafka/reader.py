@@ -67,39 +67,25 @@ class OffsetReader:
         return self.ranges([tp], timeout_s)[tp]
 
     def ranges(
-        self, tps: Collection[TopicPartition], timeout_s: float = TIMEOUT_S
+        self, tps: Collection[TopicPartition], timeout_s: float = TIMEOUT_S, *, may_lack: bool = False
     ) -> dict[TopicPartition, tuple[int, int]]:
-        """(first offset, read-committed end) of every partition; two requests per broker, however many they are."""
-        with self._translated():
-            found, fault = self._ranges(tps, timeout_s)
-            if fault is not None:
-                raise fault
-        return found
+        """(first offset, read-committed end) of every partition; two requests per broker, however many they are.
 
-    def some_ranges(
-        self, tps: Collection[TopicPartition], timeout_s: float = TIMEOUT_S
-    ) -> dict[TopicPartition, tuple[int, int]]:
-        """Like `ranges`, without the partitions that Kafka does not tell of, unless that is all of them."""
+        `may_lack`: without the partitions that Kafka does not tell of, unless that is all of them.
+        """
         with self._translated():
-            found, fault = self._ranges(tps, timeout_s)
-            if fault is not None and not found:
-                raise fault
-        return found
+            firsts, fault = _offsets_at(self._consumer, tps, OFFSET_BEGINNING, timeout_s)
+            ends, other = _offsets_at(self._consumer, list(firsts), OFFSET_END, timeout_s)
+            _raise_unless(may_lack and bool(ends), fault or other)
+        return {tp: (firsts[tp], end) for tp, end in ends.items()}
 
-    def ends(self, tps: Collection[TopicPartition], timeout_s: float = TIMEOUT_S) -> dict[TopicPartition, int]:
-        """The read-committed end of every partition; one request per broker."""
+    def ends(
+        self, tps: Collection[TopicPartition], timeout_s: float = TIMEOUT_S, *, may_lack: bool = False
+    ) -> dict[TopicPartition, int]:
+        """The read-committed end of every partition; one request per broker. `may_lack`: as in `ranges`."""
         with self._translated():
             found, fault = _offsets_at(self._consumer, tps, OFFSET_END, timeout_s)
-            if fault is not None:
-                raise fault
-        return found
-
-    def some_ends(self, tps: Collection[TopicPartition], timeout_s: float = TIMEOUT_S) -> dict[TopicPartition, int]:
-        """Like `ends`, without the partitions that Kafka does not tell of, unless that is all of them."""
-        with self._translated():
-            found, fault = _offsets_at(self._consumer, tps, OFFSET_END, timeout_s)
-            if fault is not None and not found:
-                raise fault
+            _raise_unless(may_lack and bool(found), fault)
         return found
 
     def committed(self, tps: Iterable[TopicPartition], timeout_s: float = TIMEOUT_S) -> dict[TopicPartition, int]:
@@ -129,13 +115,6 @@ class OffsetReader:
                 if answer.error is not None:
                     raise as_source_error(answer.error, doing)
         return {TopicPartition(a.topic, a.partition): a.offset for a in answers if a.offset >= 0}
-
-    def _ranges(
-        self, tps: Collection[TopicPartition], timeout_s: float
-    ) -> tuple[dict[TopicPartition, tuple[int, int]], SourceError | None]:
-        firsts, fault = _offsets_at(self._consumer, tps, OFFSET_BEGINNING, timeout_s)
-        ends, other = _offsets_at(self._consumer, list(firsts), OFFSET_END, timeout_s)
-        return {tp: (firsts[tp], end) for tp, end in ends.items()}, fault or other
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -169,6 +148,11 @@ def watermarks(consumer: Consumer, tp: TopicPartition, timeout_s: float) -> tupl
     if answer is None:
         raise as_source_error(KafkaError(KafkaError._TIMED_OUT), f"asking for the range of {tp.topic}:{tp.partition}")
     return answer
+
+
+def _raise_unless(will_do: bool, fault: SourceError | None) -> None:
+    if fault is not None and not will_do:
+        raise fault
 
 
 def _offsets_at(

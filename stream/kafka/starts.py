@@ -104,4 +104,4 @@ def start_answer(
     """The ids are asked for first: one that is older than the offsets beside it is noticed, a younger one is not."""
     ids = describer.read({tp.topic for tp in tps}, timeout_s) if reader.has_controller else {}
     committed = reader.commits(tps)
-    return StartAnswer(committed, reader.some_ranges([tp for tp in tps if tp not in committed]), ids or {})
+    return StartAnswer(committed, reader.ranges([tp for tp in tps if tp not in committed], may_lack=True), ids or {})

@@ -111,7 +111,7 @@ def _is_there(topic: str, reader: OffsetReader) -> dict[TopicPartition, None]:
 
 
 def _ends(tps: Collection[TopicPartition], reader: OffsetReader) -> dict[TopicPartition, int]:
-    return reader.some_ends(tps, ASK_TIMEOUT_S)
+    return reader.ends(tps, ASK_TIMEOUT_S, may_lack=True)
 
 
 def _partitions(kafka: KafkaPolicy, reader: OffsetReader) -> dict[TopicPartition, None]:

@@ -19,7 +19,7 @@ from stream.settings.registry import SchemaRegistrySection
 from stream.settings.secret import Secret, SharedSecrets, one_spelling
 from stream.settings.section import Fault, Section, refusal, with_unit
 from stream.settings.units import ByteSize, DurationRange, format_duration
-from stream.settings.url import url_fault
+from stream.settings.url import HttpUrl
 from stream.settings.workflow import MAX_WORKFLOWS, Signing, Workflow
 
 _LISTEN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
@@ -220,7 +220,7 @@ class Http(Section):
 class TracingSection(Section):
     """Spans of deliveries and attempts, for an OpenTelemetry collector."""
 
-    endpoint: str = Field(
+    endpoint: HttpUrl = Field(
         default="",
         description="Collector that spans are sent to by OTLP over HTTP, such as http://localhost:4318. Empty: there "
         "are none. Needs the extra tray-stream[otel]; headers, timeouts and batches as OTEL_* variables.",
@@ -231,13 +231,6 @@ class TracingSection(Section):
         le=1,
         description="Share of the events that have spans, 0 to 1. A traceparent on the record decides for its event.",
     )
-
-    @field_validator("endpoint")
-    @classmethod
-    def _is_a_url(cls, endpoint: str) -> str:
-        if endpoint and (fault := url_fault(endpoint)):
-            raise refusal(fault)
-        return endpoint
 
 
 class Log(Section):

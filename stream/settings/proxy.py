@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Self
 from urllib.parse import urlsplit
 
 from stream.rules.secret_text import shown_host
 from stream.settings.secret import Secret
-from stream.settings.section import Fault, refusal
+from stream.settings.section import Fault
 from stream.settings.url import MAX_URL_CHARS, url_fault
 
 _NOT_IN_CREDENTIALS = re.compile(r"[\x00-\x1f\x7f#]")
@@ -24,13 +23,9 @@ class ProxyUrl(Secret):
         parts = urlsplit(self._text)
         return f"{parts.scheme}://{shown_host(parts.netloc.rpartition('@')[2])}"
 
-    @classmethod
-    def read(cls, value: object) -> Self:
-        """Validate a setting. Raises the model's refusal, which never repeats the URL."""
-        proxy = super().read(value)
-        if fault := proxy_fault(proxy.reveal()):
-            raise refusal(fault)
-        return proxy
+    def fault(self) -> Fault | None:
+        """The first thing that makes it unusable."""
+        return proxy_fault(self._text)
 
 
 def proxy_fault(proxy: str) -> Fault | None:

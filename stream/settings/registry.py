@@ -6,13 +6,13 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from stream.settings.secret import Secret
 from stream.settings.section import Fault, Section, refusal
-from stream.settings.url import url_fault
+from stream.settings.url import HttpUrl
 
 
 class SchemaRegistrySection(Section):
     """Where the schemas of values written with Avro, Protobuf or JSON Schema are."""
 
-    url: str = Field(
+    url: HttpUrl = Field(
         default="",
         description="Schema Registry with Confluent's API, such as https://registry.example.com: values with its frame "
         "(a zero byte and a schema's id) are decoded to JSON. Empty: JSON is read behind a frame, and nothing else. "
@@ -23,13 +23,6 @@ class SchemaRegistrySection(Section):
     ca_file: str | None = Field(
         default=None, min_length=1, description="PEM file with the authorities to trust instead of the usual ones."
     )
-
-    @field_validator("url")
-    @classmethod
-    def _is_a_url(cls, url: str) -> str:
-        if url and (fault := url_fault(url)):
-            raise refusal(fault)
-        return url
 
     @field_validator("username")
     @classmethod

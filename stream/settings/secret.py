@@ -43,12 +43,19 @@ class Secret:
 
     @classmethod
     def read(cls, value: object) -> Self:
-        """Validate a setting. Raises the model's refusal when it is not text."""
+        """Validate a setting. Raises the model's refusal, which never repeats the text, when it cannot be used."""
         if isinstance(value, cls):
             return value
         if not isinstance(value, str):
             raise refusal(Fault("must be text.", "Put it in quotes."))
-        return cls(value)
+        secret = cls(value)
+        if fault := secret.fault():
+            raise refusal(fault)
+        return secret
+
+    def fault(self) -> Fault | None:
+        """What makes this kind of text unusable; None: nothing."""
+        return None
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Self
+from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import GetJsonSchemaHandler
+from pydantic import AfterValidator, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -35,17 +35,23 @@ class WorkflowUrl(Secret):
         parts = urlsplit(self._text)
         return f"{parts.scheme}://{shown_host(_host(parts))}"
 
-    @classmethod
-    def read(cls, value: object) -> Self:
-        """Validate a setting. Raises the model's refusal, which never repeats the URL."""
-        url = super().read(value)
-        if fault := url_fault(url.reveal()):
-            raise refusal(fault)
-        return url
+    def fault(self) -> Fault | None:
+        """The first thing that makes it unusable."""
+        return url_fault(self._text)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         return {"type": "string", "pattern": f"^([Hh][Tt][Tt][Pp][Ss]?://|{REFERENCE_PATTERN})"}
+
+
+def _usable(url: str) -> str:
+    if url and (fault := url_fault(url)):
+        raise refusal(fault)
+    return url
+
+
+HttpUrl = Annotated[str, AfterValidator(_usable)]
+"""A setting that is a URL of http or https, or empty."""
 
 
 def url_fault(url: str) -> Fault | None:
