@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as KafkaPartition
@@ -35,8 +35,10 @@ class Assignment:
         """Partitions that are read to their end, for now; what is paused may have more."""
         self.came_to_end: set[TopicPartition] = set()
         """Those of `at_end` that came to it since their ids were confirmed last; may name others as well."""
-        self.starts: dict[TopicPartition, int] = {}
-        """Where each partition was begun, or moved to, last."""
+        self.positions: dict[TopicPartition, int] = {}
+        """The offset that comes next of each partition: past what was polled, or where it was begun or moved to."""
+        self.finished: set[TopicPartition] = set()
+        """Held, and read as far as they are wanted; nothing more is fetched of them."""
         self.grants = 0
         """How often reading of a partition has begun."""
         self._last_epoch = 0
@@ -62,14 +64,17 @@ class Assignment:
         A parked one in the epoch that began when it was parked, any other in a new one.
         """
         parked = dict(self._parked)
-        self.move(consumer, {start.tp: start.offset for start in starts})
+        positions = {start.tp: start.offset for start in starts}
+        self._take_away(consumer, positions)
+        # The pause flag outlives a revoke in librdkafka; the state of a fresh grant is always set. Before the grant: a
+        # call that the client's own start of the partition overtakes is dropped, and it would stay paused for good.
+        _set_paused(consumer, list(positions), False)
+        self._read_from(consumer, positions)
         for start in starts:
             self.epochs[start.tp] = parked.get(start.tp) or self._next_epoch()
             self.grants += 1
             self.topic_ids[start.tp] = start.topic_id
             self.stopped.discard(start.tp)
-        # The pause flag outlives a revoke in librdkafka; the state of a fresh grant is always set.
-        _set_paused(consumer, [start.tp for start in starts], False)
         if self.is_paused and starts:
             self.resume(consumer)
 
@@ -83,13 +88,32 @@ class Assignment:
 
     def move(self, consumer: Consumer, positions: dict[TopicPartition, int]) -> None:
         """Read from these offsets. A seek would do for none: it is refused once a partition has come to a halt."""
-        held = [tp for tp in positions if tp in self.epochs or tp in self._parked]
-        if held:
-            _in_parts(consumer.incremental_unassign, [KafkaPartition(*tp) for tp in held])
+        self._take_away(consumer, positions)
+        self._read_from(consumer, positions)
+
+    def read_anew(self, consumer: Consumer, tps: Collection[TopicPartition]) -> None:
+        """Have these partitions fetched from where they are, in the same epoch, and none of them paused."""
+        self._take_away(consumer, tps)
+        _set_paused(consumer, list(tps), False)
+        self._read_from(consumer, {tp: self.positions[tp] for tp in tps})
+
+    def finish(self, consumer: Consumer, tps: Collection[TopicPartition]) -> None:
+        """Fetch nothing more of these; they stay on the books, since their last commits are still to come."""
+        self._take_away(consumer, tps)
+        self.finished |= set(tps)
+
+    def _take_away(self, consumer: Consumer, tps: Iterable[TopicPartition]) -> None:
+        """Have nothing fetched of these that are held."""
+        held = [tp for tp in tps if tp in self.epochs or tp in self._parked]
         for tp in held:
             self._parked.pop(tp, None)
+        if held:
+            _in_parts(consumer.incremental_unassign, [KafkaPartition(*tp) for tp in held])
+            consumer.memberid()  # an answer of the client's main thread, which has stopped them by then
+
+    def _read_from(self, consumer: Consumer, positions: Mapping[TopicPartition, int]) -> None:
         self.at_end -= positions.keys()
-        self.starts |= positions
+        self.positions |= positions
         _in_parts(consumer.incremental_assign, [KafkaPartition(*tp, offset) for tp, offset in positions.items()])
 
     def drop(self, tps: Iterable[TopicPartition]) -> None:
@@ -100,7 +124,8 @@ class Assignment:
             self._parked.pop(tp, None)
             self.topic_ids.pop(tp, None)
             self.at_end.discard(tp)
-            self.starts.pop(tp, None)
+            self.positions.pop(tp, None)
+            self.finished.discard(tp)
 
     def _next_epoch(self) -> int:
         self._last_epoch += 1
@@ -111,13 +136,14 @@ class Assignment:
         self.stopped.add(tp)
         _set_paused(consumer, [tp], True)
 
-    def note_ends(self, polled: Polled) -> None:
-        """Which partitions what was polled brings to their end, or finds a record in after it."""
-        last = {batch.tp: batch.records[-1].offset for batch in polled.batches if batch.records}
-        self.at_end -= last.keys()
-        ended = {tp for tp, _, position in polled.ends if position > last.get(tp, -1)}
-        self.at_end |= ended
-        self.came_to_end |= ended
+    def note_polled(self, polled: Polled) -> None:
+        """How far the partitions are read by what was polled, and which it brings to their end, or beyond it."""
+        passed = {batch.tp: batch.records[-1].offset + 1 for batch in polled.batches if batch.records}
+        self.at_end -= passed.keys()
+        ended = {tp: position for tp, _, position in polled.ends if position >= passed.get(tp, 0)}
+        self.positions |= passed | ended
+        self.at_end |= ended.keys()
+        self.came_to_end |= ended.keys()
 
     def pause(self, consumer: Consumer) -> None:
         """Take nothing from any partition until `resume`."""

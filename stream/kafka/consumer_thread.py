@@ -22,6 +22,7 @@ from stream.kafka.client_config import KafkaPolicy, Options, common_config, open
 from stream.kafka.codes import UNREACHABLE, as_source_error, error_text, is_refused, kafka_error
 from stream.kafka.committer import Committer
 from stream.kafka.data_loss import DataLossWatch
+from stream.kafka.fetch_watch import FetchWatch
 from stream.kafka.instance_id import until_released
 from stream.kafka.paused_buffer import PausedBuffer
 from stream.kafka.pending_assignments import PendingAssignments
@@ -81,6 +82,7 @@ class ConsumerThread(threading.Thread):
         self._is_dead = False
         """The client reported a fatal error, such as fenced; the consumer is unusable."""
         self._assignment = Assignment()
+        self._fetches = FetchWatch(self._assignment, logger)
         self._shelf = PausedBuffer(self._assignment.epochs)
         self._committer = Committer(self._assignment.held, self._report_commits)
         self._describer = TopicDescriber(common_config(policy))
@@ -222,6 +224,7 @@ class ConsumerThread(threading.Thread):
         if not self._has_joined and self._arrivals.may_join:
             self._join()
         self._loss.go_on(self._consumer)
+        self._fetches.go_on(self._consumer)
 
     def _may_take(self) -> bool:
         is_any_wanted = not self._unwanted or not self._assignment.epochs.keys() <= self._unwanted
@@ -258,11 +261,13 @@ class ConsumerThread(threading.Thread):
         first = self._consumer.poll(timeout_s)
         self._last_poll = time.monotonic()
         if first is None:
+            self._fetches.note_idle(timeout_s)
             return
         # What is queued already comes along; a full consume() would wait for its batch to fill.
         messages = [first, *self._consumer.consume(BATCH - 1, 0)]
         polled = self._within(sort_polled(messages, self._assignment.epochs))
-        self._assignment.note_ends(polled)
+        self._assignment.note_polled(polled)
+        self._fetches.note_polled(polled)
         self._hand(self._shelf.sift(polled, self._unwanted))
         for tp, offset in polled.headless:
             where = {"topic": tp.topic, "partition": tp.partition, "offset": offset}

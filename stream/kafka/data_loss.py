@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from confluent_kafka import Consumer
-from confluent_kafka import TopicPartition as KafkaPartition
 
 from stream.kafka.assignment import Assignment
 from stream.kafka.reader import watermarks
@@ -148,7 +147,7 @@ class DataLossWatch:
             return False
         first, end = found
         restarts = self._may_restart and (self._skip or one.was_read)
-        at = _position(consumer, tp, self._assignment.starts[tp])
+        at = self._assignment.positions[tp]
         loss = DataLoss(tp, at, first, restarts, end=end, is_replaced=True, was_read=one.was_read)
         if not restarts:
             self._stop(consumer, loss)
@@ -227,9 +226,3 @@ def _missing(loss: DataLoss) -> dict[str, object]:
     where = {"topic": loss.tp.topic, "partition": loss.tp.partition, "first_missing": loss.first}
     beyond = {"end": loss.end} if loss.reason == "beyond_end" else {}
     return {**where, **beyond, "resume_at": loss.resume}
-
-
-def _position(consumer: Consumer, tp: TopicPartition, start: int) -> int:
-    """The next offset to be read, as the client counts; `start` when it has read nothing since."""
-    [at] = consumer.position([KafkaPartition(*tp)])
-    return at.offset if at.offset >= 0 else start

@@ -7,8 +7,6 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from confluent_kafka import TopicPartition as KafkaPartition
-
 from stream.kafka.batches import Polled
 from stream.kafka.client_config import KafkaPolicy, Options
 from stream.kafka.consumer_thread import ConsumerThread
@@ -57,7 +55,6 @@ class RangeReader(ConsumerThread):
         self._until = until
         self._kept = kept
         self._options = config
-        self._finished: set[TopicPartition] = set()
         self._last: Offsets = {}
         self._later = later
         self._waiting: deque[Polled] = deque()
@@ -104,6 +101,7 @@ class RangeReader(ConsumerThread):
 
     def _go_on(self) -> None:
         self._loss.go_on(self._consumer)
+        self._fetches.go_on(self._consumer)
 
     def _leave(self) -> None:
         self._progress.close()
@@ -137,17 +135,12 @@ class RangeReader(ConsumerThread):
             if batch.records[-1].offset >= until - 1:
                 batch.records = [record for record in batch.records if record.offset < until]
                 ended[batch.tp] = (batch.tp, batch.epoch, until)
-        polled.batches = [batch for batch in polled.batches if batch.records and batch.tp not in self._finished]
+        finished = self._assignment.finished
+        polled.batches = [batch for batch in polled.batches if batch.records and batch.tp not in finished]
         for tp, epoch, position in polled.ends:
             if position >= self._until[tp]:
                 ended[tp] = (tp, epoch, self._until[tp])
         polled.ends = [end for end in polled.ends if end[0] not in ended]
-        polled.ends += [end for end in ended.values() if end[0] not in self._finished]
-        self._finish([tp for tp in ended if tp not in self._finished])
+        polled.ends += [end for end in ended.values() if end[0] not in finished]
+        self._assignment.finish(self._consumer, ended.keys() - finished)
         return polled
-
-    def _finish(self, tps: Sequence[TopicPartition]) -> None:
-        """No longer fetched; they stay on the books, since their last commits are still to come."""
-        if tps:
-            self._finished |= set(tps)
-            self._consumer.incremental_unassign([KafkaPartition(*tp) for tp in tps])

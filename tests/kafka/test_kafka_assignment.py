@@ -8,10 +8,11 @@ import pytest
 from confluent_kafka import Consumer
 from confluent_kafka import TopicPartition as KafkaPartition
 from kafka_support import fill, policy_for, until
+from support.mock_cluster import MockCluster
 from support.topics import Broker
 
 from stream.kafka.assignment import Assignment
-from stream.kafka.client_config import consumer_config
+from stream.kafka.client_config import Options, consumer_config
 from stream.kafka.start_offsets import ResolvedStart
 from stream.model.records import TopicPartition
 
@@ -65,6 +66,51 @@ class Reading:
         """Everything was read."""
         self.poll()
         return list(self.next.values()) == [RECORDS] * PARTITIONS
+
+
+class NotedConsumer(Consumer):
+    """Keeps the names of the calls that fetching depends on."""
+
+    def __init__(self, config: Options) -> None:
+        super().__init__(config)
+        self.calls: list[str] = []
+
+    def incremental_assign(self, partitions: list[KafkaPartition]) -> None:
+        self.calls.append("assign")
+        super().incremental_assign(partitions)
+
+    def incremental_unassign(self, partitions: list[KafkaPartition]) -> None:
+        self.calls.append("unassign")
+        super().incremental_unassign(partitions)
+
+    def memberid(self) -> str:
+        self.calls.append("wait")
+        return super().memberid()
+
+    def pause(self, partitions: list[KafkaPartition]) -> None:
+        self.calls.append("pause")
+        super().pause(partitions)
+
+    def resume(self, partitions: list[KafkaPartition]) -> None:
+        self.calls.append("resume")
+        super().resume(partitions)
+
+
+def test_nothing_is_resumed_while_the_client_starts_it(mock_cluster: MockCluster, topic_name: str) -> None:
+    """A resume that the client's own start overtakes is dropped, and the partition stays paused for good."""
+    mock_cluster.create_topic(topic_name, PARTITIONS)
+    consumer = NotedConsumer(consumer_config(policy_for(mock_cluster, topic_name)))
+    tps = [TopicPartition(topic_name, number) for number in range(PARTITIONS)]
+    try:
+        consumer.list_topics(topic_name, timeout=10)
+        assignment = Assignment()
+        assignment.park(consumer, tps)
+        assert consumer.calls == ["assign", "pause"]
+        del consumer.calls[:]
+        assignment.grant(consumer, [ResolvedStart(tp, 0) for tp in tps])
+        assert consumer.calls == ["unassign", "wait", "resume", "assign"]
+    finally:
+        consumer.close()
 
 
 @pytest.mark.parametrize("seed", range(6))
