@@ -162,6 +162,7 @@ def _writer_config(policy: KafkaPolicy, transactional_id: str) -> Options:
         **producer_config(policy),
         "transactional.id": transactional_id,
         "transaction.timeout.ms": TRANSACTION_TIMEOUT_MS,
+        "message.timeout.ms": TRANSACTION_TIMEOUT_MS,
         # A partition that the producer has not written to takes any sequence number first: with a second request on its
         # way, one that is refused for now counts as a duplicate when it is sent again, and is lost within a commit.
         "max.in.flight.requests.per.connection": 1,

@@ -32,6 +32,9 @@ TOKEN_OPTIONS: Mapping[str, Option] = {"security.protocol": "SASL_SSL", "sasl.me
 MARKER_BATCH_BYTES = 16_384
 MAX_RECORD_BYTES = 100_000_000
 """The client refuses no record on its own; what is too large is for the broker to say."""
+LETTER_TIMEOUT_MS = 30_000
+"""A write without an acknowledgement by then has failed, and is made again; by itself librdkafka would retry for five
+minutes what the leader refuses for now, without a word."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +148,7 @@ def producer_config(policy: KafkaPolicy) -> Options:
         "compression.type": "zstd",  # the topic's limit is for what is stored, and so was that of the event's topic
         **common_config(policy),
         "message.max.bytes": MAX_RECORD_BYTES,
+        "message.timeout.ms": LETTER_TIMEOUT_MS,
         **policy.producer_options,
         "batch.num.messages": 1,  # the topic's limit is on batches: a small letter would be refused with a large one
         "acks": "all",

@@ -36,6 +36,8 @@ SLOW_S = 3.0
 """Letters that wait longer are a reason to look at the topic; librdkafka itself would say nothing for half a minute."""
 LOOK_EVERY_S = 2.0
 COMPLAIN_EVERY_S = 10.0
+STUCK_S = 10.0
+"""Letters that wait longer although the topic is well have no leader that takes them."""
 _TOO_LARGE = (KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE)
 
 
@@ -180,6 +182,9 @@ class DeadLetterTopic:
         try:
             self._partitions = self._look()
             self._is_changed = False
+            if (waited_s := now - self._moved_at) > STUCK_S:
+                why = f"no acknowledgement for {waited_s:.0f} s; too few in-sync replicas for min.insync.replicas?"
+                self._complain(now, why)
         except (StreamError, KafkaException) as error:
             self._complain(now, str(error) if isinstance(error, StreamError) else error_text(error))
         self._look_at = time.monotonic() + LOOK_EVERY_S

@@ -52,10 +52,18 @@ def filter_reasons(stats: EngineStats) -> str:
 
 
 def waiting_fields(stats: EngineStats, wall: float) -> Iterator[Fields]:
-    """Of each workflow with events to deliver: how many, and since when it fails; `wall` is Unix time in seconds."""
+    """What a run waits for; `wall` is Unix time in seconds.
+
+    Of each workflow with events to deliver: how many, and since when it fails. Where there is none: how many events are
+    open for another reason, such as dead letters that Kafka does not take, and how many are not read.
+    """
+    is_delivering = False
     for name, workflow in stats.workflows.items():
         if events := workflow.waiting + workflow.in_flight:
+            is_delivering = True
             yield {"workflow": name, "events": events, **_gate_fields(workflow, wall)}
+    if not is_delivering:
+        yield {"open": stats.open_events.total(), "lag": sum(stats.lag().values())}
 
 
 def _gate_fields(workflow: WorkflowStats, wall: float) -> Fields:

@@ -17,7 +17,7 @@ from support.mock_cluster import PRODUCE, MockCluster
 from support.recording_source import ThreadLoop
 from support.topics import Broker
 
-from stream.kafka.client_config import common_config, producer_config, reader_config
+from stream.kafka.client_config import KafkaPolicy, common_config, producer_config, reader_config
 from stream.kafka.dead_letters import DeadLetterTopic, Written
 from stream.kafka.reader import OffsetReader
 from stream.kafka.topics import HEADER_ROOM_BYTES, MOST_DEAD_LETTER_PARTITIONS, DeadLetterPlan, Topics
@@ -227,6 +227,26 @@ def test_a_compressed_record_keeps_its_value(apache_kafka: Broker, topic_name: s
         assert desk.write(letter(value=value)) == [""]
     [record] = read(apache_kafka, topic_name)
     assert record.value == value
+
+
+def test_a_letter_that_its_leader_does_not_take_is_answered_in_time_and_said(topic_name: str) -> None:
+    """Too few replicas are in sync for acks=all: the client would retry for minutes without a word."""
+    logger = RecordingLogger()
+    with MockCluster() as cluster:
+        cluster.create_topic(topic_name, 2)
+        with desk_of(cluster, topic_name, logger=logger, options={"message.timeout.ms": 12_000}) as desk:
+            assert desk.write(letter()) == [""]
+            cluster.fail_next(PRODUCE, *[KafkaError.NOT_ENOUGH_REPLICAS] * 1000)
+            assert desk.write(letter()) == ["message timed out"]
+            assert "min.insync.replicas" in str(logger.lines)
+
+
+def test_a_letter_is_given_half_a_minute() -> None:
+    """Unless the settings say otherwise, under either of the two names of the option."""
+    assert producer_config(KafkaPolicy("b", ("events",), "tray"))["message.timeout.ms"] == 30_000
+    given = {"delivery.timeout.ms": 5_000}
+    options = list(producer_config(KafkaPolicy("b", ("events",), "tray", producer_options=given)))
+    assert options.index("message.timeout.ms") < options.index("delivery.timeout.ms")
 
 
 def test_a_full_queue_is_an_answer(mock_cluster: MockCluster, topic_name: str) -> None:

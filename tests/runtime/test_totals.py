@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from stream.model.events import FilterReason, Settlement
+from stream.model.records import TopicPartition
 from stream.model.statistics import EngineStats
 from stream.runtime.totals import filter_reasons, settled_fields, total_fields, waiting_fields
 
@@ -59,3 +60,12 @@ def test_a_run_that_does_not_end_says_what_it_waits_for() -> None:
         {"workflow": "dead", "events": 41, "failing_since": "2026-11-24T05:30:17.000Z", "next_probe_in_s": 10.0},
         {"workflow": "slow", "events": 3},
     ]
+
+
+def test_a_run_without_deliveries_says_what_is_left() -> None:
+    """Events that only wait for their dead letters are open; what was never read is the lag."""
+    stats = EngineStats("tray", ["events"], ["orders"])
+    stats.open_events["track"] = 2
+    tp = TopicPartition("events", 0)
+    stats.committed[tp], stats.ends[tp] = 5, 12
+    assert list(waiting_fields(stats, 0.0)) == [{"open": 2, "lag": 7}]
