@@ -50,6 +50,13 @@ class Assignment:
         self.not_read: frozenset[TopicPartition] = frozenset()
         """Partitions that are paused, whatever `pause` and `resume` say of all."""
 
+    @property
+    def consumed(self) -> Mapping[TopicPartition, int]:
+        """The partitions whose records count, with their epochs: whatever comes of one that is stopped does not."""
+        return (
+            {tp: epoch for tp, epoch in self.epochs.items() if tp not in self.stopped} if self.stopped else self.epochs
+        )
+
     def park(self, consumer: Consumer, tps: Sequence[TopicPartition]) -> Grants:
         """Take a grant without reading, since the starts are not known yet; the epochs that begin with it."""
         _in_parts(consumer.incremental_assign, [KafkaPartition(*tp, ANYWHERE) for tp in tps])
@@ -150,6 +157,10 @@ class Assignment:
         self.is_paused = True
         self.at_end.clear()
         _set_paused(consumer, list(self.epochs), True)
+
+    def pause_again(self, consumer: Consumer, polled: Polled) -> None:
+        """Pause what brought records although it is paused: the client drops a call that overlaps one of its own."""
+        _set_paused(consumer, [b.tp for b in polled.batches if self.is_paused or b.tp in self.not_read], True)
 
     def resume(self, consumer: Consumer) -> None:
         """Take records again."""

@@ -265,8 +265,9 @@ class ConsumerThread(threading.Thread):
             return
         # What is queued already comes along; a full consume() would wait for its batch to fill.
         messages = [first, *self._consumer.consume(BATCH - 1, 0)]
-        polled = self._within(sort_polled(messages, self._assignment.epochs))
+        polled = self._within(sort_polled(messages, self._assignment.consumed))
         self._assignment.note_polled(polled)
+        self._assignment.pause_again(self._consumer, polled)
         self._fetches.note_polled(polled)
         self._hand(self._shelf.sift(polled, self._unwanted))
         for tp, offset in polled.headless:
