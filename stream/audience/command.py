@@ -106,7 +106,7 @@ def sync_audience(
     topic: options.Topic = None,
 ) -> None:
     """Members, compared with the last sync."""
-    given = options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=topic, group_id=None)
+    given = options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=topic)
     layout = ColumnLayout("--members", _form(form), user_column)
     asked = SyncRequest(_computation("audience", name), layout, dry_run, allow_empty, skip_bad)
     _run(asked, members, _settings(given), as_json)
@@ -139,7 +139,7 @@ def sync_trait(
     topic: options.Topic = None,
 ) -> None:
     """Values, compared with the last sync."""
-    given = options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=topic, group_id=None)
+    given = options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=topic)
     found = _computation("trait", name)
     layout = ColumnLayout("--values", _form(form), user_column, True, value_column, found.key, value_type == "text")
     _run(SyncRequest(found, layout, dry_run, allow_empty, skip_bad), values, _settings(given), as_json)

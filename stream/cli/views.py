@@ -119,7 +119,7 @@ def explain(
     """One event, explained."""
     from stream.explain.command import EventSource, run_explain
 
-    given = options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=None, group_id=group_id)
+    given = options.Given(config=config, bootstrap_servers=bootstrap_servers, group_id=group_id)
     source = EventSource(file, line, topic, partition, offset, message_id, user, start, until)
     run_explain(given, source, url or [], body, as_json)
 

@@ -7,7 +7,7 @@ import logging
 import os
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
 import typer
 from typer.core import TyperGroup
@@ -76,15 +76,15 @@ LogFormat = Annotated[
 ]
 
 
-class Given(TypedDict):
-    """What the shared options said; None: nothing."""
+class Given(TypedDict, total=False):
+    """What the shared options said; None, or left out: nothing."""
 
     config: Path | None
     bootstrap_servers: str | None
     topic: list[str] | None
     group_id: str | None
-    log_level: NotRequired[str | None]
-    log_format: NotRequired[str | None]
+    log_level: str | None
+    log_format: str | None
 
 
 def load(
@@ -99,14 +99,14 @@ def load(
     from stream.settings.load import load_settings
 
     flags = {
-        "kafka.bootstrap_servers": given["bootstrap_servers"],
-        "kafka.topics": given["topic"] or None,
-        "kafka.group_id": given["group_id"],
+        "kafka.bootstrap_servers": given.get("bootstrap_servers"),
+        "kafka.topics": given.get("topic") or None,
+        "kafka.group_id": given.get("group_id"),
         "log.level": given.get("log_level"),
         "log.format": given.get("log_format"),
     }
     loaded = load_settings(
-        given["config"],
+        given.get("config"),
         os.environ,
         flags,
         workflows_required=workflows_required,

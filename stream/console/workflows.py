@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable
 
 from stream.model.errors import ConfigError, Problem, config_error
-from stream.settings.keys import nearest
+from stream.settings.keys import suggestion
 from stream.settings.model import Settings
+
+NO_WORKFLOW = "there is no workflow {}."
 
 
 def only_workflows(settings: Settings, names: Collection[str]) -> Settings:
@@ -35,18 +37,22 @@ def only_name(settings: Settings) -> str:
 
 def require_workflows(settings: Settings, where: str, names: Collection[str]) -> None:
     """Raises ConfigError when one of the names, given at `where`, is not that of a workflow."""
-    if problems := list(unknown_workflows(settings, where, names)):
+    require_known(where, names, [workflow.name for workflow in settings.workflows], NO_WORKFLOW)
+
+
+def unknown_workflows(settings: Settings, where: str, names: Collection[str]) -> list[Problem]:
+    """A problem for each name that is not that of a workflow."""
+    return _unknown(where, names, [workflow.name for workflow in settings.workflows], NO_WORKFLOW)
+
+
+def require_known(where: str, names: Iterable[str], known: Collection[str], what: str) -> None:
+    """Raises ConfigError when one of the names is not known; `what` says so, with `{}` in the place of the name."""
+    if problems := _unknown(where, names, known, what):
         raise ConfigError(problems)
 
 
-def unknown_workflows(settings: Settings, where: str, names: Collection[str]) -> Iterator[Problem]:
-    """A problem for each name that is not that of a workflow."""
-    known = [workflow.name for workflow in settings.workflows]
-    for name in names:
-        if name not in known:
-            near = nearest(name, known)
-            fix = f"Did you mean {near}?" if near else f"There are: {', '.join(known) or 'none'}."
-            yield Problem(where, f"there is no workflow {name}.", fix)
+def _unknown(where: str, names: Iterable[str], known: Collection[str], what: str) -> list[Problem]:
+    return [Problem(where, what.format(name), suggestion(name, known)) for name in names if name not in known]
 
 
 def require_running(settings: Settings, names: Collection[str], others: str) -> None:

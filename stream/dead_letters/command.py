@@ -157,7 +157,7 @@ def discard(
 
 
 def _given(config: options.Config, bootstrap_servers: options.Bootstrap, group_id: options.Group) -> options.Given:
-    return options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=None, group_id=group_id)
+    return options.Given(config=config, bootstrap_servers=bootstrap_servers, group_id=group_id)
 
 
 def _choice(

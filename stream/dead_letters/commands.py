@@ -12,11 +12,12 @@ import typer
 
 from stream.console import options
 from stream.console.output import print_json, standard_output
+from stream.console.workflows import require_known
 from stream.dead_letters import report
 from stream.dead_letters.bars import shown_count
 from stream.dead_letters.index import DeadLetterIndex
 from stream.dead_letters.markers import MarkerWriter, opened_marks
-from stream.dead_letters.options import read_groupings, read_place, require_workflows
+from stream.dead_letters.options import read_groupings, read_place
 from stream.dead_letters.query import DeadLetterQuery, of_deployment
 from stream.dead_letters.reader import DeadLetterReader
 from stream.kafka.client_config import KafkaPolicy
@@ -54,8 +55,10 @@ class Opened:
         book = DeadLetterIndex(lambda identity: of_deployment(self.group, identity))
         with shown_count("Reading dead letters") as progress:
             letters = self.archive.read(book, progress).open_letters()
-        configured = [workflow.name for workflow in self.settings.workflows]
-        require_workflows(choice, [*configured, *(letter.identity.workflow for letter in letters)])
+        configured = {workflow.name for workflow in self.settings.workflows}
+        known = sorted((configured | {letter.identity.workflow for letter in letters}) - {""})
+        what = "there is no workflow {}, nor a dead letter of it."
+        require_known("--workflow", sorted(choice.workflows), known, what)
         return book, [letter for letter in letters if choice.takes(letter)]
 
 

@@ -101,20 +101,6 @@ def read_place(text: str) -> RecordId:
         ) from None
 
 
-def require_workflows(choice: DeadLetterQuery, known: Iterable[str]) -> None:
-    """Raises ConfigError when the choice names a workflow that is not configured and has no letters."""
-    from stream.settings.keys import nearest
-
-    names = sorted({name for name in known if name})
-    problems = []
-    for name in sorted(choice.workflows - set(names)):
-        near = nearest(name, names)
-        fix = f"Did you mean {near}?" if near else f"There are: {', '.join(names) or 'none'}."
-        problems.append(Problem("--workflow", f"there is no workflow {name}, nor a dead letter of it.", fix))
-    if problems:
-        raise ConfigError(problems)
-
-
 def _given(text: str | None) -> Iterable[str]:
     return () if text is None else (text,)
 

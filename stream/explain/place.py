@@ -12,7 +12,7 @@ from stream.kafka.client_config import KafkaPolicy, common_config, reader_config
 from stream.kafka.groups import Groups
 from stream.kafka.reader import OffsetReader
 from stream.kafka.record_reader import OffsetRange, RecordReader
-from stream.model.commit_map import BadMapError, decode, name_hash
+from stream.model.commit_map import MapState, name_hash, read_map
 from stream.model.committed import Committed
 from stream.model.errors import MissingEventError, MissingTopicError, RefusedError, SourceError, StreamError
 from stream.model.letters import Identity, Letter, answer_code
@@ -41,8 +41,7 @@ class GroupProgress:
     """As Kafka names it; `unseen`: Kafka does not let us see the group."""
     members: int
     committed: int | None
-    map: Literal["ours", "none", "ignored"]
-    """Whether the commit says what is done beyond it; `ignored`: it says something that is not ours, or damaged."""
+    map: MapState
     workflows: Mapping[str, WorkflowProgress]
 
 
@@ -206,22 +205,15 @@ def _told(span: OffsetRange) -> str:
     return f"it holds {span.start} to {span.end - 1}."
 
 
-def _progress(
-    layout: GroupSpec, commit: Committed | None, offset: int
-) -> tuple[Literal["ours", "none", "ignored"], dict[str, WorkflowProgress]]:
+def _progress(layout: GroupSpec, commit: Committed | None, offset: int) -> tuple[MapState, dict[str, WorkflowProgress]]:
     names = [workflow.name for workflow in layout.workflows]
     if commit is None:
         return "none", dict.fromkeys(names, "not_started")
     if offset < commit.offset:
         return "none", dict.fromkeys(names, "passed")
-    if not commit.metadata:
-        return "none", dict.fromkeys(names, "open")
-    try:
-        found = decode(commit.metadata, commit.offset)
-    except BadMapError:
-        return "ignored", dict.fromkeys(names, "open")
+    state, found = read_map(commit.metadata, commit.offset)
     has_it = {name: any(low <= offset < high for low, high in found.of(name_hash(name))) for name in names}
-    return "ours" if found.done else "none", {name: "done" if has_it[name] else "open" for name in names}
+    return state, {name: "done" if has_it[name] else "open" for name in names}
 
 
 def _letter(letter: Letter, ended: str = "") -> LetterOfEvent:

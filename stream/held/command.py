@@ -51,5 +51,5 @@ def list_held(
     """What is held."""
     from stream.held.list import run_list
 
-    given = options.Given(config=config, bootstrap_servers=None, topic=None, group_id=None)
+    given = options.Given(config=config)
     run_list(given, frozenset(workflow or ()), url or [], give_up=give_up, as_json=as_json)

@@ -12,10 +12,10 @@ from rich.table import Table
 
 from stream.console import options
 from stream.console.output import cell, print_json, print_table, standard_output
-from stream.model.errors import ConfigError, Problem, StreamError
+from stream.console.workflows import require_known
+from stream.model.errors import StreamError
 from stream.model.needs import Needs
 from stream.model.records import RecordId
-from stream.settings.keys import nearest
 from stream.settings.model import Settings
 from stream.settings.places import parse_place
 from stream.top.fetch import NoAnswerError, endpoint, own_endpoint
@@ -46,7 +46,8 @@ def run_list(
     """
     settings = options.load(given, workflows_required=False, topics_required=False, needs=Needs.NOTHING).settings
     found = together([_ask(url) for url in urls or [own_endpoint(settings.http)]])
-    _require_workflows(workflows, found)
+    known = sorted(filter(None, found.counts))
+    require_known("--workflow", sorted(set(workflows)), known, "the processor has no workflow {}.")
     entries = [one for one in found.entries if not workflows or one.workflow in workflows]
     total = sum(count for name, count in found.counts.items() if not workflows or name in workflows)
     if give_up:
@@ -67,17 +68,6 @@ def _ask(url: str) -> HeldAnswer:
         raise StreamError(
             f"{where} does not say what is held: {error}. Is tray-stream running there? --url names another."
         ) from error
-
-
-def _require_workflows(workflows: Collection[str], found: HeldAnswer) -> None:
-    names = sorted(name for name in found.counts if name is not None)
-    problems = []
-    for name in sorted(set(workflows) - set(names)):
-        near = nearest(name, names)
-        fix = f"Did you mean {near}?" if near else f"There are: {', '.join(names) or 'none'}."
-        problems.append(Problem("--workflow", f"the processor has no workflow {name}.", fix))
-    if problems:
-        raise ConfigError(problems)
 
 
 def _json(one: HeldEntry) -> dict[str, object]:

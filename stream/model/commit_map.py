@@ -20,7 +20,7 @@ import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 Range = tuple[int, int]
 """Offsets [start, end)."""
@@ -74,6 +74,10 @@ class CommitMap:
         """Done ranges of workflows that are in the map but not among these."""
         known = {w & 0xFFFFFFFF if self.is_old else w for w in workflows if w is not None}
         return (ranges for workflow, ranges in self.done.items() if workflow not in known)
+
+
+MapState = Literal["ours", "none", "ignored"]
+"""Whether a commit says what is done beyond it; `ignored`: it says something that is not ours, or damaged."""
 
 
 class BadMapError(ValueError):
@@ -145,12 +149,18 @@ def decode(text: str, base: int) -> CommitMap:
     return found
 
 
-def topic_id_in(text: str, base: int) -> str:
-    """The topic id that a commit's metadata names; empty when it names none, or cannot be read."""
+def read_map(text: str, base: int) -> tuple[MapState, CommitMap]:
+    """What a commit's metadata say, and the map, which is empty where they have none of ours."""
     try:
-        return decode(text, base).topic_id if text else ""
+        found = decode(text, base) if text else CommitMap(base)
     except BadMapError:
-        return ""
+        return "ignored", CommitMap(base)
+    return "ours" if found.done else "none", found
+
+
+def topic_id_in(text: str, base: int) -> str:
+    """The topic id that a commit's metadata name; empty when they name none, or cannot be read."""
+    return read_map(text, base)[1].topic_id
 
 
 def ranges_without(missing: Iterable[int], start: int, end: int) -> list[Range]:

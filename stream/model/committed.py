@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 
-from stream.model.commit_map import BadMapError, CommitMap, Range, decode, encode, name_hash, topic_id_in
+from stream.model.commit_map import CommitMap, Range, encode, name_hash, read_map, topic_id_in
 
 K = TypeVar("K")
 
@@ -51,8 +51,4 @@ def is_newer(unused: Mapping[K, Committed], used: Mapping[K, Committed]) -> bool
 
 def _done(commit: Committed, name: str) -> list[Range]:
     """What the commit's map has as done for the workflow; nothing where it has no map."""
-    try:
-        found = decode(commit.metadata, commit.offset) if commit.metadata else CommitMap(commit.offset)
-    except BadMapError:
-        return []
-    return list(found.of(name_hash(name)))
+    return list(read_map(commit.metadata, commit.offset)[1].of(name_hash(name)))

@@ -140,7 +140,7 @@ def reset(
 
 
 def _given(config: options.Config, bootstrap_servers: options.Bootstrap, group_id: options.Group) -> options.Given:
-    return options.Given(config=config, bootstrap_servers=bootstrap_servers, topic=None, group_id=group_id)
+    return options.Given(config=config, bootstrap_servers=bootstrap_servers, group_id=group_id)
 
 
 @offsets_app.command(help=MIGRATE_HELP)

@@ -43,12 +43,7 @@ def asked(given: options.Given, topics: list[str] | None, workflows: list[str] |
         ConfigError: a topic cannot be read.
     """
     partitions = parse_topics(topics or ())
-    named = options.Given(
-        config=given["config"],
-        bootstrap_servers=given["bootstrap_servers"],
-        topic=list(partitions) or None,
-        group_id=given["group_id"],
-    )
+    named: options.Given = {**given, "topic": list(partitions)}
     return OffsetsRequest(named, partitions, tuple(workflows or ()))
 
 

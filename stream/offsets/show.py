@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from stream.kafka.client_config import KafkaPolicy, reader_config
 from stream.kafka.groups import GroupMember, Groups, GroupState
 from stream.kafka.record_reader import OffsetRange, RecordReader
-from stream.model.commit_map import BadMapError, Range, decode, name_hash
+from stream.model.commit_map import MapState, Range, name_hash, read_map
 from stream.model.committed import Committed
 from stream.model.errors import ConfigError, StreamError
 from stream.model.records import Record, TopicPartition
@@ -17,9 +17,6 @@ from stream.offsets.groups import Ranges, ranges_of
 from stream.settings.model import Settings
 from stream.telemetry.status.report import GroupStatus, ProcessStatus
 from stream.top.fetch import STATUS_PATH, endpoint, look, own_endpoint
-
-MapState = Literal["ours", "none", "ignored"]
-"""Whether a commit says what is done beyond it; `ignored`: it says something that is not ours, or damaged."""
 
 ALL = ("",)
 """Stands for the workflows where none is configured; no map names it, so nothing beyond the offset counts as done."""
@@ -66,15 +63,8 @@ class PartitionProgress:
 
 def progress_of(commit: Committed, end: int, workflows: Sequence[str]) -> PartitionProgress:
     """What the commit says; a workflow that its map does not name has done nothing beyond it."""
-    none: dict[str, Sequence[Range]] = dict.fromkeys(workflows, ())
-    if not commit.metadata:
-        return PartitionProgress(commit.offset, end, none, "none")
-    try:
-        found = decode(commit.metadata, commit.offset)
-    except BadMapError:
-        return PartitionProgress(commit.offset, end, none, "ignored")
-    done = {name: tuple(found.of(name_hash(name))) for name in workflows}
-    return PartitionProgress(commit.offset, end, done, "ours" if found.done else "none")
+    state, found = read_map(commit.metadata, commit.offset)
+    return PartitionProgress(commit.offset, end, {name: found.of(name_hash(name)) for name in workflows}, state)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from functools import reduce
 from stream.kafka.client_config import KafkaPolicy, common_config, reader_config
 from stream.kafka.groups import Groups
 from stream.kafka.reader import OffsetReader
-from stream.model.commit_map import BadMapError, Range, common, decode, name_hash
+from stream.model.commit_map import Range, common, name_hash, read_map
 from stream.model.committed import Committed
 from stream.model.errors import ConfigError, MissingTopicError, Problem, config_error
 from stream.model.records import TopicPartition
@@ -151,11 +151,8 @@ def _resumed(kept: Mapping[TopicPartition, KeptProgress], request: ReplayRequest
 
 def _done_beyond(stretch: PartitionRange, workflows: Sequence[str]) -> list[list[Range]]:
     """What the map has, as the engine reads it; nothing when it cannot be read, and then events are sent again."""
-    try:
-        found = decode(stretch.done_map, stretch.at) if stretch.done_map else None
-    except BadMapError:
-        return []
-    return [list(found.of(name_hash(name))) for name in workflows] if found is not None and found.done else []
+    _, found = read_map(stretch.done_map, stretch.at)
+    return [list(found.of(name_hash(name))) for name in workflows] if found.done else []
 
 
 # A range that is new.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 
@@ -38,6 +37,7 @@ from stream.runtime.start import Asker, StartFacts, ask_kafka, unless_stopped
 from stream.runtime.tokens import token_stats
 from stream.runtime.totals import total_fields
 from stream.settings.hidden import hidden_texts
+from stream.settings.keys import suggestion
 from stream.settings.load import Loaded
 from stream.settings.model import Settings
 from stream.telemetry.clock import SystemClock
@@ -303,9 +303,7 @@ def require_known(settings: Settings, only: str | None) -> None:
         return
     names = [workflow.name for workflow in settings.workflows]
     if only not in names:
-        near = next(iter(get_close_matches(only, names, n=1)), "")
-        fix = f"Did you mean {near}?" if near else f"There are: {', '.join(names)}."
-        raise config_error("--only", f"there is no workflow {only}.", fix)
+        raise config_error("--only", f"there is no workflow {only}.", suggestion(only, names))
     if settings.isolation == "shared":
         what = "cannot be used while all workflows share one consumer group: the others would miss the events."
         raise config_error("--only", what, 'Set isolation = "workflow".')

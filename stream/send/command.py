@@ -65,7 +65,7 @@ def send(
 
     options.require_one("--workflow", bool(workflow), "--all", all_)
     options.require_one("FILE", file is not None, "--type, --event, --user", (type_, event, user) != (None,) * 3)
-    given = options.Given(config=config, bootstrap_servers=None, topic=None, group_id=None)
+    given = options.Given(config=config)
     settings = options.load(given, topics_required=False).settings
     names = [one.name for one in settings.workflows] if all_ else workflow or [only_name(settings)]
     require_workflows(settings, "--workflow", names)

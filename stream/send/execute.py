@@ -1,4 +1,4 @@
-"""What `tray-stream send` does: makes the event, judges the event, sends it to each workflow that wants it, reports."""
+"""What `tray-stream send` does: makes or takes an event, judges it, sends it to the workflows that want it, reports."""
 
 from __future__ import annotations
 

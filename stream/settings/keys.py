@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from difflib import get_close_matches
 from typing import get_args
 
@@ -43,3 +43,9 @@ def keys_at(location: Location) -> list[str]:
 def nearest(word: str, known: Iterable[str]) -> str:
     """The known word that `word` was probably meant to be; empty when none is near."""
     return next(iter(get_close_matches(word, list(known), n=1)), "")
+
+
+def suggestion(word: str, known: Collection[str], all_of_them: str = "There are") -> str:
+    """How to fix a word that is not known: the one that was probably meant, else all that there are."""
+    near = nearest(word, known)
+    return f"Did you mean {near}?" if near else f"{all_of_them}: {', '.join(known) or 'none'}."

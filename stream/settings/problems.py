@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from stream.settings.draft import Draft, Location, format_location
-from stream.settings.keys import keys_at, nearest
+from stream.settings.keys import keys_at, suggestion
 from stream.settings.section import Fault
 
 _Text = tuple[str, str]
@@ -58,9 +58,7 @@ def _report_faults(faults: Iterable[Fault], at: Location, draft: Draft) -> None:
 
 
 def _known_key(at: Location) -> str:
-    keys = keys_at(at[:-1])
-    near = nearest(str(at[-1]), keys)
-    return f"Did you mean {near}?" if near else f"Known here: {', '.join(keys)}."
+    return suggestion(str(at[-1]), keys_at(at[:-1]), "Known here")
 
 
 def _missing(context: Mapping[str, Any], at: Location) -> _Text:
