@@ -50,10 +50,6 @@ class Health:
         ages = {name: now - at for name, at in self._beats.copy().items()}
         return {name: age for name, age in ages.items() if age > self._max_age_s}
 
-    def healthy(self, now: float) -> bool:
-        """Every registered heartbeat is fresh."""
-        return not self.stale(now)
-
     def health_fault(self, now: float) -> str:
         """A sentence that tells which heartbeat is overdue; empty when all is well."""
         ages = ", ".join(f"{name} for {age:.0f} s" for name, age in sorted(self.stale(now).items()))

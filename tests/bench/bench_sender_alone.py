@@ -20,7 +20,7 @@ from stream.model.policies import WorkflowPolicy
 from stream.model.ports import AttemptResult
 from stream.model.records import Record
 from stream.rules.request import RequestBuilder
-from stream.runtime.garbage import collect_now_and_then
+from stream.runtime.resources import collect_now_and_then
 
 TIMEOUT_S = 10.0
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.runtime.garbage import collect_now_and_then
+from stream.runtime.resources import collect_now_and_then
 
 EVERY_S = 0.01
 TURNS = 500

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from stream.runtime.descriptors import needed_descriptors, raise_descriptor_limit
+from stream.runtime.resources import needed_descriptors, raise_descriptor_limit
 from stream.settings.load import load_settings
 
 EXHAUSTED = """
 import os, resource, sys
-from stream.runtime.descriptors import warn_of_descriptors
+from stream.runtime.resources import warn_of_descriptors
 from stream.telemetry.clock import SystemClock
 from stream.telemetry.server import TelemetryServer
 
@@ -99,7 +99,7 @@ def test_settings_that_need_more_than_is_allowed_are_warned_of() -> None:
     """With both numbers; the process starts all the same."""
     script = """
 import resource
-from stream.runtime.descriptors import raise_descriptor_limit
+from stream.runtime.resources import raise_descriptor_limit
 from stream.settings.load import load_settings
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 128))
 class Journal:

@@ -169,7 +169,7 @@ def test_health_follows_the_heartbeats(endpoint: Endpoint) -> None:
     endpoint.health.beat("loop")
     endpoint.clock.at += 12
     assert endpoint.ask("/healthz")[:2] == (503, "No sign of life from kafka for 42 s.\n")
-    assert not endpoint.health.healthy(endpoint.clock.at)
+    assert endpoint.health.stale(endpoint.clock.at)
     endpoint.health.forget("kafka")
     assert endpoint.ask("/healthz")[:2] == (200, "ok\n")
 

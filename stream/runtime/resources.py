@@ -1,13 +1,49 @@
-"""File descriptors: each connection to a workflow or a broker takes one, and the usual limit is 1024."""
+"""What a process takes of the machine: memory, freed from time to time, and file descriptors."""
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
 import errno
+import gc
 import os
 import resource
+from collections.abc import Callable
 
 from stream.model.ports import Logger
 from stream.settings.model import Settings
+
+EVERY_S = 10.0
+"""Failed connections leave a few cycles behind; this bounds what they hold."""
+
+
+async def collect_now_and_then(every_s: float = EVERY_S) -> None:
+    """Take the collector over until cancelled; what is alive by now is never scanned again.
+
+    What an event leaves behind is freed by its reference count; nothing on its path makes cycles. The collector, left
+    to itself, walks the thousands of events that are open again and again, which took a tenth of the process's time.
+
+    After a backlog glibc keeps what lay between objects that live long: an hour of faults left a fifth more than before.
+    """
+    trim = _trim_of_allocator()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        while True:
+            await asyncio.sleep(every_s)
+            gc.collect()
+            trim(0)
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+def _trim_of_allocator() -> Callable[[int], object]:
+    """glibc's `malloc_trim`, which gives free memory back to the system; elsewhere nothing."""
+    found: Callable[[int], object] | None = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    return found or (lambda _keep: None)
+
 
 OF_THE_PROCESS = 100
 """Libraries, logs, the event loop, the metrics endpoint's connections."""
@@ -20,7 +56,7 @@ _FIX = "Raise the limit of the process (ulimit -n, LimitNOFILE= of systemd, ulim
 
 
 def needed_descriptors(settings: Settings) -> int:
-    """How many a process may come to need with these settings."""
+    """How many a process may come to need: each connection to a workflow or a broker takes one; often 1024 is the limit."""
     groups = len(settings.workflows) if settings.isolation == "workflow" else 1
     requests = sum(workflow.max_in_flight for workflow in settings.workflows)
     return OF_THE_PROCESS + groups * OF_A_GROUP + requests
