@@ -1,4 +1,4 @@
-"""A parsed statement as one Python function: no tree is walked for an event.
+"""A parsed statement as one Python function: no tree is walked for an event. And which part of one decided.
 
 The text of the function is made of parts of the statement whose every name and literal is quoted by `repr` or kept
 apart as a constant, so a statement cannot say anything but FQL.
@@ -6,11 +6,12 @@ apart as a constant, so a statement cannot say anything but FQL.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import count
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
+from stream.fql.errors import EvaluationError
 from stream.fql.evaluation import HELPERS, OF_OBJECTS
 from stream.fql.functions import OF_TSUB
 from stream.fql.glob import matcher, plain_shape
@@ -212,3 +213,41 @@ class _Coder:
 def _is_exact(value: object) -> bool:
     """Whether comparing with it needs no rounding to a double first."""
     return isinstance(value, int | float) and not isinstance(value, bool) and -_EXACT_BELOW < value < _EXACT_BELOW
+
+
+class Decision(NamedTuple):
+    """What a statement says of an event. `parts` are the comparisons that made it so, and whether each is true."""
+
+    holds: bool
+    parts: tuple[tuple[str, bool], ...]
+    error: str = ""
+    """Why it says nothing: then it does not hold."""
+
+
+def decide(statement: str, event: dict[str, Any]) -> Decision:
+    """The verdict, and what decided. Raises FqlError."""
+    condition = parse(statement)
+    try:
+        holds = bool(compile_condition(condition)(event))
+        deciding = list(_deciding(condition, event))
+    except EvaluationError as error:
+        return Decision(False, (), str(error))
+    return Decision(holds, tuple((statement[part.start : part.end], _truth(part, event)) for part in deciding))
+
+
+def _deciding(condition: Condition, event: dict[str, Any]) -> Iterator[Condition]:
+    """Of `and` the first part that does not hold, of `or` the first that does, else all of them."""
+    match condition:
+        case Not(condition=inner) if isinstance(inner, Junction | Not):
+            yield from _deciding(inner, event)
+        case Junction(word=word, conditions=conditions):
+            decides = word == "or"
+            found = next((each for each in conditions if _truth(each, event) is decides), None)
+            for each in conditions if found is None else [found]:
+                yield from _deciding(each, event)
+        case _:
+            yield condition
+
+
+def _truth(condition: Condition, event: dict[str, Any]) -> bool:
+    return bool(compile_condition(condition, is_whole=False)(event))

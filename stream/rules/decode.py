@@ -13,9 +13,8 @@ from stream.model.events import CUSTOM_TYPE, SEGMENT_TYPES, Event, Invalid, Reas
 from stream.model.ports import Schemas, Validator
 from stream.model.records import Record
 from stream.rules import appearance
-from stream.rules.framing import FRAME, FRAME_BYTES, read_framed
 from stream.rules.parse import parse_json, room_to_nest
-from stream.rules.unwrap import Inner, Unwrapper
+from stream.rules.unwrap import FRAME, FRAME_BYTES, Inner, Unwrapper, read_framed
 
 Mode = Literal["strict", "lenient", "off"]
 Decoded = Event | Invalid | UnknownSchema | None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from stream.fql.decision import decide
+from stream.fql.compile import decide
 from stream.fql.pipeline import Step, pipeline
 from stream.fql.rules import Filter, FilterSet
 from stream.model.events import Event, FilterReason

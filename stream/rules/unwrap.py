@@ -1,4 +1,4 @@
-"""The event inside a record: found by a dotted path, and taken out as its bytes stand."""
+"""The event inside a record: behind the frame of a Schema Registry, or at a dotted path; its bytes stay as they are."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from stream.model.events import Invalid, Reason, UnknownSchema
+from stream.model.ports import Schemas
 from stream.model.records import Record
 from stream.rules.deletion import others_than, top_level_members
 from stream.rules.parse import parse_json
@@ -132,3 +134,24 @@ def _found_value(body: bytes, name: str) -> bytes:
 @cache
 def _others(name: str) -> re.Pattern[bytes]:
     return others_than((name,))
+
+
+FRAME = b"\x00"
+"""Begins a value with the frame of a Schema Registry: then four bytes of a schema's id, then what it describes."""
+FRAME_BYTES = 5
+
+
+def read_framed(value: bytes, schemas: Schemas) -> bytes | Invalid | UnknownSchema:
+    """The JSON that a framed value stands for, or why there is none, or the schema that it waits for."""
+    if len(value) < FRAME_BYTES:
+        return Invalid(Reason.INVALID_EVENT, "The framed value is cut short.")
+    schema_id = int.from_bytes(value[1:FRAME_BYTES], "big")
+    reader = schemas.reader(schema_id)
+    if reader is None:
+        return UnknownSchema(schema_id)
+    if isinstance(reader, str):
+        return Invalid(Reason.INVALID_EVENT, f"The framed value cannot be read: {reader}.")
+    try:
+        return reader.read(value, FRAME_BYTES)
+    except ValueError as error:
+        return Invalid(Reason.INVALID_EVENT, f"The framed value cannot be read with schema id {schema_id}: {error}.")

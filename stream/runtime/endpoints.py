@@ -16,8 +16,8 @@ from stream.http.target import parse_target
 from stream.http.tls import TlsFileError, client_tls, proxy_tls
 from stream.model.errors import ConfigError, Problem
 from stream.model.ports import Logger
+from stream.settings.egress import ProxyUrl
 from stream.settings.model import Settings
-from stream.settings.proxy import ProxyUrl
 from stream.settings.secret import Secret
 from stream.settings.workflow import Workflow
 

@@ -23,7 +23,7 @@ async def collect_now_and_then(every_s: float = EVERY_S) -> None:
     What an event leaves behind is freed by its reference count; nothing on its path makes cycles. The collector, left
     to itself, walks the thousands of events that are open again and again, which took a tenth of the process's time.
 
-    After a backlog glibc keeps what lay between objects that live long: an hour of faults left a fifth more than before.
+    After a backlog glibc keeps what lay between objects that live long: an hour of faults left a fifth more.
     """
     trim = _trim_of_allocator()
     gc.collect()
@@ -56,7 +56,7 @@ _FIX = "Raise the limit of the process (ulimit -n, LimitNOFILE= of systemd, ulim
 
 
 def needed_descriptors(settings: Settings) -> int:
-    """How many a process may come to need: each connection to a workflow or a broker takes one; often 1024 is the limit."""
+    """How many a process may come to need: each connection to a workflow or a broker takes one."""
     groups = len(settings.workflows) if settings.isolation == "workflow" else 1
     requests = sum(workflow.max_in_flight for workflow in settings.workflows)
     return OF_THE_PROCESS + groups * OF_A_GROUP + requests

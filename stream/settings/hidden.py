@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import unquote, urlsplit
 
 from stream.rules.secret_text import secret_host, secret_parts
+from stream.settings.egress import ProxyUrl
 from stream.settings.model import Settings
 from stream.settings.options import is_secret_option
-from stream.settings.proxy import ProxyUrl
 from stream.settings.references import unresolved_text
 from stream.settings.secret import Secret
 from stream.settings.section import Section

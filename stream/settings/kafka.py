@@ -1,4 +1,4 @@
-"""The settings of the Kafka side: what is read, as whom, and when it is committed."""
+"""The settings of the Kafka side: what is read, as whom, when it is committed; the Schema Registry."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from stream.settings.options import read_options
 from stream.settings.secret import Secret
 from stream.settings.section import Fault, Section, refusal, with_unit
 from stream.settings.units import DurationRange, format_duration
+from stream.settings.url import HttpUrl
 
 _MECHANISMS = ("sasl.mechanism", "sasl.mechanisms")
 _PROTOCOLS = ("sasl_ssl", "sasl_plaintext")
@@ -245,3 +246,35 @@ def _topic_faults(topics: tuple[str, ...]) -> Iterator[Fault]:
             yield Fault(what, "Names have letters, digits, dots, - and _.", index)
         elif "\0" in topic:
             yield Fault("holds a NUL character, at which Kafka's client would cut it off.", "Remove it.", index)
+
+
+class SchemaRegistrySection(Section):
+    """Where the schemas of values written with Avro, Protobuf or JSON Schema are."""
+
+    url: HttpUrl = Field(
+        default="",
+        description="Schema Registry with Confluent's API, such as https://registry.example.com: values with its frame "
+        "(a zero byte and a schema's id) are decoded to JSON. Empty: JSON is read behind a frame, and nothing else. "
+        "Needs the extra tray-stream[registry].",
+    )
+    username: str = Field(default="", description="User name for the registry, or an API key. Empty: none is sent.")
+    password: Secret = Field(default=Secret(""), description="Password of that user, or the API key's secret.")
+    ca_file: str | None = Field(
+        default=None, min_length=1, description="PEM file with the authorities to trust instead of the usual ones."
+    )
+
+    @field_validator("username")
+    @classmethod
+    def _name_fits_a_header(cls, username: str, info: ValidationInfo) -> str:
+        if ":" in username:
+            raise refusal(Fault("holds a colon, at which HTTP ends a user name.", "Put what follows into password."))
+        if username and info.data.get("url") == "":
+            raise refusal(Fault("is set, and schema_registry.url is not.", "Set the url, or remove it."))
+        return username
+
+    @field_validator("password")
+    @classmethod
+    def _password_has_a_user(cls, password: Secret, info: ValidationInfo) -> Secret:
+        if password and info.data.get("username") == "":
+            raise refusal(Fault("is set, and schema_registry.username is not.", "Set the user name."))
+        return password

@@ -13,9 +13,8 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from stream.settings.egress import Egress, HttpClient
 from stream.settings.filters import FilterSection
-from stream.settings.kafka import Kafka, broker_pattern_for, is_topic
+from stream.settings.kafka import Kafka, SchemaRegistrySection, broker_pattern_for, is_topic
 from stream.settings.places import Places
-from stream.settings.registry import SchemaRegistrySection
 from stream.settings.secret import Secret, SharedSecrets, one_spelling
 from stream.settings.section import Fault, Section, refusal, with_unit
 from stream.settings.units import ByteSize, DurationRange, format_duration

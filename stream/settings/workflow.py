@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator
 
+from stream.settings.egress import ProxyUrl
 from stream.settings.filters import FilterSection, Statement
 from stream.settings.places import Places
-from stream.settings.proxy import ProxyUrl
 from stream.settings.references import REFERENCE_PATTERN
 from stream.settings.secret import Secret, SharedSecrets, one_spelling
 from stream.settings.section import Fault, Section, refusal, with_unit

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import sys
+import termios
 import time
-from collections.abc import Callable
+import tty
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import typer
@@ -18,8 +23,7 @@ from stream.settings.load import load_http
 from stream.settings.units import format_duration
 from stream.telemetry.status.report import ProcessStatus, plain_tree
 from stream.top.fetch import STATUS_PATH, NoAnswerError, endpoint, look, own_endpoint
-from stream.top.keys import pressed_keys
-from stream.top.screen import Screen
+from stream.top.screen import ESCAPE, Screen
 
 LEAST_INTERVAL_S, MOST_INTERVAL_S = 0.1, 3600.0
 REDRAWN_PER_S = 2
@@ -139,3 +143,33 @@ def _seconds(interval: str) -> float:
 
 def _tree(url: str, reading: ProcessStatus) -> dict[str, object]:
     return {"url": url, **plain_tree(reading), "at": format_wall(reading.at)}
+
+
+@contextmanager
+def pressed_keys() -> Iterator[Callable[[float], str]]:
+    """A function that waits at most so many seconds for a key; empty: none was pressed. Ctrl-C stays a signal."""
+    if not sys.stdin.isatty():
+        yield _no_key
+        return
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    try:
+        tty.setcbreak(descriptor)
+        yield lambda seconds: _key(descriptor, seconds)
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def _key(descriptor: int, seconds: float) -> str:
+    if not select.select([descriptor], [], [], seconds)[0]:
+        return ""
+    read = os.read(descriptor, 16)
+    if not read:  # the terminal is gone: the next reads would return at once
+        return _no_key(seconds)
+    text = read.decode("utf-8", "replace")
+    return text if text == ESCAPE else "" if text.startswith(ESCAPE) else text[0]
+
+
+def _no_key(seconds: float) -> str:
+    time.sleep(seconds)
+    return ""

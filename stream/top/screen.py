@@ -21,9 +21,10 @@ from stream.telemetry.status.report import (
 )
 from stream.telemetry.status.summary import total_lag
 from stream.top.columns import BARS, COLUMNS, FURTHER, ORDERS, PLAIN_BARS, Column, chosen, detail, name_width, sparkline
-from stream.top.keys import ESCAPE
 from stream.top.outages import outages, token_trouble
 
+ESCAPE = "\x1b"
+"""The key, as a terminal sends it."""
 NARROW_NAME, WIDE_NAME = 12, 32
 WIDE = 100
 TREND_LEAST, TREND_MOST = 12, TREND_POINTS

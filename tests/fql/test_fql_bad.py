@@ -10,8 +10,7 @@ from fql_generator import Generator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.fql.compile import compiled
-from stream.fql.decision import decide
+from stream.fql.compile import compiled, decide
 from stream.fql.errors import EvaluationError, FqlError, caret
 from stream.fql.glob import MAX_CHARS, matcher
 from stream.fql.parser import parse
