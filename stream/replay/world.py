@@ -38,7 +38,7 @@ from stream.runtime.policies import (
     workflow_policies,
 )
 from stream.settings.model import Settings
-from stream.telemetry.logs import StructlogLogger
+from stream.telemetry.logs import LineLogger
 from stream.validation.schemas import SchemaValidator
 
 HEADER = "X-Tray-Replay"
@@ -85,7 +85,7 @@ class ReplayParts:
     """Of the replay's own group, which has no members."""
     request: ReplayRequest
     plan: ReplayPlan
-    logger: StructlogLogger
+    logger: LineLogger
 
 
 def replay_policy(settings: Settings, name: str, logger: logging.Logger) -> KafkaPolicy:

@@ -15,7 +15,7 @@ from stream.model.ports import Logger
 from stream.runtime.processor import Processor, RunOptions
 from stream.settings.load import Loaded
 from stream.start_signals import RELOADS
-from stream.telemetry.logs import StructlogLogger, configure_logs, logger
+from stream.telemetry.logs import LineLogger, configure_logs, logger
 
 
 def run_processor(read: Callable[[], Loaded], options: RunOptions) -> None:
@@ -31,7 +31,7 @@ def run_processor(read: Callable[[], Loaded], options: RunOptions) -> None:
 
 
 @contextmanager
-def end_logged(loaded: Loaded, log: StructlogLogger) -> Iterator[None]:
+def end_logged(loaded: Loaded, log: LineLogger) -> Iterator[None]:
     """A log for machines has what ended the process as a line of its own kind as well.
 
     Raises:
@@ -46,7 +46,7 @@ def end_logged(loaded: Loaded, log: StructlogLogger) -> Iterator[None]:
         sys.exit(error.exit_code)
 
 
-def prepare_log(loaded: Loaded, **more: object) -> StructlogLogger:
+def prepare_log(loaded: Loaded, **more: object) -> LineLogger:
     """Set the log up; say in it what is odd about the settings, and what is about to run, with `more` about it."""
     configure_logs(loaded.settings.log.level, loaded.settings.log.format)
     log = logger()
@@ -56,7 +56,7 @@ def prepare_log(loaded: Loaded, **more: object) -> StructlogLogger:
     return log
 
 
-def announce(loaded: Loaded, log: StructlogLogger, **more: object) -> None:
+def announce(loaded: Loaded, log: LineLogger, **more: object) -> None:
     """Say what is about to run, in one or two lines."""
     settings = loaded.settings
     names = " ".join(workflow.name for workflow in settings.workflows)

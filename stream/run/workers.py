@@ -24,7 +24,7 @@ from stream.runtime.supervisor.messages import Order, Reload, WorkerReport, Work
 from stream.runtime.supervisor.supervised_run import SupervisedRun, stop_limit_s
 from stream.settings.load import Loaded
 from stream.telemetry.health import Exposed
-from stream.telemetry.logs import StructlogLogger, configure_logs, logger
+from stream.telemetry.logs import LineLogger, configure_logs, logger
 
 
 def run_supervised(read: Callable[[], Loaded], options: RunOptions) -> None:
@@ -43,13 +43,13 @@ def run_supervised(read: Callable[[], Loaded], options: RunOptions) -> None:
         sys.exit(code)
 
 
-async def _supervise(run: SupervisedRun, read: Callable[[], Loaded], log: StructlogLogger) -> int:
+async def _supervise(run: SupervisedRun, read: Callable[[], Loaded], log: LineLogger) -> int:
     stop_on_signals(run, partial(_say_all_stop, log), before_exit=run.kill)
     reload_on_signal(partial(run.reload, read))
     return await run.run()
 
 
-def _say_all_stop(log: StructlogLogger, name: str) -> None:
+def _say_all_stop(log: LineLogger, name: str) -> None:
     log.info("Stopping: the workers drain, then make a last commit. A second signal ends all at once.", signal=name)
 
 

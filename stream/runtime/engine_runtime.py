@@ -27,7 +27,7 @@ from stream.runtime.extras import open_schemas
 from stream.runtime.policies import GroupSpec, dead_letter_plan, delivery_rules, engine_policy
 from stream.runtime.start import count_dead_letters
 from stream.settings.model import Settings
-from stream.telemetry.logs import StructlogLogger
+from stream.telemetry.logs import LineLogger
 from stream.telemetry.trace import AttemptLog, GroupTrace
 from stream.validation.schemas import SchemaValidator
 
@@ -89,7 +89,7 @@ class NoDeadLetters:
 
 
 def open_dead_letters(
-    settings: Settings, kafka: KafkaPolicy, partitions: int, post: Post, logger: StructlogLogger
+    settings: Settings, kafka: KafkaPolicy, partitions: int, post: Post, logger: LineLogger
 ) -> DeadLetterTopic | None:
     """The dead-letter topic, which has so many partitions; None where the settings have none."""
     if not settings.dead_letter.enabled:
@@ -106,7 +106,7 @@ def build_world(
     kafka: KafkaPolicy,
     partitions: int,
     stats: EngineStats,
-    logger: StructlogLogger,
+    logger: LineLogger,
     trace: GroupTrace | None,
     beat: Callable[[], None],
     spans: Spans | None = None,
@@ -137,7 +137,7 @@ def build_world(
     return EngineRuntime(engine, owner, letters, endpoints, senders, trace, logger)
 
 
-def _listeners(settings: Settings, logger: StructlogLogger, trace: GroupTrace | None) -> list[DeliveryListener]:
+def _listeners(settings: Settings, logger: LineLogger, trace: GroupTrace | None) -> list[DeliveryListener]:
     listeners: list[DeliveryListener] = [] if trace is None else [trace]
     return [*listeners, AttemptLog(logger)] if settings.log.level == "debug" else listeners
 

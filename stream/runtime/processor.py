@@ -41,7 +41,7 @@ from stream.settings.load import Loaded
 from stream.settings.model import Settings
 from stream.telemetry.clock import SystemClock
 from stream.telemetry.health import ExposedProcess, Health
-from stream.telemetry.logs import StructlogLogger, librdkafka_logger
+from stream.telemetry.logs import LineLogger, librdkafka_logger
 from stream.telemetry.mask import HIDDEN
 from stream.telemetry.metrics import build_registry
 from stream.telemetry.outage import ProcessContact
@@ -75,7 +75,7 @@ class Processor:
     """Runs until stopped, at the end of its topics, or broken. `on_started` is called when the engine runs."""
 
     settings: Settings
-    logger: StructlogLogger
+    logger: LineLogger
     options: RunOptions = field(default_factory=RunOptions)
     on_started: Callable[[Processor], None] = lambda _processor: None
     start: StartFacts | None = None

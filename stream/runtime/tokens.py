@@ -6,15 +6,13 @@ import atexit
 from functools import cache
 from typing import TYPE_CHECKING
 
-import structlog
-
 from stream.kafka.token_command import CommandTokens
 from stream.kafka.token_keeper import TokenKeeper
 from stream.model.statistics import TokenStats
 from stream.runtime.extras import require_extra
 from stream.settings.kafka import KafkaToken
 from stream.settings.model import Settings
-from stream.telemetry.logs import configure_logs, logger
+from stream.telemetry.logs import configure_unless_done, logger
 
 if TYPE_CHECKING:
     from stream.kafka.aws_tokens import AwsTokens
@@ -37,8 +35,7 @@ def token_stats(settings: Settings) -> TokenStats | None:
 
 @cache
 def _keeper(token: KafkaToken) -> TokenKeeper:
-    if not structlog.is_configured():  # a command without a log of its own: warnings go to standard error
-        configure_logs("warning")
+    configure_unless_done("warning")
     provider = _provider(token)
     keeper = TokenKeeper(provider, logger(), close=provider.close)
     atexit.register(keeper.close)

@@ -26,20 +26,20 @@ Write = Callable[[int], None]
 """Writes a line, given how many besides it were kept back."""
 
 
-def coloured_line(_logger: object, _method: str, line: Mapping[str, Any]) -> str:
+def coloured_line(line: Mapping[str, Any]) -> str:
     """The same as `text_line`, with the level in its colour."""
     level = str(line["level"])
-    text = text_line(_logger, _method, line)
+    text = text_line(line)
     return text.replace(f" {level} ", f" {COLOURS[level]}{level}{PLAIN} ", 1) if level in COLOURS else text
 
 
-def text_line(_logger: object, _method: str, line: Mapping[str, Any]) -> str:
+def text_line(line: Mapping[str, Any]) -> str:
     """`2026-11-24T05:30:17.123Z warning Sentence. key=value key="with blanks"`."""
     fields = "".join(f" {printable(key)}={_text(value)}" for key, value in line.items() if key not in RESERVED)
     return f"{format_wall(line['at'])} {line['level']} {printable(str(line['event']))}{fields}"
 
 
-def json_line(_logger: object, _method: str, line: Mapping[str, Any]) -> str:
+def json_line(line: Mapping[str, Any]) -> str:
     """One JSON object: time, level, msg, and the fields."""
     head = {"time": format_wall(line["at"]), "level": line["level"], "msg": line["event"]}
     fields = {key: value for key, value in line.items() if key not in RESERVED}

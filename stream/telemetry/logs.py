@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import re
 import sys
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 from functools import partial
-from threading import Lock
-from typing import Any, Literal, TextIO
-
-import structlog
+from typing import Any, TextIO
 
 from stream.model.ports import Clock
 from stream.telemetry.clock import SystemClock
-from stream.telemetry.lines import RESERVED, LineLimiter, coloured_line, json_line, text_line
-from stream.telemetry.mask import HIDDEN
+from stream.telemetry.lines import RESERVED, LineLimiter
 from stream.telemetry.outage import KafkaOutage
-
-Format = Literal["text", "json"]
-Level = Literal["debug", "info", "warning", "error"]
+from stream.telemetry.output import Format, Level, LogOutput
 
 IDENTIFYING = ("group", "workflow", "topic", "partition", "worker")
 """Fields that make two lines of one sentence different lines to the limiter."""
@@ -37,29 +30,12 @@ CONNECTION_FACILITIES = frozenset({"FAIL", "ERROR", "BRKMAIN", "REQTMOUT", "CONN
 CONNECTION_EVERY_S = 60.0
 ADDRESS = re.compile(r"[\w.-]+:\d+|\[[0-9a-f:]+\]:\d+")
 
-
-class LineWriter:
-    """Writes finished lines to a stream, each as a whole and without secrets.
-
-    A stream that is gone is not a fault of the program.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._lock = Lock()
-
-    def write_line(self, line: str) -> None:
-        """Write one line; never raises for a closed pipe, a full disk or a letter the stream cannot spell."""
-        with self._lock, contextlib.suppress(OSError, ValueError):
-            self._stream.write(HIDDEN.mask(line) + "\n")
-            self._stream.flush()
-
-    # The method names that structlog calls with the rendered line.
-    debug = info = warning = error = write_line
+_limiter = LineLimiter()
+_output: LogOutput | None = None
 
 
-class StructlogLogger:
-    """`ports.Logger` on structlog, with fields bound to each line. Never raises; any thread may write.
+class LineLogger:
+    """`ports.Logger` of the process's log, with fields bound to each line. Never raises; any thread may write.
 
     A warning or an error that repeats is written once in ten seconds; the next one, or the last of those kept back as
     soon as `log_suppressed` finds its time come, carries `suppressed=n`. Lines are the same when sentence, bound
@@ -67,15 +43,14 @@ class StructlogLogger:
     lines apart. News (info) is limited where it has a `limit_key`.
     """
 
-    def __init__(self, logger: Any, bound: dict[str, Any], clock: Clock, limiter: LineLimiter) -> None:
-        self._logger = logger
+    def __init__(self, bound: dict[str, Any], clock: Clock, limiter: LineLimiter) -> None:
         self._bound = bound
         self._clock = clock
         self._limiter = limiter
 
-    def bind(self, **fields: object) -> StructlogLogger:
+    def bind(self, **fields: object) -> LineLogger:
         """A logger that writes these fields on each line as well."""
-        return StructlogLogger(self._logger, {**self._bound, **fields}, self._clock, self._limiter)
+        return LineLogger({**self._bound, **fields}, self._clock, self._limiter)
 
     def debug(self, sentence: str, /, **fields: object) -> None:
         """Something that helps when looking for a fault."""
@@ -130,6 +105,9 @@ class StructlogLogger:
         self._write(level, sentence, fields | ({"suppressed": suppressed} if suppressed else {}))
 
     def _write(self, level: Level, sentence: str, fields: dict[str, Any]) -> None:
+        output = _output
+        if output is None or not output.takes(level):
+            return
         named = {
             f"{key}_" if key in RESERVED else key: value
             for key, value in (self._bound | fields).items()
@@ -137,7 +115,7 @@ class StructlogLogger:
         }
         # Whatever a field's own `str` does: a line that cannot be written must not stop a delivery.
         with contextlib.suppress(Exception):
-            getattr(self._logger, level)(sentence, at=self._clock.wall(), **named)
+            output.write({**named, "event": sentence, "level": level, "at": self._clock.wall()})
 
 
 class LoggerBridge(logging.Handler):
@@ -148,7 +126,7 @@ class LoggerBridge(logging.Handler):
     written, whichever client writes it, and none while `outage` has said already that Kafka is away.
     """
 
-    def __init__(self, logger: StructlogLogger, outage: KafkaOutage | None = None) -> None:
+    def __init__(self, logger: LineLogger, outage: KafkaOutage | None = None) -> None:
         super().__init__()
         self._logger = logger
         self._outage = outage
@@ -215,21 +193,11 @@ def configure_logs(
 ) -> None:
     """Set the log up for the whole process: its level, its form, where it goes (standard error), fields of each line.
 
-    Lines of the standard library's logging go the same way. May be called again.
+    Lines of the standard library's logging go the same way. May be called again; before the first call nothing is
+    written.
     """
-
-    def with_fields(_logger: object, _method: str, line: Mapping[str, Any]) -> Mapping[str, Any]:
-        # Masked before quoting: what is escaped reads otherwise than the secret.
-        return {key: HIDDEN.mask_all(value) for key, value in {**fields, **line}.items()}
-
-    out = stream or sys.stderr
-    renderer = json_line if format == "json" else coloured_line if _takes_colours(out) else text_line
-    structlog.configure(
-        processors=[structlog.processors.add_log_level, with_fields, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=_one_writer(LineWriter(out)),
-        cache_logger_on_first_use=False,
-    )
+    global _output
+    _output = LogOutput(level, format, stream or sys.stderr, fields)
     root = logging.getLogger()
     for earlier in [known for known in root.handlers if isinstance(known, LoggerBridge)]:
         root.removeHandler(earlier)
@@ -239,28 +207,22 @@ def configure_logs(
         logging.getLogger(name).setLevel(SILENT)
 
 
-_limiter = LineLimiter()
+def configure_unless_done(level: Level) -> None:
+    """Set the log up for a command that has no log of its own, where nothing else has."""
+    if _output is None:
+        configure_logs(level)
 
 
-def logger(clock: Clock | None = None, /, **bound: object) -> StructlogLogger:
+def logger(clock: Clock | None = None, /, **bound: object) -> LineLogger:
     """A logger of the process's log. Loggers share one limiter."""
-    return StructlogLogger(structlog.get_logger(), bound, clock or SystemClock(), _limiter)
+    return LineLogger(bound, clock or SystemClock(), _limiter)
 
 
-def librdkafka_logger(lines: StructlogLogger, outage: KafkaOutage | None = None) -> logging.Logger:
+def librdkafka_logger(lines: LineLogger, outage: KafkaOutage | None = None) -> logging.Logger:
     """A logger to give to a Kafka client as `logger=`: its lines go to `lines`, limited unless they are debugging."""
     logger = logging.Logger("librdkafka", logging.DEBUG)
     logger.addHandler(LoggerBridge(lines, outage))
     return logger
-
-
-def _takes_colours(stream: TextIO) -> bool:
-    """Whether a person reads the stream on a terminal, and has not asked for plain text (no-color.org)."""
-    return not stream.closed and stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
-def _one_writer(writer: LineWriter) -> Any:
-    return lambda *_args: writer
 
 
 def _level(levelno: int) -> Level:

@@ -14,7 +14,7 @@ from stream.model.errors import config_error, system_text
 from stream.model.ports import Clock, Logger
 from stream.model.records import Record
 from stream.rules.listener import DeliveryListener, TraceLines
-from stream.telemetry.logs import StructlogLogger
+from stream.telemetry.logs import LineLogger
 
 BUFFER_BYTES = 64 * 1024
 
@@ -118,7 +118,7 @@ def _plain(value: object) -> object:
 class AttemptLog(DeliveryListener):
     """One line for each attempt; nothing of the event but where it lies, nothing of an answer's body."""
 
-    def __init__(self, logger: StructlogLogger) -> None:
+    def __init__(self, logger: LineLogger) -> None:
         self._logger = logger
 
     def on_attempt(self, record: Record, workflow: str, number: int, answer: Answer, elapsed_s: float) -> None:

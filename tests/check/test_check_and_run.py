@@ -21,7 +21,7 @@ from stream.runtime.processor import Processor
 from stream.runtime.start import StartFacts
 from stream.settings import load_settings
 from stream.settings.model import Settings
-from stream.telemetry.logs import StructlogLogger, configure_logs, logger
+from stream.telemetry.logs import LineLogger, configure_logs, logger
 
 Table = dict[str, Any]
 
@@ -200,7 +200,7 @@ def verdict_of_check(settings: Settings) -> bool:
     return exit_code(list(check_listen(settings.http))) == 0
 
 
-async def verdict_of_run(settings: Settings, log: StructlogLogger) -> bool:
+async def verdict_of_run(settings: Settings, log: LineLogger) -> bool:
     """Whether a run starts with the settings; it is stopped as soon as its engines begin."""
     try:
         start = StartFacts(dead_letter_partitions=1, ranges=None)

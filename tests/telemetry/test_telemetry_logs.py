@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pytest
-import structlog
 
 from stream.model.attempts import Answer
 from stream.model.records import Record
+from stream.telemetry import logs
 from stream.telemetry.lines import LineLimiter
-from stream.telemetry.logs import LoggerBridge, StructlogLogger, configure_logs, librdkafka_logger, logger
+from stream.telemetry.logs import LineLogger, LoggerBridge, configure_logs, librdkafka_logger, logger
 from stream.telemetry.trace import AttemptLog
 
 AT = 1795498217.123  # 2026-11-24T05:30:17.123Z
@@ -36,14 +36,14 @@ class FixedClock:
 
 
 @pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
+def _restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The process's log as it was."""
+    monkeypatch.setattr(logs, "_output", None)
     root, level = logging.getLogger(), logging.getLogger().level
     yield
     for bridge in [known for known in root.handlers if isinstance(known, LoggerBridge)]:
         root.removeHandler(bridge)
     root.setLevel(level)
-    structlog.reset_defaults()
 
 
 @pytest.fixture
@@ -61,12 +61,12 @@ def out(clock: FixedClock) -> io.StringIO:
 
 
 @pytest.fixture
-def log(clock: FixedClock, out: io.StringIO) -> StructlogLogger:
+def log(clock: FixedClock, out: io.StringIO) -> LineLogger:
     """A journal of its own limits."""
-    return StructlogLogger(structlog.get_logger(), {}, clock, LineLimiter())
+    return LineLogger({}, clock, LineLimiter())
 
 
-def test_a_line_is_a_time_a_level_a_sentence_and_fields(out: io.StringIO, log: StructlogLogger) -> None:
+def test_a_line_is_a_time_a_level_a_sentence_and_fields(out: io.StringIO, log: LineLogger) -> None:
     """Values with spaces are quoted; an empty one can be seen."""
     log.warning("Delivery rejected.", workflow="orders", status=400, detail="no such hook", user="", ok=None)
     assert out.getvalue() == (
@@ -99,7 +99,7 @@ def test_the_level_has_a_colour_on_a_terminal(
     monkeypatch.setenv("TERM", "xterm")
     out = Terminal()
     configure_logs("debug", "text", out, clock)
-    own = StructlogLogger(structlog.get_logger(), {}, clock, LineLimiter())
+    own = LineLogger({}, clock, LineLimiter())
     getattr(own, level)(f"A {level} sentence.", level_of=level)
     assert out.getvalue() == f"2026-11-24T05:30:17.123Z {shown} A {level} sentence. level_of={level}\n"
 
@@ -125,7 +125,7 @@ def test_nobody_else_gets_colours(
         monkeypatch.setenv(name, value)
     out = Terminal() if is_terminal else io.StringIO()
     configure_logs("info", format, out, clock)
-    StructlogLogger(structlog.get_logger(), {}, clock, LineLimiter()).error("Lost.")
+    LineLogger({}, clock, LineLimiter()).error("Lost.")
     assert "Lost." in out.getvalue()
     assert "\x1b" not in out.getvalue()
 
@@ -164,7 +164,7 @@ def test_json_is_one_object_a_line(clock: FixedClock) -> None:
     }
 
 
-def test_fields_cannot_break_a_line(out: io.StringIO, log: StructlogLogger) -> None:
+def test_fields_cannot_break_a_line(out: io.StringIO, log: LineLogger) -> None:
     """Control characters, quotes and reserved names come out harmless."""
     log.info("Odd.", a='x\n2026 error Forged. "', b="\x1b[31m", event="e", level="l", at="t")
     line = out.getvalue()
@@ -176,7 +176,7 @@ def test_levels_below_the_set_one_are_dropped(clock: FixedClock) -> None:
     """At `warning` there is no info."""
     out = io.StringIO()
     configure_logs("warning", "text", out, clock)
-    log = StructlogLogger(structlog.get_logger(), {}, clock, LineLimiter())
+    log = LineLogger({}, clock, LineLimiter())
     log.debug("One.")
     log.info("Two.")
     log.warning("Three.")
@@ -184,7 +184,7 @@ def test_levels_below_the_set_one_are_dropped(clock: FixedClock) -> None:
     assert [line.split(" ")[1:] for line in out.getvalue().splitlines()] == [["warning", "Three."], ["error", "Four."]]
 
 
-def test_a_repeated_warning_is_limited(out: io.StringIO, log: StructlogLogger, clock: FixedClock) -> None:
+def test_a_repeated_warning_is_limited(out: io.StringIO, log: LineLogger, clock: FixedClock) -> None:
     """One in ten seconds, and the next one tells how many were kept back."""
     for _ in range(4):
         log.warning("Attempt failed.", workflow="orders", offset=1)
@@ -206,7 +206,7 @@ def test_a_repeated_warning_is_limited(out: io.StringIO, log: StructlogLogger, c
 
 
 def test_a_repeated_error_is_limited_but_not_that_of_another_partition(
-    out: io.StringIO, log: StructlogLogger, clock: FixedClock
+    out: io.StringIO, log: LineLogger, clock: FixedClock
 ) -> None:
     """What stands still is told for each partition and worker; news only where it is asked for."""
     for _ in range(3):
@@ -226,7 +226,7 @@ def test_a_repeated_error_is_limited_but_not_that_of_another_partition(
     ]
 
 
-def test_a_burst_ends_with_its_count(out: io.StringIO, log: StructlogLogger, clock: FixedClock) -> None:
+def test_a_burst_ends_with_its_count(out: io.StringIO, log: LineLogger, clock: FixedClock) -> None:
     """The last line that was kept back is written when its time has come, or at the end; nothing is told twice."""
     for offset in range(5):
         log.warning("An event became a dead letter.", workflow="orders", offset=offset)
@@ -273,15 +273,13 @@ def test_the_log_never_raises(clock: FixedClock) -> None:
     closed.close()
     for stream in (Full(), closed, io.TextIOWrapper(io.BytesIO(), encoding="ascii")):
         configure_logs("info", "text", stream, clock)
-        log = StructlogLogger(structlog.get_logger(), {}, clock, LineLimiter())
+        log = LineLogger({}, clock, LineLimiter())
         log.error("One.", value=Unspeakable())
         log.warning("Two.", workflow=Unspeakable(), limit_key=[])
         log.info("Three \u2713.")
 
 
-def test_lines_of_the_kafka_client_are_limited_by_subject(
-    out: io.StringIO, log: StructlogLogger, clock: FixedClock
-) -> None:
+def test_lines_of_the_kafka_client_are_limited_by_subject(out: io.StringIO, log: LineLogger, clock: FixedClock) -> None:
     """A broker that is down is one line in a minute, a warning; another broker is another line."""
     logger = librdkafka_logger(log)
     for _ in range(200):
@@ -301,7 +299,7 @@ def test_lines_of_the_kafka_client_are_limited_by_subject(
     assert lines[4] == lines[0]
 
 
-def test_a_line_that_cannot_be_formatted_is_dropped(out: io.StringIO, log: StructlogLogger) -> None:
+def test_a_line_that_cannot_be_formatted_is_dropped(out: io.StringIO, log: LineLogger) -> None:
     """Kafka's poll must not fail because of a log line."""
     logger = librdkafka_logger(log)
     logger.error("%s %d", "too", "wrong")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 
-import structlog
 from assertions import every
 
 from stream.model.source import Contact
 from stream.telemetry.lines import LineLimiter
-from stream.telemetry.logs import StructlogLogger, configure_logs, librdkafka_logger
+from stream.telemetry.logs import LineLogger, configure_logs, librdkafka_logger
 from stream.telemetry.outage import KafkaOutage
 
 UP_LINE = "Kafka answers again; away for 3 min 5 s."
@@ -36,7 +35,7 @@ class Scene:
     def __init__(self) -> None:
         self.clock, self._out = JumpingClock(), io.StringIO()
         configure_logs("info", "text", self._out, self.clock)
-        self.logger = StructlogLogger(structlog.get_logger(), {}, self.clock, LineLimiter())
+        self.logger = LineLogger({}, self.clock, LineLimiter())
         self.outage = KafkaOutage(self.logger, self.clock)
 
     def look(self, seconds: float, *contacts: Contact) -> None:

@@ -26,7 +26,7 @@ from stream.settings.kafka import STOP_ALLOWANCE_S
 from stream.settings.load import Loaded
 from stream.settings.model import Settings
 from stream.telemetry.clock import SystemClock
-from stream.telemetry.logs import StructlogLogger, librdkafka_logger
+from stream.telemetry.logs import LineLogger, librdkafka_logger
 from stream.telemetry.outage import ProcessContact
 from stream.telemetry.trace import TraceFile
 
@@ -34,7 +34,7 @@ from stream.telemetry.trace import TraceFile
 class SupervisedRun:
     """The supervisor among its edges. `options.workers` is how many workers there are."""
 
-    def __init__(self, loaded: Loaded, options: RunOptions, logger: StructlogLogger) -> None:
+    def __init__(self, loaded: Loaded, options: RunOptions, logger: LineLogger) -> None:
         """Raises ConfigError: what the workers would stumble on as well, found before any of them starts."""
         settings = loaded.settings
         _require_usable(settings, options)
@@ -145,7 +145,7 @@ def trace_of(trace: Path | None, number: int) -> Path | None:
     return None if trace is None else trace.with_name(f"{trace.name}.{number}")
 
 
-def _try_traces(options: RunOptions, settings: Settings, logger: StructlogLogger) -> None:
+def _try_traces(options: RunOptions, settings: Settings, logger: LineLogger) -> None:
     """Raises ConfigError when a trace cannot be written."""
     for number in range(options.workers):
         if path := trace_of(options.trace, number):
