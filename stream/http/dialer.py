@@ -9,9 +9,8 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
-import httpx
-
 from stream.http.egress import CheckAddress, numeric
+from stream.http.httpx_parts import URL
 from stream.http.lookup import Address, Lookup
 from stream.http.proxy import ProxyServer, Tunnel
 from stream.http.resolver import Resolver
@@ -31,7 +30,7 @@ class Dialer:
 
     def __init__(
         self,
-        target: httpx.URL,
+        target: URL,
         tls: ssl.SSLContext | None,
         timeout_s: float,
         lookup: Lookup,
@@ -42,7 +41,7 @@ class Dialer:
         self._server_name = server_name(target)
         self._authority = authority(target)
         self._proxy = proxy
-        hop = target if proxy is None else httpx.URL(proxy.url)
+        hop = target if proxy is None else URL(proxy.url)
         self._buffer = memoryview(bytearray(BUFFER_BYTES if self._tls is not None else 0))
         # The attempt's own deadline comes first; the loop's default might come before it.
         self._handshake_timeout_s = 2 * timeout_s
@@ -107,7 +106,7 @@ class Dialer:
             raise HandshakeError from error
 
     async def _go_through(self, proxy: ProxyServer, sock: socket.socket, protocol: asyncio.Protocol) -> None:
-        url = httpx.URL(proxy.url)
+        url = URL(proxy.url)
         proxy_tls = (proxy.tls or shared_tls()) if url.scheme == "https" else None
         if self._tls is None:
             await self._secure(sock, protocol, proxy_tls, server_name(url))

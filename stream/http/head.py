@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-import httpx
-
+from stream.http.httpx_parts import URL
 from stream.http.proxy import ProxyServer
 from stream.model.attempts import HttpRequest
 
@@ -16,7 +15,7 @@ _FORBIDDEN_IN_VALUE = re.compile(r"[^\t\x20-\x7e\x80-\xff]")
 class HeadWriter:
     """Writes the heads of the requests to one URL, which a proxy may forward."""
 
-    def __init__(self, target: httpx.URL, forwarded_by: ProxyServer | None = None) -> None:
+    def __init__(self, target: URL, forwarded_by: ProxyServer | None = None) -> None:
         host, path = target.netloc.decode("ascii"), target.raw_path.decode("ascii")
         if forwarded_by is not None:
             path = f"{target.scheme}://{host}{path}"

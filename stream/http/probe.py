@@ -6,10 +6,9 @@ import asyncio
 import ssl
 from typing import cast
 
-import httpx
-
 from stream.http.dialer import Dialer
 from stream.http.egress import CheckAddress
+from stream.http.httpx_parts import URL
 from stream.http.lookup import system_lookup
 from stream.http.proxy import ProxyServer
 from stream.http.target import parse_target
@@ -23,7 +22,7 @@ async def probe(
 
     With a proxy that is as far as the proxy itself: what lies behind it is reached by requests alone.
     """
-    target, context = (parse_target(url), tls) if proxy is None else (httpx.URL(proxy.url), proxy.tls)
+    target, context = (parse_target(url), tls) if proxy is None else (URL(proxy.url), proxy.tls)
     dialer = Dialer(target, context, timeout_s, system_lookup, check)
     try:
         async with asyncio.timeout(timeout_s):

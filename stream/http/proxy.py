@@ -8,8 +8,7 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import cast
 
-import httpx
-
+from stream.http.httpx_parts import URL
 from stream.http.reader import AnswerReader, ReadProgress
 from stream.http.translate import ProxyError
 
@@ -27,7 +26,7 @@ class ProxyServer:
     @property
     def authorization(self) -> str:
         """The header line that shows the user name and the password; empty without them."""
-        url = httpx.URL(self.url)
+        url = URL(self.url)
         if not url.userinfo:
             return ""
         credentials = b64encode(f"{url.username}:{url.password}".encode()).decode("ascii")

@@ -7,7 +7,7 @@ import ssl
 from functools import cache
 from pathlib import Path
 
-import httpx
+from stream.http.httpx_parts import create_ssl_context
 
 BUFFER_BYTES = 64 * 1024
 
@@ -19,7 +19,7 @@ class TlsFileError(Exception):
 @cache
 def shared_tls() -> ssl.SSLContext:
     """The process's TLS settings: verified against the usual authorities. Costly, hence made once."""
-    return _modern(httpx.create_ssl_context(trust_env=False))
+    return _modern(create_ssl_context(trust_env=False))
 
 
 def client_tls(ca_file: Path | None, client_cert: Path | None, client_key: Path | None = None) -> ssl.SSLContext:
@@ -32,7 +32,7 @@ def client_tls(ca_file: Path | None, client_cert: Path | None, client_key: Path 
     """
     if ca_file is None and client_cert is None:
         return shared_tls()
-    context = httpx.create_ssl_context(trust_env=False) if ca_file is None else _trusting(ca_file)
+    context = create_ssl_context(trust_env=False) if ca_file is None else _trusting(ca_file)
     if client_cert is not None:
         _load_certificate(context, client_cert, client_key)
     return _modern(context)
@@ -46,7 +46,7 @@ def proxy_tls(ca_file: Path | None) -> ssl.SSLContext:
     """
     if ca_file is None:
         return shared_tls()
-    context = httpx.create_ssl_context(trust_env=False)
+    context = create_ssl_context(trust_env=False)
     _load_authorities(context, ca_file)
     return _modern(context)
 
