@@ -142,6 +142,7 @@ def test_check_is_content(scene: Scene) -> None:
     checked = call_here(scene.directory, "check", "--probe", "--json")
     assert checked.returncode == 0
     assert {finding["verdict"] for finding in json.loads(checked.stdout)["findings"]} == {"ok"}
+    wait_until(lambda: scene.receiver.connections_opened, "the receiver has accepted the probe")
     assert scene.receiver.connections_opened == 1
     assert scene.receiver.count() == 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,3 +102,9 @@ def test_nothing_is_never_enough() -> None:
         every([1, 0, 2])
     assert every(map(bool, [1, 2]))
     assert list(filled(iter("ab"))) == ["a", "b"]
+
+
+@pytest.mark.xdist_group("registry")
+def test_a_group_of_tests_has_one_process(request: pytest.FixtureRequest) -> None:
+    """What pytest-xdist goes by is the name of the group at the end of a test's: without it every process has brokers."""
+    assert request.node.nodeid.endswith("@registry") == ("PYTEST_XDIST_WORKER" in os.environ)
