@@ -19,6 +19,15 @@ def started(first: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=first, check=False)
 
 
+def test_the_processor_starts_without_what_draws_on_terminals() -> None:
+    """rich, Pygments and click take longer to import than all else; httpx imports them for its own command line."""
+    code = "import sys, stream.cli.app, stream.run.command, stream.run.workers; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    imported = {name.partition(".")[0] for name in done.stdout.split()}
+    assert imported >= {"stream", "httpx", "typer"}
+    assert imported.isdisjoint({"rich", "pygments", "click"})
+
+
 def test_the_own_package_runs(tmp_path: Path) -> None:
     """With nothing in the way the command does what it is asked."""
     done = started(tmp_path)

@@ -106,5 +106,5 @@ def test_nothing_is_never_enough() -> None:
 
 @pytest.mark.xdist_group("registry")
 def test_a_group_of_tests_has_one_process(request: pytest.FixtureRequest) -> None:
-    """What pytest-xdist goes by is the name of the group at the end of a test's: without it every process has brokers."""
+    """pytest-xdist finds it at the end of the name; without it every process would start brokers of its own."""
     assert request.node.nodeid.endswith("@registry") == ("PYTEST_XDIST_WORKER" in os.environ)
