@@ -79,7 +79,7 @@ class Observation:
         with ExitStack() as unwind:  # what has started ends again if a later part does not start
             unwind.callback(self._stack.close)
             create_topic(bootstrap, plan.topic, PARTITIONS, {"retention.ms": RETENTION_MS})
-            self.receiver = self._stack.enter_context(Receiver(keeps_log=False))
+            self.receiver = self._stack.enter_context(Receiver())
             self.port = free_port()
             self.processor = self._stack.enter_context(self._start_processor())
             self.prometheus = self._stack.enter_context(Prometheus(directory, self._prometheus_config()))

@@ -15,7 +15,7 @@ _BODILESS = frozenset({204, 304})
 
 @dataclass(slots=True)
 class Arrival:
-    """One request, entered in the log when it was read in full."""
+    """One request that was read in full."""
 
     at: float
     """When it was read, as `time.monotonic` tells."""
@@ -45,7 +45,7 @@ class Host(Protocol):
         """A connection is gone."""
 
     def arrived(self, head: RequestHead, body: bytes) -> tuple[Arrival, Reply]:
-        """A request was read: its entry in the log, and what it gets."""
+        """A request was read: what it was, and what it gets."""
 
     def answered(self, arrival: Arrival, status: int) -> None:
         """A request was answered."""

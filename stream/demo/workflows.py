@@ -33,7 +33,7 @@ def main() -> None:
     host, _, port = parser.parse_args().listen.rpartition(":")
     stops = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, stops)  # before the receiver's thread is made, which inherits it
-    with Receiver(int(port), host=host, keeps_log=False) as receiver:
+    with Receiver(int(port), host=host) as receiver:
         for name, what in script_workflows(receiver).items():
             print(f"http://{host}:{receiver.port}/{name} {what}", flush=True)
         signal.sigwait(stops)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
+import threading
+from collections.abc import Callable
 
 from stream.demo.behaviours import Reply
 from stream.demo.receiver import WAIT_S, Receiver
-from stream.demo.receiver_connection import Arrival, ReceiverConnection, encode, head_bytes
+from stream.demo.receiver_connection import Arrival, ReceiverConnection, RequestHead, encode, head_bytes
 from support.behaviours import Act, Misdeed
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _ENDLESS_CHUNK = 64 * 1024
+NOTIFY_INTERVAL_S = 0.002
+"""Waiting threads are woken at most this often: a wake-up for each request would slow the server down."""
 
 
 class FaultConnection(ReceiverConnection):
@@ -72,10 +77,65 @@ class FaultConnection(ReceiverConnection):
 
 
 class FaultReceiver(Receiver):
-    """What tests do with a receiver, and ask of it, besides."""
+    """A receiver whose log tests read and wait for. With `keeps_log=False` it counts what arrives and forgets it."""
 
     connection_type = FaultConnection
     connections_opened = 0
+
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None, *, keeps_log: bool = True) -> None:
+        self._keeps_log = keeps_log
+        self._log: list[Arrival] = []
+        self._by_path: dict[str, list[Arrival]] = {}
+        self._changed = threading.Condition()
+        self._notify_is_due = False
+        super().__init__(port, tls)
+
+    def arrivals(self, path: str | None = None) -> list[Arrival]:
+        """What has arrived so far, in order: on one path, or on all."""
+        return list(self._log if path is None else self._by_path.get(path, ()))
+
+    def count(self, path: str | None = None) -> int:
+        """How many requests have arrived."""
+        return self.counts.total() if path is None else self.counts[path]
+
+    def wait_for(self, predicate: Callable[[], bool], timeout: float = WAIT_S) -> bool:
+        """Wait until `predicate` holds, asked again after arrivals and answers; False when it never did."""
+        with self._changed:
+            return self._changed.wait_for(predicate, timeout)
+
+    def arrived(self, head: RequestHead, body: bytes) -> tuple[Arrival, Reply]:
+        """A request was read: its entry in the log, and what it gets."""
+        arrival, reply = super().arrived(head, body)
+        if self._keeps_log:
+            self._log.append(arrival)
+            self._by_path.setdefault(arrival.path, []).append(arrival)
+        self._tell()
+        return arrival, reply
+
+    def answered(self, arrival: Arrival, status: int) -> None:
+        """A request is being answered."""
+        super().answered(arrival, status)
+        self._tell()
+
+    def left(self, connection: ReceiverConnection) -> None:
+        """A connection is gone."""
+        super().left(connection)
+        self._tell()
+
+    def close(self) -> None:
+        """As always; who waits is woken."""
+        super().close()
+        self._notify()
+
+    def _tell(self) -> None:
+        if not self._notify_is_due:
+            self._notify_is_due = True
+            self.loop.call_later(NOTIFY_INTERVAL_S, self._notify)
+
+    def _notify(self) -> None:
+        self._notify_is_due = False
+        with self._changed:
+            self._changed.notify_all()
 
     def heal(self, path: str) -> None:
         """Let a path answer 200 from its next request on."""
