@@ -28,7 +28,7 @@ from support.topics import Broker, Given
 from support.trace import Trace, count
 
 from stream.__main__ import main
-from stream.demo.receiver_connection import Arrival
+from stream.demo.receiver import Arrival
 
 ENTRY = (sys.executable, "-m", "stream")
 WAIT_S = HANG_S

@@ -19,7 +19,7 @@ from support.waiting import wait_until
 
 from stream.demo.apache_kafka import ApacheKafka
 from stream.demo.behaviours import Behaviour, flaky, slow, when
-from stream.demo.receiver_connection import Arrival
+from stream.demo.receiver import Arrival
 
 HEALTHY = [f"well-{n}" for n in range(6)]
 ISOLATED = {"TRAY_ISOLATION": "workflow"}

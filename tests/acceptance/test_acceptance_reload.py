@@ -25,7 +25,7 @@ from support.trace import read_trace
 from support.waiting import wait_until
 
 from stream.demo.behaviours import slow
-from stream.demo.receiver_connection import Arrival
+from stream.demo.receiver import Arrival
 
 RELOADS = 20
 

@@ -22,7 +22,7 @@ from support.topics import Broker, Given, read_topic
 from support.waiting import wait_until
 
 from stream.demo import behaviours
-from stream.demo.receiver_connection import Arrival
+from stream.demo.receiver import Arrival
 from stream.kafka.groups import Groups
 from stream.model.committed import Committed
 from stream.model.records import TopicPartition

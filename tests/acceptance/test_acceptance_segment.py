@@ -15,7 +15,7 @@ from support import topics
 from support.receiver import FaultReceiver
 
 from stream.demo.apache_kafka import ApacheKafka
-from stream.demo.receiver_connection import Arrival
+from stream.demo.receiver import Arrival
 from stream.demo.samples import sample_events
 
 SECRET = "a shared secret, ünïcode included"

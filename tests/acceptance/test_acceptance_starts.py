@@ -14,7 +14,7 @@ from support.receiver import FaultReceiver
 from support.topics import Broker
 from support.waiting import wait_until
 
-from stream.demo.receiver_connection import Arrival
+from stream.demo.receiver import Arrival
 
 pytestmark = pytest.mark.acceptance
 

@@ -18,7 +18,7 @@ from support.receiver import FaultReceiver
 from support.waiting import wait_until
 
 from stream.demo.behaviours import Behaviour
-from stream.demo.receiver_connection import Arrival
+from stream.demo.receiver import Arrival
 
 SECRET = "canary-secret-7f3a"
 HEADER = "canary-header-51bc"

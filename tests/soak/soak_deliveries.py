@@ -14,7 +14,7 @@ from soak_members import COMMIT_S
 from soak_verdicts import Topic, Verdict
 from support.checker import first_deliveries_in_order
 
-from stream.demo.receiver_connection import Arrival
+from stream.demo.receiver import Arrival
 
 SHOWN_FAULTS = 20
 BEFORE_S, AFTER_S = COMMIT_S + 2.0, 2.0

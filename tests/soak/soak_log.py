@@ -13,7 +13,7 @@ from support.behaviours import Act, Misdeed
 from support.receiver import FaultReceiver
 
 from stream.demo.behaviours import Reply
-from stream.demo.receiver_connection import Arrival, RequestHead
+from stream.demo.receiver import Arrival, RequestHead
 
 LINE = struct.Struct("<ddiHB")
 """When it came and was answered, the event's number, the status, and which workflow."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from stream.demo.receiver_connection import Arrival
+from stream.demo.receiver import Arrival
 from support.trace import Line, Trace
 
 Place = tuple[str, int]

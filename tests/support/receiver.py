@@ -9,8 +9,7 @@ import threading
 from collections.abc import Callable
 
 from stream.demo.behaviours import Reply
-from stream.demo.receiver import WAIT_S, Receiver
-from stream.demo.receiver_connection import Arrival, ReceiverConnection, RequestHead, encode, head_bytes
+from stream.demo.receiver import WAIT_S, Arrival, Receiver, ReceiverConnection, RequestHead, encode, head_bytes
 from support.behaviours import Act, Misdeed
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)

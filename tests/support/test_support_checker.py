@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.demo.receiver_connection import Arrival
+from stream.demo.receiver import Arrival
 from support import checker
 from support.trace import Trace, count, merge_traces, parse_trace, read_trace
 
