@@ -16,7 +16,8 @@ from stream.model.records import TopicPartition
 from stream.model.timeparse import format_time
 from stream.replay.fingerprint import KeptProgress, PartitionRange, ReplayFingerprint, kept_progress
 from stream.replay.ranges import AtOffset, AtTime, CommittedOffset, End, PartitionFacts, parse_end, resolve
-from stream.replay.request import ReplayRequest, live_group_of, live_groups, replay_group
+from stream.replay.request import ReplayRequest, live_group_of, replay_group
+from stream.runtime.policies import layouts
 from stream.settings.keys import nearest
 from stream.settings.model import Settings
 
@@ -68,7 +69,7 @@ def plan_replay(settings: Settings, kafka: KafkaPolicy, request: ReplayRequest, 
             kept = kept_progress(reader, groups, replay_group(settings, request.name))
             if kept:
                 return _resumed(kept, request)
-        live = {group: groups.committed(group, tps) for group in live_groups(settings)}
+        live = {layout.group: groups.committed(layout.group, tps) for layout in layouts(settings)}
         facts = _facts(reader, tps, _one_group(settings, live, ends))
         first, until = (_resolved(reader, end, facts) for end in ends)
         stretches = {tp: PartitionRange(first[tp], max(first[tp], until[tp]), first[tp]) for tp in tps}

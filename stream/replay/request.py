@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from stream.model.errors import config_error
 from stream.replay.event_query import EventQuery
 from stream.replay.fingerprint import ReplayFingerprint, asked_for
+from stream.runtime.policies import layouts
 from stream.settings.model import Settings
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -56,13 +57,6 @@ def live_group_of(settings: Settings, workflow: str) -> str:
     return group if settings.isolation == "shared" else f"{group}.{workflow}"
 
 
-def live_groups(settings: Settings) -> list[str]:
-    """The consumer groups that deliver to the workflows."""
-    if settings.isolation == "shared":
-        return [settings.kafka.group_id]
-    return [live_group_of(settings, workflow.name) for workflow in settings.workflows]
-
-
 def replay_group(settings: Settings, name: str) -> str:
     """The group that keeps the progress of a replay; it never has members."""
     return f"{settings.kafka.group_id}.replay.{name}"
@@ -72,7 +66,7 @@ def require_name(settings: Settings, name: str) -> None:
     """Raises ConfigError when no replay may be called that."""
     if not _NAME.fullmatch(name):
         raise config_error("--name", f"{name!r} is not a name.", "Use letters, digits, - and _, at most 64.")
-    live = {settings.kafka.group_id, *live_groups(settings)}
+    live = {settings.kafka.group_id, *(layout.group for layout in layouts(settings))}
     if name in live or replay_group(settings, name) in live:
         what = f"{name} is the name of the live consumer group, whose offsets a replay must not touch."
         raise config_error("--name", what, "Choose another, such as the reason for the replay.")
