@@ -48,7 +48,7 @@ class OutcomeTable:
     """Status code → verdict, with the exceptions that the settings make."""
 
     def __init__(self, retry_on: Iterable[int] = (), reject_on: Iterable[int] = ()) -> None:
-        self._verdicts = [_default_verdict(status) for status in range(1000)]
+        self._verdicts = {status: _default_verdict(status) for status in range(1000)}
         for status in retry_on:
             self._verdicts[status] = Verdict.RETRY
         for status in reject_on:
@@ -56,9 +56,7 @@ class OutcomeTable:
 
     def verdict(self, answer: Answer) -> Verdict:
         """What `answer` means. No complete answer, or a status that is not an HTTP status: retry."""
-        if answer.failure or not 0 < answer.status < 1000:
-            return Verdict.RETRY
-        return self._verdicts[answer.status]
+        return Verdict.RETRY if answer.failure else self._verdicts.get(answer.status, Verdict.RETRY)
 
 
 def describe_answer(answer: Answer) -> str:
@@ -79,7 +77,7 @@ def retry_after_s(value: str | None, wall: float, date: str | None = None) -> fl
         return 0.0
     text = value.strip()
     if text.isascii() and text.isdigit():
-        return min(float(text[:9]), MAX_RETRY_AFTER_S)
+        return min(float(text), MAX_RETRY_AFTER_S)
     due = _http_date(text)
     if due is None:
         return 0.0

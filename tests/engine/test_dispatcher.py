@@ -164,7 +164,72 @@ def test_a_failed_probe_goes_behind_every_other_lane() -> None:
         dispatcher.requeue_probed(delivery)
     assert probed == ["a", "b", "c", "a"]
     dispatcher.offer([make_delivery(partition, 3, "d")])
-    assert taken(dispatcher) == [1, 2, 0, 3]
+    assert taken(dispatcher, limit=2) == [1, 2]
+    assert taken(dispatcher, limit=4) == [0, 3]
+
+
+def test_all_that_ends_together_is_released() -> None:
+    """Whether anything follows in its lane or not."""
+    dispatcher, partition = Dispatcher(0, 1000), make_partition()
+    deliveries = [make_delivery(partition, offset, lane) for offset, lane in enumerate("abcbc")]
+    dispatcher.offer(deliveries)
+    assert (dispatcher.offered, taken(dispatcher)) == (5, [0, 1, 2])
+    end(dispatcher, *deliveries[:3])
+    assert taken(dispatcher) == [3, 4]
+    dispatcher.offer([make_delivery(partition, 5, "d")])
+    assert (dispatcher.offered, dispatcher.waiting) == (6, 1)
+
+
+def in_other_lanes(before: str, after: str) -> tuple[Dispatcher, list[Delivery]]:
+    """Deliveries in the lanes `after`; those that the lanes `before` let start are in flight."""
+    dispatcher, partition = Dispatcher(0, 1000), make_partition()
+    deliveries = [make_delivery(partition, offset, lane) for offset, lane in enumerate(before)]
+    partition.workflows[0].pending.update(enumerate(deliveries))
+    dispatcher.offer(deliveries)
+    dispatcher.take(100)
+    dispatcher.rebuild(partition.workflows, lambda event: after[event.record.offset], 1000)
+    return dispatcher, deliveries
+
+
+def end(dispatcher: Dispatcher, *deliveries: Delivery) -> None:
+    """They are delivered."""
+    dispatcher.land(len(deliveries))
+    dispatcher.release(deliveries)
+
+
+def test_a_lane_that_several_hold_is_free_after_the_last_of_them() -> None:
+    """What was in flight when the lanes changed keeps what follows waiting, in whichever order it ends."""
+    dispatcher, (a, b, c, follower) = in_other_lanes("abca", "xxxx")
+    for done in (b, a):
+        end(dispatcher, done)
+        assert (taken(dispatcher), dispatcher.waiting) == ([], 1)
+    end(dispatcher, c)
+    assert taken(dispatcher) == [3]
+    end(dispatcher, follower)
+    assert (dispatcher.waiting, dispatcher.in_flight) == (0, 0)
+
+
+def test_a_lane_that_one_holds_is_free_after_it_while_several_hold_another() -> None:
+    """Each of those that end together frees its own."""
+    dispatcher, (a, _, c, *_) = in_other_lanes("abccc", "xxyyx")
+    end(dispatcher, a, c)
+    assert taken(dispatcher) == [3]
+
+
+def test_what_backed_off_is_forgotten_with_its_partition() -> None:
+    """It waits like what never started; a probed one of another partition stays."""
+    dispatcher, gone, kept = Dispatcher(0, 1000), make_partition(0), make_partition(1)
+    deliveries = [make_delivery(gone, offset, lane) for offset, lane in enumerate("abcd")]
+    dispatcher.offer([*deliveries, make_delivery(kept, 40, "a")])
+    *first, other = dispatcher.take(5)
+    for delivery in [*first[:3], other]:
+        dispatcher.back_off(delivery)
+    for delivery in (first[0], other):
+        dispatcher.requeue_probed(delivery)
+    assert gone.workflows[0].waiting == 3
+    dispatcher.forget(gone)
+    assert (dispatcher.waiting, gone.workflows[0].waiting, kept.workflows[0].waiting) == (1, 0, 1)
+    assert taken(dispatcher) == [40]
 
 
 def test_a_lane_that_is_too_long_is_told_until_half_of_it_is_gone() -> None:
