@@ -77,6 +77,7 @@ INTEGRATIONS_RULES: list[tuple[str, Any, bool]] = [
     ("ALL before all", {"ALL": True, "all": False}, ON),
     ("all with the destination named", {"all": False, "tray.io": True}, ON),
     ("a name that begins with all", {"Allocadia": False}, ON),
+    ("a name as long as all", {"CRM": False}, ON),
     # names are compared exactly
     ("Tray.io is another name", {"Tray.io": False}, ON),
     ("TRAY.IO is another name", {"TRAY.IO": False}, ON),
@@ -202,6 +203,24 @@ def test_first_reason_counts() -> None:
     assert reason(policy, event("page", **payload)) is FilterReason.TYPE
     assert reason(policy, event("track", event="Signed Up")) is FilterReason.EVENT
     assert reason(policy, event("track", event="Order Paid")) is None
+
+
+def test_statements_are_asked_last() -> None:
+    """The statement and the filters of a workflow that wants the type and the name."""
+    filters = FilterSet("event != 'Order Failed'", (Filter("drop", "event = 'Order Test'"),))
+    policy = WorkflowPolicy("w", types=frozenset({"track"}), events=("Order *",), filters=filters)
+    reasons = [reason(policy, event(event=name)) for name in ("Sign Up", "Order Failed", "Order Test", "Order Paid")]
+    assert reasons == [FilterReason.EVENT, FilterReason.WHERE, FilterReason.FILTER, None]
+
+
+@pytest.mark.parametrize("name", ["Order Paid", "Order Test", "Signed Up"])
+def test_routes_are_made_once(name: str) -> None:
+    """Each event of a kind has the same route, by the names and by the statements that keep it back."""
+    filters = FilterSet("", (Filter("drop", "event = 'Order Test'"),))
+    policies = [WorkflowPolicy("orders", events=("Order *",)), WorkflowPolicy("all", filters=filters)]
+    router = EventFilter(NAME, policies)
+    assert router.route(event(event=name)) is router.route(event(event=name))
+    assert [WorkflowFilter(policy, NAME).checks_names for policy in policies] == [True, False]
 
 
 def test_route_of_several_workflows() -> None:
