@@ -132,6 +132,13 @@ def test_a_map_of_another_offset_is_refused() -> None:
         decode(text, 6)
 
 
+def test_an_empty_range_is_refused() -> None:
+    """No version writes one: the rest of the map cannot be trusted."""
+    text = encode(CommitMap(5, {1: [(7, 9), (12, 12)]}), LIMIT)
+    with pytest.raises(BadMapError, match=r"^a range is empty$"):
+        decode(text, 5)
+
+
 @given(st.sets(st.integers(10, 60)), st.integers(10, 60), st.integers(10, 60))
 def test_ranges_without(missing: set[int], start: int, end: int) -> None:
     """The ranges hold exactly the offsets that are not missing, and do not touch."""
