@@ -15,7 +15,7 @@ from stream.kafka.groups import Groups
 from stream.kafka.permissions import Permissions, grant, lacks
 from stream.kafka.reader import OffsetReader
 from stream.kafka.record_reader import OffsetRange, RecordReader
-from stream.kafka.start_offsets import TopicStart, has_progressed, topic_start
+from stream.kafka.start_offsets import TopicStart, has_run_without, topic_start
 from stream.kafka.topics import Topics
 from stream.model.errors import ConfigError, RegistryError, SourceError
 from stream.model.events import Event, Invalid
@@ -138,7 +138,7 @@ class KafkaCheck:
         known = {tp.topic for tp in commits[group]}
         for topic in sorted({tp.topic for tp in tps} - known):
             others = {other: commits[other] for other in layout.other_groups}
-            running = next((other for other, theirs in others.items() if _has_progressed(theirs, topic)), "")
+            running = next((other for other, theirs in others.items() if _has_run(theirs, topic, group)), "")
             new[topic_start(layout.start, layout.own_start, running)].append(topic)
         for start, topics in new.items():
             where = f" on {', '.join(topics)}" if known or len(new) > 1 else ""
@@ -182,8 +182,10 @@ class KafkaCheck:
             yield Finding("kafka.metadata_max_bytes", "warning", f"{what} Set it to {limit} or less.")
 
 
-def _has_progressed(commits: Commits, topic: str) -> bool:
-    return has_progressed({tp: (one.offset, one.metadata) for tp, one in commits.items() if tp.topic == topic})
+def _has_run(commits: Commits, topic: str, group: str) -> bool:
+    """Whether `group` is new on the topic beside a group with these commits."""
+    of_topic = {tp: (one.offset, one.metadata) for tp, one in commits.items() if tp.topic == topic}
+    return has_run_without(of_topic, group)
 
 
 def _forbidden(kind: Literal["topic", "group"], name: str, operation: str, what: str = "") -> Finding:

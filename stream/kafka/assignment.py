@@ -31,6 +31,8 @@ class Assignment:
         """Held, but not consumed: records were lost and `on_data_loss = "stop"`, or the topic was replaced."""
         self.topic_ids: dict[TopicPartition, str] = {}
         """Of the topics that the partitions are read as; empty: not known yet."""
+        self.origins: dict[TopicPartition, str] = {}
+        """The suffixes that the partitions' commits keep."""
         self.at_end: set[TopicPartition] = set()
         """Partitions that are read to their end, for now; what is paused may have more."""
         self.came_to_end: set[TopicPartition] = set()
@@ -81,6 +83,8 @@ class Assignment:
             self.epochs[start.tp] = parked.get(start.tp) or self._next_epoch()
             self.grants += 1
             self.topic_ids[start.tp] = start.topic_id
+            if start.origin:
+                self.origins[start.tp] = start.origin
             self.stopped.discard(start.tp)
         if self.is_paused and starts:
             self.resume(consumer)
@@ -130,6 +134,7 @@ class Assignment:
             self.stopped.discard(tp)
             self._parked.pop(tp, None)
             self.topic_ids.pop(tp, None)
+            self.origins.pop(tp, None)
             self.at_end.discard(tp)
             self.positions.pop(tp, None)
             self.finished.discard(tp)

@@ -28,8 +28,11 @@ class Committer:
     in the same epoch. librdkafka and the broker check neither.
     """
 
-    def __init__(self, epochs: Mapping[TopicPartition, int], report: ReportCommits) -> None:
+    def __init__(
+        self, epochs: Mapping[TopicPartition, int], origins: Mapping[TopicPartition, str], report: ReportCommits
+    ) -> None:
         self._current = epochs
+        self._origins = origins
         self._report = report
         self.sent: dict[TopicPartition, CommitOffset] = {}
         """What was sent last."""
@@ -52,7 +55,8 @@ class Committer:
             if tp not in late:
                 self.sent[tp] = due
                 self._asked[tp, due.offset].append(due.epoch)
-                asked.append(KafkaPartition(tp.topic, tp.partition, due.offset, due.metadata))
+                metadata = due.metadata + self._origins.get(tp, "")
+                asked.append(KafkaPartition(tp.topic, tp.partition, due.offset, metadata))
         for part in _parts(asked):
             try:
                 consumer.commit(offsets=part, asynchronous=True)

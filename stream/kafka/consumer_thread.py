@@ -84,7 +84,7 @@ class ConsumerThread(threading.Thread):
         self._assignment = Assignment()
         self._fetches = FetchWatch(self._assignment, logger)
         self._shelf = PausedBuffer(self._assignment.epochs)
-        self._committer = Committer(self._assignment.held, self._report_commits)
+        self._committer = Committer(self._assignment.held, self._assignment.origins, self._report_commits)
         self._describer = TopicDescriber(common_config(policy))
         self._start_reader = StartReader(policy, self._describer)
         self._config = {

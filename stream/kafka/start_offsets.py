@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from stream.model.commit_map import START_MARK, topic_id_in
+from stream.model.origin import is_named, split_origin
 from stream.model.records import TopicPartition
 from stream.model.source import CommitOffset, CommitOutcome, CommitResult
 
@@ -42,6 +43,8 @@ class ResolvedStart:
     """Of the topic that the offset belongs to: the commit's own, else the present one; empty: unknown."""
     is_committed: bool = True
     """The group has committed this offset."""
+    origin: str = ""
+    """The suffix of the commit, which later ones keep; empty: it has none."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,12 @@ def has_progressed(commits: Commits) -> bool:
     return any(not metadata.startswith(START_MARK) for _, metadata in commits.values())
 
 
+def has_run_without(commits: Commits, group: str) -> bool:
+    """Whether `group` is new beside another one with these commits: that one has progressed, and began without it."""
+    began_with = any(is_named(split_origin(metadata)[1], group) for _, metadata in commits.values())
+    return has_progressed(commits) and not began_with
+
+
 @dataclass(frozen=True)
 class FirstLook:
     """What Kafka held before this process joined the group."""
@@ -80,11 +89,17 @@ class FirstLook:
     """End of each partition of the topics whose policy is `latest`."""
     topic_ids: Mapping[str, str] = field(default_factory=dict)
     """Ids of the topics that `ends` belong to; where Kafka gives none, a topic is its name."""
+    others: str = ""
+    """The suffix that names the other groups of the deployment."""
 
     def policy(self, tp: TopicPartition) -> TopicStart:
         """The policy of a partition without a commit."""
         found = self.topics.get(tp.topic, TopicStart("earliest"))
         return found if found.policy == "earliest" or tp in self.ends else TopicStart("earliest")
+
+    def origin(self, topic: str) -> str:
+        """What the commit of a start says of the others; nothing where the group began earlier."""
+        return "" if topic in self.known else self.others
 
     def offset(self, tp: TopicPartition, first: int, end: int, topic_id: str) -> int:
         """Start of a partition without a commit that now holds [first, end)."""
@@ -181,7 +196,11 @@ class StartOffsets:
         held = {tp: epoch for tp, epoch in asked.items() if self._unknown.get(tp) == epoch}
         known = [_start(tp, *answer.committed[tp], ids) for tp in held if tp in answer.committed]
         fresh = {
-            tp: CommitOffset(epoch, self.look.offset(tp, *answer.ranges[tp], topic_id), START_MARK + topic_id)
+            tp: CommitOffset(
+                epoch,
+                self.look.offset(tp, *answer.ranges[tp], topic_id),
+                START_MARK + topic_id + self.look.origin(tp.topic),
+            )
             for tp, epoch in held.items()
             if tp not in answer.committed and tp in answer.ranges
             for topic_id in [ids.get(tp.topic, "")]
@@ -205,7 +224,7 @@ class StartOffsets:
                 continue
             del self._committing[result.tp]
             if result.outcome is CommitOutcome.OK:
-                stored.append(ResolvedStart(result.tp, due.offset, topic_id=due.metadata.removeprefix(START_MARK)))
+                stored.append(_start(result.tp, due.offset, due.metadata, {}))
             else:
                 self._unknown[result.tp] = due.epoch
                 self._ask_at = now + AGAIN_AFTER_S
@@ -218,4 +237,5 @@ class StartOffsets:
 
 def _start(tp: TopicPartition, offset: int, metadata: str, topic_ids: Mapping[str, str]) -> ResolvedStart:
     topic_id = topic_id_in(metadata, offset) or topic_ids.get(tp.topic, "")
-    return ResolvedStart(tp, offset, "" if metadata.startswith(START_MARK) else metadata, topic_id)
+    beyond, origin = split_origin(metadata)
+    return ResolvedStart(tp, offset, "" if beyond.startswith(START_MARK) else beyond, topic_id, origin=origin)

@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Sequence
 
 from stream.kafka.client_config import KafkaPolicy, Options, reader_config
 from stream.kafka.reader import OffsetReader
-from stream.kafka.start_offsets import FirstLook, StartAnswer, has_progressed, topic_start
+from stream.kafka.start_offsets import FirstLook, StartAnswer, has_run_without, topic_start
 from stream.kafka.topic_ids import TIMEOUT_S, WAIT_S, TopicDescriber
 from stream.model.errors import SourceError, StreamError, UnreachableError, describe_error
+from stream.model.origin import origin_of
 from stream.model.records import TopicPartition
 
 Answer = FirstLook | StartAnswer | StreamError
@@ -80,7 +81,7 @@ def first_look(reader: OffsetReader, describer: TopicDescriber, policy: KafkaPol
     if ids is None:
         raise UnreachableError("asking for the ids of topics")
     ends = reader.ends([tp for tp in new if tp.topic in latest])  # after the ids: these may be older than the ends
-    return FirstLook(frozenset(known), topics, ends, ids)
+    return FirstLook(frozenset(known), topics, ends, ids, origin_of(policy.other_groups))
 
 
 def _running_groups(policy: KafkaPolicy, tps: Collection[TopicPartition]) -> dict[str, str]:
@@ -93,7 +94,7 @@ def _running_groups(policy: KafkaPolicy, tps: Collection[TopicPartition]) -> dic
         with OffsetReader(config) as reader:
             commits = reader.commits(tps)
         for topic in {tp.topic for tp in commits} - found.keys():
-            if has_progressed({tp: commit for tp, commit in commits.items() if tp.topic == topic}):
+            if has_run_without({tp: commit for tp, commit in commits.items() if tp.topic == topic}, policy.group):
                 found[topic] = group
     return found
 

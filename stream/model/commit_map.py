@@ -22,6 +22,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from stream.model.origin import split_origin
+
 Range = tuple[int, int]
 """Offsets [start, end)."""
 
@@ -133,6 +135,9 @@ def decode(text: str, base: int) -> CommitMap:
     Raises:
         BadMapError: it is foreign, damaged, of an unknown version, or belongs to another offset.
     """
+    text, origin = split_origin(text)
+    if origin and not text:
+        return CommitMap(base)
     if _START.fullmatch(text):
         return CommitMap(base, topic_id=text.removeprefix(START_MARK))
     try:

@@ -12,6 +12,7 @@ from stream.kafka.groups import Groups, GroupState
 from stream.kafka.reader import OffsetReader
 from stream.model.committed import Committed
 from stream.model.errors import SourceError, StreamError, config_error
+from stream.model.origin import split_origin
 from stream.model.records import TopicPartition
 from stream.offsets.groups import Ranges, ranges_of, require_partitions
 from stream.offsets.show import progress_of
@@ -92,10 +93,15 @@ def execute_reset(reset: Reset, groups: Groups) -> None:
     for group, offsets in reset.offsets().items():
         if not offsets:
             continue
-        wanted = {tp: Committed(offset) for tp, offset in offsets.items()}
+        before = groups.committed(group, list(offsets))
+        wanted = {tp: Committed(offset, _origin(before.get(tp))) for tp, offset in offsets.items()}
         groups.write(group, wanted)
         if groups.committed(group, list(wanted)) != wanted:
             raise SourceError(f"Kafka did not keep the offsets of {group} as they were written. Look: offsets show.")
+
+
+def _origin(commit: Committed | None) -> str:
+    return "" if commit is None else split_origin(commit.metadata)[1]
 
 
 def _resolve(target: Target, known: Mapping[TopicPartition, Known], group: str) -> dict[TopicPartition, NewOffset]:

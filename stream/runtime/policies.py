@@ -11,6 +11,7 @@ from stream.engine.delivery_rules import DeliveryRules
 from stream.fql.rules import Filter, FilterSet
 from stream.kafka.client_config import KafkaPolicy
 from stream.kafka.topics import DeadLetterPlan
+from stream.model.origin import origin_of
 from stream.model.policies import DeadLetterPolicy, EnginePolicy, GatePolicy, Limits, WorkflowPolicy
 from stream.model.records import RecordId
 from stream.rules.outcome import OutcomeTable, RetryPolicy
@@ -84,7 +85,7 @@ def engine_policy(settings: Settings, layout: GroupSpec) -> EnginePolicy:
         validation=settings.validation.mode,
         unwrap=settings.kafka.unwrap or "",
         workflows=tuple(workflow_policy(settings, workflow) for workflow in layout.workflows),
-        limits=_limits(settings, layout.share),
+        limits=_limits(settings, layout),
         gate=GatePolicy(settings.gate.failures, initial_s=settings.gate.initial, max_s=settings.gate.max),
         dead_letters=DeadLetterPolicy(settings.dead_letter.enabled, settings.dead_letter.max_consecutive),
         give_up=invalid_give_up(settings),
@@ -184,15 +185,15 @@ def dead_letter_plan(settings: Settings) -> DeadLetterPlan:
     return DeadLetterPlan(settings.dead_letter_topic, settings.dead_letter.create, settings.dead_letter.retention)
 
 
-def _limits(settings: Settings, share: int) -> Limits:
+def _limits(settings: Settings, layout: GroupSpec) -> Limits:
     """The engine's part of the process's limits."""
-    limits = settings.limits
+    limits, share, origin = settings.limits, layout.share, origin_of(layout.other_groups)
     return Limits(
         max_open_events=max(1, limits.max_open_events // share),
         max_open_bytes=max(1, limits.max_open_bytes // share),
         max_lane_events=limits.max_lane_events,
         max_ahead=limits.max_ahead,
-        metadata_max_bytes=settings.kafka.metadata_max_bytes,
+        metadata_max_bytes=max(0, settings.kafka.metadata_max_bytes - len(origin)),
     )
 
 

@@ -71,6 +71,25 @@ def test_processes_of_a_deployment_may_start_one_after_the_other(scene: Scene) -
     assert not missing(ids_of(events), got(scene, "sessions"))
 
 
+def test_a_late_process_of_a_first_start_leaves_nothing_out(scene: Scene) -> None:
+    """Whatever the first one has committed, also after a restart and a reset: both were configured from the start."""
+    scene.configure(scene.workflow("orders"), scene.workflow("sessions"))
+    events = list(tracks(range(40)))
+    for part in (events[:20], events[20:]):
+        scene.produce(part)
+        with run(scene, "--only", "orders", "--until-end") as program:
+            assert program.wait() == 0
+    path = scene.directory / "stream.toml"
+    path.write_text('isolation = "workflow"\n' + path.read_text())
+    reset = call_here(scene.directory, "offsets", "reset", "--workflow", "orders", "--to-latest", "--execute")
+    assert reset.returncode == 0, reset.stderr
+    assert "starts at earliest" in " ".join(call_here(scene.directory, "check").stdout.split())
+    with run(scene, "--until-end") as program:
+        assert program.wait() == 0
+    assert len(got(scene, "orders")) == 40
+    assert not missing(ids_of(events), got(scene, "sessions"))
+
+
 def test_a_workflow_that_is_new_starts_at_latest_unless_its_own_start_says_otherwise(scene: Scene) -> None:
     """`check` tells in advance; the line at the start says why, and which setting changes it."""
     scene.configure(scene.workflow("orders"))

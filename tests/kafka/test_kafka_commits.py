@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from assertions import names_of_code
+from assertions import HANG_S, names_of_code
 from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import TopicPartition as KafkaPartition
 from kafka_support import QUIET, Member, committed, fill, policy_for, until
 from support.mock_cluster import OFFSET_COMMIT, MockCluster
 from support.topics import Broker
@@ -140,7 +141,7 @@ def test_a_commit_of_an_epoch_that_is_over_is_not_sent(broker: Broker, topic_nam
 def test_nothing_lower_is_sent_within_an_epoch(mock_cluster: MockCluster) -> None:
     """A late command cannot set the group back."""
     told: list[CommitResult] = []
-    committer = Committer({TP: 1}, told.extend)
+    committer = Committer({TP: 1}, {}, told.extend)
     with committing(mock_cluster) as consumer:
         committer.commit(consumer, {TP: CommitOffset(1, 9)})
         committer.commit(consumer, {TP: CommitOffset(1, 8)})
@@ -148,10 +149,23 @@ def test_nothing_lower_is_sent_within_an_epoch(mock_cluster: MockCluster) -> Non
         assert committer.is_waiting
 
 
+def test_every_commit_keeps_the_origin_of_its_partition(apache_kafka: Broker, topic_name: str) -> None:
+    """Behind the metadata, whatever that is."""
+    apache_kafka.create_topic(topic_name, 2)
+    first, second = TopicPartition(topic_name, 0), TopicPartition(topic_name, 1)
+    told: list[CommitResult] = []
+    committer = Committer({first: 1, second: 1}, {first: "~abcd"}, told.extend)
+    with committing(apache_kafka, topic_name, on_commit=committer.on_commit) as consumer:
+        committer.commit(consumer, {first: CommitOffset(1, 3, "t3.x"), second: CommitOffset(1, 4, "t3.y")})
+        until(lambda: consumer.poll(0.1) or len(told) == 2)
+        answers = consumer.committed([KafkaPartition(*first), KafkaPartition(*second)], timeout=HANG_S)
+    assert [(answer.offset, answer.metadata) for answer in answers] == [(3, "t3.x~abcd"), (4, "t3.y")]
+
+
 def test_a_commit_of_nothing_is_answered(mock_cluster: MockCluster) -> None:
     """The client's own refusal is an answer, too."""
     told: list[CommitResult] = []
-    committer = Committer({TP: 1}, told.extend)
+    committer = Committer({TP: 1}, {}, told.extend)
     with committing(mock_cluster, on_commit=committer.on_commit) as consumer:
         committer.commit(consumer, {})
         assert not committer.is_waiting
@@ -167,7 +181,7 @@ def test_commits_of_very_many_partitions_are_all_stored(apache_kafka: Broker, to
     apache_kafka.create_topic(topic_name, partitions)
     due = {TopicPartition(topic_name, number): CommitOffset(1, 7, metadata) for number in range(partitions)}
     told: list[CommitResult] = []
-    committer = Committer(dict.fromkeys(due, 1), told.extend)
+    committer = Committer(dict.fromkeys(due, 1), {}, told.extend)
     with committing(apache_kafka, topic_name, on_commit=committer.on_commit) as consumer:
         committer.commit(consumer, due)
         until(lambda: consumer.poll(0.1) or len(told) == partitions)

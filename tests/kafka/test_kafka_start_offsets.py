@@ -12,9 +12,11 @@ from stream.kafka.start_offsets import (
     StartOffsets,
     TopicStart,
     has_progressed,
+    has_run_without,
     topic_start,
 )
 from stream.model.commit_map import START_MARK, CommitMap, decode
+from stream.model.origin import origin_of
 from stream.model.records import TopicPartition
 from stream.model.source import CommitOffset, CommitOutcome, CommitResult
 
@@ -145,6 +147,35 @@ def test_a_workflow_is_new_only_where_another_one_has_been_running(start: str, o
     found = topic_start(start, own, running)
     assert found.policy == (own or ("latest" if running else start))
     assert bool(found.because_of) == (own is None and bool(running) and start == "earliest")
+
+
+def test_a_start_says_with_which_others_it_was_made() -> None:
+    """So does what is read of it later; where the topic grew it says nothing, since the group began earlier."""
+    others = origin_of(["tray.b"])
+    starts = looked(FirstLook(topics={"events": EARLIEST}, others=others))
+    starts.add({A: 1})
+    _, fresh = resolved(starts, StartAnswer({}, {A: (0, 9)}, {"events": "id"}))
+    assert fresh == {A: CommitOffset(1, 0, f"{START_MARK}id{others}")}
+    [begun] = starts.committed([CommitResult(A, 1, 0, CommitOutcome.OK)], 0.0)
+    assert begun == ResolvedStart(A, 0, topic_id="id", origin=others)
+    starts.add({A: 2, B: 2})
+    known, _ = resolved(starts, StartAnswer({A: (7, f"t1.x{others}"), B: (0, f"{START_MARK}id{others}")}))
+    assert known == [ResolvedStart(A, 7, "t1.x", origin=others), ResolvedStart(B, 0, topic_id="id", origin=others)]
+    grown = looked(FirstLook(known=frozenset({"events"}), others=others))
+    grown.add({A: 1})
+    assert resolved(grown, StartAnswer({}, {A: (0, 9)})) == ([], {A: CommitOffset(1, 0, START_MARK)})
+
+
+def test_a_workflow_is_not_new_beside_one_that_began_with_it() -> None:
+    """However far that one is: its commits keep the names. One that began alone makes the others new."""
+    together, alone = origin_of(["tray.b", "tray.c"]), origin_of(["tray.c"])
+    assert not has_run_without({A: (7, f"t1.x{together}"), B: (0, START_MARK)}, "tray.b")
+    assert not has_run_without({A: (7, together)}, "tray.b")
+    assert has_run_without({A: (7, together)}, "tray.d")
+    assert has_run_without({A: (7, f"t1.x{alone}")}, "tray.b")
+    assert has_run_without({A: (7, "t1.x")}, "tray.b")
+    assert not has_run_without({A: (0, START_MARK + alone)}, "tray.b")
+    assert not has_run_without({}, "tray.b")
 
 
 def test_resolved_starts_are_no_progress() -> None:
