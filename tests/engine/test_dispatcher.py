@@ -7,7 +7,7 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream.engine.delivery import Delivery, OpenEvent
+from stream.engine.delivery import Delivery, DeliveryState, OpenEvent
 from stream.engine.dispatcher import Dispatcher, lane_of
 from stream.engine.partition import PartitionState
 from stream.model.events import Event
@@ -214,6 +214,35 @@ def test_a_lane_that_one_holds_is_free_after_it_while_several_hold_another() -> 
     dispatcher, (a, _, c, *_) = in_other_lanes("abccc", "xxyyx")
     end(dispatcher, a, c)
     assert taken(dispatcher) == [3]
+
+
+def test_what_is_given_up_holds_no_lane() -> None:
+    """What comes after it in its partition is laid anew all the same."""
+    dispatcher, (given_up, second, _) = in_other_lanes("xyy", "xyy")
+    given_up.state = DeliveryState.GIVING_UP
+    dispatcher.rebuild([given_up.partition_workflow], lambda _event: "z", 1000)
+    assert taken(dispatcher) == []
+    end(dispatcher, second)
+    assert taken(dispatcher) == [2]
+
+
+def test_what_is_ready_stays_ready_when_the_lanes_change() -> None:
+    """Of every partition: what has resumed, was probed, followed another, or never started."""
+    dispatcher, first, second = Dispatcher(0, 1000), make_partition(0), make_partition(1)
+    deliveries = [make_delivery(first, offset, lane) for offset, lane in enumerate("abcc")]
+    other = make_delivery(second, 9, "a")
+    dispatcher.offer([*deliveries, other])
+    resumed, probed, done = dispatcher.take(3)
+    for delivery in (resumed, probed):
+        dispatcher.back_off(delivery)
+    dispatcher.resume(resumed)
+    dispatcher.requeue_probed(probed)
+    end(dispatcher, done)
+    first.workflows[0].pending.update({0: resumed, 1: probed, 3: deliveries[3]})
+    second.workflows[0].pending[9] = other
+    dispatcher.rebuild([first.workflows[0], second.workflows[0]], lane_of("user"), 1000)
+    assert dispatcher.waiting == 4
+    assert taken(dispatcher) == [1, 0, 9, 3]
 
 
 def test_what_backed_off_is_forgotten_with_its_partition() -> None:
