@@ -29,8 +29,7 @@ from stream.model.timeparse import format_time
 from stream.runtime.decoding import RecordDecoder, record_decoder
 from stream.runtime.policies import kafka_policy
 from stream.settings.model import Settings
-from stream.top.fetch import NoAnswerError, endpoint, own_endpoint
-from stream.top.held import HeldAnswer, ask_held, together
+from stream.top.fetch import HeldAnswer, NoAnswerError, ask_held, endpoint, own_endpoint, together
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from stream.explain.explainer import Explanation, Verdicts
 from stream.explain.place import EventProgress, GroupProgress, LetterOfEvent, WorkflowProgress
 from stream.model.records import RecordId
 from stream.model.timeparse import format_time
-from stream.top.held import HeldAnswer, HeldEntry
+from stream.top.fetch import HeldAnswer, HeldEntry
 
 State = Literal[
     "delivered",

@@ -18,8 +18,7 @@ from stream.model.needs import Needs
 from stream.model.records import RecordId
 from stream.settings.model import Settings
 from stream.settings.places import parse_place
-from stream.top.fetch import NoAnswerError, endpoint, own_endpoint
-from stream.top.held import HeldAnswer, HeldEntry, ask_held, together
+from stream.top.fetch import HeldAnswer, HeldEntry, NoAnswerError, ask_held, endpoint, own_endpoint, together
 
 NONE = "-"
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from enum import Enum, auto
 from functools import partial
 
 from stream.kafka.client_config import KafkaPolicy
@@ -11,9 +12,28 @@ from stream.model.errors import StreamError
 from stream.model.ports import Logger
 from stream.runtime.engine_runtime import EngineRuntime
 from stream.runtime.offset_watch import OffsetWatch, Ranges, unfinished
-from stream.runtime.remaining import Remaining
 from stream.runtime.totals import settled_fields, waiting_fields
 from stream.telemetry.clock import SystemClock
+
+
+class Remaining(Enum):
+    """What is left of the partitions that a process owns."""
+
+    SOME = auto()
+    """Records are consumed, or it is not known yet."""
+    NONE = auto()
+    """It owns no partition that is to be consumed."""
+    ONLY_HALTED = auto()
+    """Every partition that is not done is halted, since records of it were lost."""
+
+    @staticmethod
+    def of_all(parts: Iterable[Remaining]) -> Remaining:
+        """What is left of several: the most that one of them has."""
+        found = set(parts)
+        if Remaining.SOME in found or not found:
+            return Remaining.SOME
+        return Remaining.ONLY_HALTED if Remaining.ONLY_HALTED in found else Remaining.NONE
+
 
 REMIND_EVERY_S = 60.0
 

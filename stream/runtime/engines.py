@@ -9,10 +9,9 @@ from typing import Any
 from stream.model.errors import StreamError
 from stream.model.statistics import EngineStats
 from stream.runtime.endpoints import WorkflowEndpoint
-from stream.runtime.engine_run import EngineRun, joined_all
+from stream.runtime.engine_run import EngineRun, Remaining, joined_all
 from stream.runtime.policies import GroupSpec
 from stream.runtime.reload import EnginePlan
-from stream.runtime.remaining import Remaining
 from stream.settings.model import Settings
 
 OpenRun = Callable[[GroupSpec, Sequence[WorkflowEndpoint], EngineStats], EngineRun]

@@ -21,7 +21,7 @@ from stream.model.errors import (
 from stream.model.held import Json, held_json
 from stream.model.statistics import EngineStats
 from stream.runtime.endpoints import WorkflowEndpoint
-from stream.runtime.engine_run import EngineRun
+from stream.runtime.engine_run import EngineRun, Remaining
 from stream.runtime.engine_runtime import build_world
 from stream.runtime.engines import Engines
 from stream.runtime.event_loop import fail_on_loop_faults
@@ -30,7 +30,6 @@ from stream.runtime.loop_answer import MonotonicStats, Remembered, ask_loop
 from stream.runtime.metrics_endpoint import OpenEndpoint, serve_http
 from stream.runtime.policies import GroupSpec, kafka_policy, layouts
 from stream.runtime.reload import EnginePlan, ReloadPlan, changed_files, changed_keys, in_force, plan_engines
-from stream.runtime.remaining import Remaining
 from stream.runtime.resources import collect_now_and_then, raise_descriptor_limit, warn_of_descriptors
 from stream.runtime.start import Asker, StartFacts, ask_kafka, unless_stopped
 from stream.runtime.tokens import token_stats

@@ -8,8 +8,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from stream.runtime.engine_run import Remaining
 from stream.runtime.processor import RunOptions
-from stream.runtime.remaining import Remaining
 from stream.runtime.start import StartFacts
 from stream.runtime.supervisor.life import Life
 from stream.runtime.supervisor.messages import Ask, Order, WorkerReport, WorkerTask

@@ -11,7 +11,7 @@ from supervisor_support import Troupe, loaded, now, play
 
 from stream.model.errors import Problem
 from stream.model.statistics import EngineStats
-from stream.runtime.remaining import Remaining
+from stream.runtime.engine_run import Remaining
 from stream.runtime.supervisor.exposed import ExposedWorkers
 from stream.runtime.supervisor.messages import Reload, Stop, WorkerReport, WorkerTask
 from stream.runtime.supervisor.supervisor import Rules

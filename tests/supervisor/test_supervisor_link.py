@@ -12,7 +12,7 @@ from assertions import HANG_S
 from supervisor_support import Lines, loaded
 
 from stream.model.errors import Problem
-from stream.runtime.remaining import Remaining
+from stream.runtime.engine_run import Remaining
 from stream.runtime.supervisor.link import Controls, SupervisorLink
 from stream.runtime.supervisor.messages import Ask, Order, Reload, Stop, WorkerReport
 from stream.telemetry.status.report import ProcessStatus

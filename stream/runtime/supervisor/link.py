@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 from threading import Event, Thread
 
 from stream.model.ports import Logger
-from stream.runtime.remaining import Remaining
+from stream.runtime.engine_run import Remaining
 from stream.runtime.supervisor.messages import Ask, Order, Reload, Stop, WorkerReport
 from stream.telemetry.health import Exposed
 

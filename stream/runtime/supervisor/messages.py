@@ -11,8 +11,8 @@ from threading import Condition, Thread
 
 from stream.model.errors import Problem
 from stream.model.held import Json
+from stream.runtime.engine_run import Remaining
 from stream.runtime.processor import RunOptions
-from stream.runtime.remaining import Remaining
 from stream.runtime.start import StartFacts
 from stream.settings.load import Loaded
 from stream.telemetry.status.report import ProcessStatus

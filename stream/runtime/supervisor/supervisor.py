@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from stream.model.ports import Logger
-from stream.runtime.remaining import Remaining
+from stream.runtime.engine_run import Remaining
 from stream.runtime.supervisor.exits import AT_THE_END, IN_ORDER, RECORDS_LOST, ExitDecision, describe_exit
 from stream.runtime.supervisor.life import Spawn
 from stream.runtime.supervisor.messages import Ask, Order, Reload, Stop, WorkerTask
