@@ -9,6 +9,8 @@ STAMP := .venv/.synced
 COMPILED_VENV := .venv-compiled
 RUN := $(if $(COMPILED),$(COMPILED_VENV)/bin,$(BIN))
 READY := $(if $(COMPILED),compiled,$(STAMP))
+# Bytecode is kept: without it every start compiles the program and its packages again
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo observe test check compiled format faults simulate fuzz audit soak load bench bench-engine mutants producers \
   profile docs docs-site docs-serve dashboards pictures schemas sbom tokens version release-check clean

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,9 @@ from stream.demo.apache_kafka import ApacheKafka
 from stream.demo.kafka_jars import KAFKA_VERSION, KafkaUnavailable
 from stream.http import sender
 
+# Without bytecode each start of the program compiles it and its packages again, which takes half of the start.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 # No example is judged by its speed; `make fuzz`: as many inputs for every test that does not say a number itself.
 hypothesis.settings.register_profile(
     "patient",
