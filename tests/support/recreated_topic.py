@@ -107,6 +107,10 @@ class MemoryConsumer:
         for one in partitions:
             self._positions.pop(_tp(one), None)
 
+    def memberid(self) -> str:
+        """Who it is; a real client answers only after all that it was asked before."""
+        return "memory"
+
     def pause(self, partitions: Iterable[KafkaPartition]) -> None:
         """Take nothing from these."""
         self.paused |= {_tp(one) for one in partitions}
