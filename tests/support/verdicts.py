@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
@@ -58,13 +59,19 @@ class Facts:
         self.delivered_at: dict[Where, float] = {}
         self.buried_at: dict[Where, float] = {}
         self.buried_invalid: dict[tuple[TopicPartition, int], float] = {}
+        self._wanted: dict[tuple[WorkflowPolicy, TopicPartition], list[int]] = {}
         self._read_topic()
         self._read_arrivals()
         self._read_letters()
 
-    def wants(self, workflow: WorkflowPolicy, event: Event) -> bool:
-        """Whether the event is for that workflow."""
-        return WorkflowFilter(workflow, "tray.io").reason(event) is None
+    def wanted(self, workflow: WorkflowPolicy, tp: TopicPartition) -> list[int]:
+        """Offsets of the partition's events that are for that workflow, in order."""
+        found = self._wanted.get((workflow, tp))
+        if found is None:
+            reason = WorkflowFilter(workflow, "tray.io").reason
+            mine = [(offset, event) for (event_tp, offset), event in self.events.items() if event_tp == tp]
+            found = self._wanted[workflow, tp] = sorted(offset for offset, event in mine if reason(event) is None)
+        return found
 
     def _read_topic(self) -> None:
         for tp, log in self.simulation.broker.logs.items():
@@ -99,12 +106,9 @@ def commits_are_safe(facts: Facts) -> Iterator[str]:
     """No commit passes an event that a workflow wants and has neither got nor lost to an acknowledged dead letter."""
     simulation = facts.simulation
     for at, tp, offset, metadata, workflows in simulation.history:
-        for (event_tp, event_offset), event in facts.events.items():
-            if event_tp != tp or event_offset >= offset:
-                continue
-            for workflow in workflows:
-                if event_offset < simulation.joined_at[workflow.name][tp] or not facts.wants(workflow, event):
-                    continue
+        for workflow in workflows:
+            wanted, joined_at = facts.wanted(workflow, tp), simulation.joined_at[workflow.name][tp]
+            for event_offset in wanted[bisect_left(wanted, joined_at) : bisect_left(wanted, offset)]:
                 if facts.done_at((workflow.name, tp, event_offset)) > at:
                     yield f"commit safety: {at:.3f} committed {offset} past {event_offset} of {workflow.name}"
         for other_tp, other in facts.others:
@@ -128,13 +132,9 @@ def _map_is_true(
 ) -> Iterator[str]:
     done = decode(metadata, offset) if metadata else CommitMap(offset)
     for workflow in workflows:
+        wanted, joined_at = facts.wanted(workflow, tp), facts.simulation.joined_at[workflow.name][tp]
         for low, high in done.of(name_hash(workflow.name)):
-            for claimed in range(low, high):
-                event = facts.events.get((tp, claimed))
-                if event is None or not facts.wants(workflow, event):
-                    continue
-                if claimed < facts.simulation.joined_at[workflow.name][tp]:
-                    continue
+            for claimed in wanted[bisect_left(wanted, max(low, joined_at)) : bisect_left(wanted, high)]:
                 if facts.done_at((workflow.name, tp, claimed)) > at:
                     yield f"map: {at:.3f} at {offset} claims {claimed} for {workflow.name}, which is not done"
 
