@@ -10,7 +10,7 @@ from planted import BUGS
 from support.simulate import failing, findings_of, main
 from support.simulation import Simulation
 
-SEEDS = 2000
+SEEDS = 1000
 SEEDS_PER_BUG = 200
 
 
