@@ -76,6 +76,7 @@ def verdicts(rows: Sequence[Row]) -> Iterator[str]:
 FLAT = {
     "backlog": ("backlog-10000", "backlog-100000", "backlog-1000000"),
     "partitions": ("1-partition", MAIN, "64-partitions", "400-partitions"),
+    "partitions, no order": (UNORDERED, "none-400-partitions"),
     "users, 10 in flight": ("10-users", "20000-users", "100000-users"),
     "users": (MAIN, "1000000-users"),
 }

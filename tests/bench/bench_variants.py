@@ -83,6 +83,8 @@ VARIANTS = (
     Variant("1-partition", "1 partition", partitions=1),
     Variant("64-partitions", "64 partitions", partitions=64),
     Variant("400-partitions", "400 partitions", partitions=400),
+    Variant("400-partitions-many", "400 partitions, 200,000 users", partitions=400, users=200_000),
+    Variant("none-400-partitions", "400 partitions, no order", ordering="none", partitions=400),
     Variant("start-4", "start, 4 partitions", "start", events=1_000),
     Variant("start-400", "start, 400 partitions", "start", events=10_000, partitions=400),
     Variant("start-10000", "start, 10,000 partitions", "start", events=10_000, partitions=10_000),
