@@ -148,24 +148,24 @@ class Assignment:
         self.stopped.add(tp)
         _set_paused(consumer, [tp], True)
 
-    def note_polled(self, polled: Polled) -> None:
-        """How far the partitions are read by what was polled, and which it brings to their end, or beyond it."""
+    def on_polled(self, consumer: Consumer, polled: Polled) -> None:
+        """Note how far the partitions are read by it, and which it brings to their end, or beyond it.
+
+        What brought records although it is paused is paused again: the client drops a call that overlaps its own.
+        """
         passed = {batch.tp: batch.records[-1].offset + 1 for batch in polled.batches if batch.records}
         self.at_end -= passed.keys()
         ended = {tp: position for tp, _, position in polled.ends if position >= passed.get(tp, 0)}
         self.positions |= passed | ended
         self.at_end |= ended.keys()
         self.came_to_end |= ended.keys()
+        _set_paused(consumer, [tp for tp in passed if self.is_paused or tp in self.not_read], True)
 
     def pause(self, consumer: Consumer) -> None:
         """Take nothing from any partition until `resume`."""
         self.is_paused = True
         self.at_end.clear()
         _set_paused(consumer, list(self.epochs), True)
-
-    def pause_again(self, consumer: Consumer, polled: Polled) -> None:
-        """Pause what brought records although it is paused: the client drops a call that overlaps one of its own."""
-        _set_paused(consumer, [b.tp for b in polled.batches if self.is_paused or b.tp in self.not_read], True)
 
     def resume(self, consumer: Consumer) -> None:
         """Take records again."""

@@ -266,8 +266,7 @@ class ConsumerThread(threading.Thread):
         # What is queued already comes along; a full consume() would wait for its batch to fill.
         messages = [first, *self._consumer.consume(BATCH - 1, 0)]
         polled = self._within(sort_polled(messages, self._assignment.consumed))
-        self._assignment.note_polled(polled)
-        self._assignment.pause_again(self._consumer, polled)
+        self._assignment.on_polled(self._consumer, polled)
         self._fetches.note_polled(polled)
         self._hand(self._shelf.sift(polled, self._unwanted))
         for tp, offset in polled.headless:
@@ -306,8 +305,7 @@ class ConsumerThread(threading.Thread):
             return
         self._stop_asked = True
         self._close_at = time.monotonic() + self._policy.drain_timeout_s + DRAIN_SLACK_S
-        on_drained = self._on_drained_for_stop
-        self._post(self._events.on_revoked, list(self._assignment.epochs), on_drained)
+        self._post(self._events.on_revoked, list(self._assignment.epochs), self._on_drained_for_stop)
 
     def _on_drained_for_stop(self, offsets: Offsets) -> None:
         """On the event loop."""
