@@ -25,7 +25,7 @@ from stream.engine.partition import PartitionState
 from stream.engine.reload import WorkflowChanges
 from stream.engine.workflow import WorkflowState
 from stream.kafka import start_offsets
-from stream.kafka.start_offsets import FirstLook, Grants, Resolved, StartAnswer, StartOffsets
+from stream.kafka.start_offsets import FirstLook, Grants, Resolved, StartAnswer, StartOffsets, has_progressed
 from stream.kafka.topic_ids import Replaced, TopicWatch
 from stream.model.commit_map import START_MARK, CommitMap, Range, decode
 from stream.model.events import DeadLetter, Settlement
@@ -265,7 +265,14 @@ def _all_of(broker: MemoryBroker, group: str) -> dict[TopicPartition, tuple[int,
 @contextmanager
 def starts_count_as_progress() -> Iterator[None]:
     """A workflow counts as new as soon as another one has committed its starts."""
-    with planted(starting_member, "has_progressed", bool):
+    with planted(starting_member, "has_run_without", lambda commits, _group: bool(commits)):
+        yield
+
+
+@contextmanager
+def whoever_has_committed_nothing_is_new() -> Iterator[None]:
+    """A workflow counts as new beside one that has delivered, although both began together."""
+    with planted(starting_member, "has_run_without", lambda commits, _group: has_progressed(commits)):
         yield
 
 
@@ -329,6 +336,7 @@ BUGS = (
     starts_of_others_are_committed,
     new_is_a_fact_of_the_process,
     starts_count_as_progress,
+    whoever_has_committed_nothing_is_new,
     latest_is_resolved_when_asked,
     commit_one_ahead,
     settle_before_the_letter_is_acknowledged,

@@ -19,6 +19,7 @@ from stream.engine.delivery_rules import DeliveryRules
 from stream.engine.engine import Engine, EngineDependencies
 from stream.kafka.start_offsets import FirstLook
 from stream.model.commit_map import START_MARK
+from stream.model.origin import origin_of
 from stream.model.policies import DeadLetterPolicy, EnginePolicy, GatePolicy, Limits, WorkflowPolicy
 from stream.model.records import TopicPartition
 from stream.model.source import CommitOutcome
@@ -251,10 +252,11 @@ class Simulation:
             self._free(tp, self.rng.uniform(0.0, 5.0))
 
     def _commit_for_others(self) -> None:
-        """Another group of the deployment: at its starts on this topic, and running on another one."""
-        other = "another"
+        """Another group of the deployment: at its starts on this topic, or anywhere, having begun with ours; and
+        running on another topic."""
+        other, metadata = "another", START_MARK if self.seed % 2 else origin_of([GROUP])
         for tp in self.rng.choice([[], self.partitions]):
-            self.broker.store(other, tp, 0, START_MARK)
+            self.broker.store(other, tp, 0, metadata)
         self.broker.store(other, TopicPartition("elsewhere", 0), 7, "")
 
     def _on_looked(self, look: FirstLook) -> None:

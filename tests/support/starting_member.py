@@ -14,7 +14,7 @@ from stream.kafka.start_offsets import (
     StartAnswer,
     StartOffsets,
     TopicStart,
-    has_progressed,
+    has_run_without,
     topic_start,
 )
 from stream.model.ports import Offsets, Scheduler, SourceEvents
@@ -146,7 +146,7 @@ def first_look(broker: MemoryBroker, group: str, start: str) -> FirstLook:
 def topic_policy(broker: MemoryBroker, group: str, topic: str, start: str) -> TopicStart:
     """The start policy of a topic on which the group has committed nothing."""
     others = {one for one, _ in broker.committed} - {group}
-    running = (one for one in sorted(others) if has_progressed(_commits(broker, one, topic)))
+    running = (one for one in sorted(others) if has_run_without(_commits(broker, one, topic), group))
     return topic_start(start, None, next(running, ""))
 
 
