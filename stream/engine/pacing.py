@@ -22,7 +22,7 @@ class RateLimit:
 
     __slots__ = ("_burst", "_per_s", "_tokens", "_updated_at")
 
-    def __init__(self, per_s: float, now: float = 0.0) -> None:
+    def __init__(self, per_s: float, now: float) -> None:
         self._per_s = per_s
         self._burst = max(1.0, per_s * BURST_S)
         self._tokens = self._burst

@@ -114,6 +114,11 @@ def test_slow_start_ends_with_half_the_limit_when_the_round_trip_rises() -> None
     assert trips(AdaptiveLimit(9), 0.125, 0.25, 0.25) == [9, 4, 4]
 
 
+def test_slow_start_ends_at_the_most_that_may_be_in_flight() -> None:
+    """A round trip that rises from there on takes a tenth, not half."""
+    assert trips(AdaptiveLimit(INITIAL), 0.125, 0.25) == [8, 7]
+
+
 def test_half_of_what_may_be_in_flight_ends_a_round_trip_of_the_slow_start() -> None:
     """With fewer answers the limit stays."""
     limit, limits = AdaptiveLimit(64), []

@@ -90,7 +90,7 @@ def test_one_lane_is_enough_with_strict_order() -> None:
 @pytest.mark.parametrize("per_s", [0.5, 5.0, 100.0, 5000.0])
 def test_rate_over_a_long_time(per_s: float) -> None:
     """Over a minute no more than the rate and one small burst go, and waiting until `next_at` always helps."""
-    rate, now, sent = RateLimit(per_s), 0.0, 0
+    rate, now, sent = RateLimit(per_s, 0.0), 0.0, 0
     while now < 60.0:
         if rate.take(now):
             sent += 1
