@@ -211,9 +211,9 @@ def test_a_lane_that_several_hold_is_free_after_the_last_of_them() -> None:
 
 def test_a_lane_that_one_holds_is_free_after_it_while_several_hold_another() -> None:
     """Each of those that end together frees its own."""
-    dispatcher, (a, _, c, *_) = in_other_lanes("abccc", "xxyyx")
-    end(dispatcher, a, c)
-    assert taken(dispatcher) == [3]
+    dispatcher, (a, _, _, d, *_) = in_other_lanes("abcddd", "xxxyyx")
+    end(dispatcher, a, d)
+    assert taken(dispatcher) == [4]
 
 
 def test_what_is_given_up_holds_no_lane() -> None:

@@ -241,6 +241,19 @@ def test_route_of_several_workflows() -> None:
     assert router.route(event(integrations={"All": False})) == Route((), ((0, off), (1, off), (2, off)))
 
 
+def test_a_type_of_ones_own_has_a_route_of_its_own() -> None:
+    """Whether a workflow asks for it or leaves it out."""
+    router = EventFilter(
+        NAME,
+        [
+            WorkflowPolicy("renewals", types=frozenset({"renewed"})),
+            WorkflowPolicy("no renewals", exclude_types=frozenset({"renewed"})),
+        ],
+    )
+    assert router.route(event("renewed")) == Route((0,), ((1, FilterReason.TYPE),))
+    assert router.route(event("other")) == Route((1,), ((0, FilterReason.TYPE),))
+
+
 def test_route_without_workflows() -> None:
     """Without workflows nobody wants anything."""
     assert EventFilter(NAME, []).route(event()) == Route((), ())
