@@ -18,7 +18,7 @@ from support.waiting import wait_until
 
 pytestmark = pytest.mark.acceptance
 
-MOMENTS_S = (0.0, 0.01, 0.03, 0.06, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+MOMENTS_S = (0.0, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.25, 0.3, 0.5, 1.0)
 AS_PROCESS_1 = ("unshare", "--pid", "--fork", "--kill-child", "--map-root-user")
 SELF = (sys.executable, "-m", "stream")
 
