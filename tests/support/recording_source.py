@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -12,6 +13,8 @@ from stream.model.commit_map import CommitMap, encode
 from stream.model.ports import OnDrained
 from stream.model.records import Record, RecordBatch, TopicPartition
 from stream.model.source import CommitOffset, CommitResult, DataLoss, StartedPartition
+
+LOOK_EVERY_S = 0.1
 
 
 class RecordingSource:
@@ -143,9 +146,12 @@ class ThreadLoop:
         self._posted.put((function, args))
 
     def wait_for(self, condition: Callable[[], object], timeout_s: float) -> bool:
-        """Wait until it holds, looked at after each posted function. False: it did not in time."""
+        """Wait until it holds, looked at after each posted function, and often. False: it did not in time."""
+        give_up_at = time.monotonic() + timeout_s
         with self._changed:
-            return bool(self._changed.wait_for(condition, timeout_s))
+            while not (holds := self._changed.wait_for(condition, LOOK_EVERY_S)) and time.monotonic() < give_up_at:
+                pass
+            return bool(holds)
 
     def _run(self) -> None:
         while (job := self._posted.get()) is not None:
