@@ -15,6 +15,7 @@ from typing import Protocol, TypeVar
 import hypothesis
 import pytest
 from support import topics
+from support.builds import is_compiled
 from support.kafka_proxy import SlowedKafka
 from support.mock_cluster import MockCluster
 from support.receiver import FaultReceiver
@@ -40,11 +41,6 @@ hypothesis.settings.load_profile("patient")
 GIVEN_BOOTSTRAP = os.environ.get("TRAY_TEST_BOOTSTRAP", "")
 KAFKA_FIXTURES = frozenset({"apache_kafka", "registry", "own_kafka", "secured_kafka", "slowed_kafka"})
 UNAVAILABLE = "no Apache Kafka:"
-
-
-def is_compiled() -> bool:
-    """Whether the program under test has its hot path compiled."""
-    return not sender.__file__.endswith(".py")
 
 
 def pytest_configure() -> None:

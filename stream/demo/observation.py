@@ -58,6 +58,8 @@ class ObservationPlan:
     topic: str = "segment-events"
     workflows: Sequence[str] = WORKFLOWS
     isolation: str = "workflow"
+    shipped: Path = SHIPPED
+    """The folder of the dashboards and rules."""
     rate: float = 200.0
     workers: int = 1
 
@@ -127,12 +129,12 @@ class Observation:
 
     def _prometheus_config(self) -> Path:
         """The shipped configuration, every second, with this machine's places in the place of the containers'."""
-        text = (SHIPPED / "prometheus" / "prometheus.yml").read_text()
+        text = (self._plan.shipped / "prometheus" / "prometheus.yml").read_text()
         for old, new in (
             ("tray-stream:9464", f"127.0.0.1:{self.port}"),
             ("scrape_interval: 5s", "scrape_interval: 1s"),
             ("evaluation_interval: 15s", "evaluation_interval: 1s"),
-            ("- rules/*.yml", f"- {SHIPPED}/prometheus/rules/*.yml"),
+            ("- rules/*.yml", f"- {self._plan.shipped}/prometheus/rules/*.yml"),
         ):
             text = text.replace(old, new)
         path = self.directory / "prometheus.yml"

@@ -23,6 +23,8 @@ from stream.demo.workflows import script_workflows
 
 WAIT_S = HANG_S
 RATE = 100.0
+SHIPPED = Path(__file__).resolve().parents[2] / "grafana"
+"""Also where the program under test is installed elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ def test_a_run_is_seen_in_full(apache_kafka: Broker, topic_name: str, tmp_path: 
         assert os.environ.get("CI") != "true", "Prometheus must be there in CI"
         pytest.skip("PROMETHEUS IS NOT INSTALLED: the dashboards' queries were not run")
     start = time.time()
-    with Observation(tmp_path, apache_kafka.bootstrap, ObservationPlan(topic=topic_name, rate=RATE, workers=2)) as run:
+    plan = ObservationPlan(topic=topic_name, rate=RATE, workers=2, shipped=SHIPPED)
+    with Observation(tmp_path, apache_kafka.bootstrap, plan) as run:
         try:
             play(run, apache_kafka.bootstrap, topic_name)
         finally:
