@@ -174,11 +174,12 @@ class Assignment:
 
 
 def _set_paused(consumer: Consumer, tps: Sequence[TopicPartition], paused: bool) -> None:
-    if not tps:
-        return
-    # A partition that just went away is refused; its revoke is on the way and the others were set.
-    with contextlib.suppress(KafkaException):
-        _in_parts(consumer.pause if paused else consumer.resume, [KafkaPartition(*tp) for tp in tps])
+    def attempt(partitions: list[KafkaPartition]) -> None:
+        # A partition that just went away is refused; its revoke is on the way and the others were set.
+        with contextlib.suppress(KafkaException):
+            (consumer.pause if paused else consumer.resume)(partitions)
+
+    _in_parts(attempt, [KafkaPartition(*tp) for tp in tps])
 
 
 def _in_parts(call: Callable[[list[KafkaPartition]], object], partitions: Sequence[KafkaPartition]) -> None:

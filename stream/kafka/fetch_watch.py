@@ -24,7 +24,7 @@ LISTED = 20
 class _Silence:
     epoch: int
     since: float
-    """Idle seconds of the consumer when something was heard of the partition last, or it was fetched anew."""
+    """How long polls had waited in vain when the partition brought something last, or was fetched anew."""
     after_s: float
     """How long a silence is accepted; doubled at each attempt in vain."""
 
