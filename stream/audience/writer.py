@@ -72,6 +72,7 @@ class TransactionWriter:
     def write(self, records: Iterable[Write]) -> None:
         """Write all records, or none. They are all there already, so the transaction is open for the write alone."""
         ready = list(records)
+        self._failure = None
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 self._write_once(ready)
@@ -84,7 +85,6 @@ class TransactionWriter:
                 return
 
     def _write_once(self, records: list[Write]) -> None:
-        self._failure = None
         self._producer.begin_transaction()
         try:
             for record in records:
@@ -140,8 +140,10 @@ class TransactionWriter:
             self._cause = self._cause or error
 
     def _on_failed(self, error: KafkaError | None, _: Message) -> None:
-        if error is not None and error.code() not in _GIVEN_UP:
-            self._failure = self._failure or error
+        if error is None or error.code() in _GIVEN_UP:
+            return
+        if self._failure is None or self._failure.code() == KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER:
+            self._failure = error  # what is out of order only follows what was refused
 
     def _translated(self, error: KafkaError, doing: str) -> SourceError:
         error = self._cause or self._failure or error
