@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import TypeAlias
 
 from stream.model.events import FilterReason, Settlement
@@ -51,19 +50,18 @@ def filter_reasons(stats: EngineStats) -> str:
     return "; ".join(parts) if several else ", ".join(parts)
 
 
-def waiting_fields(stats: EngineStats, wall: float) -> Iterator[Fields]:
+def waiting_fields(stats: EngineStats, wall: float) -> list[Fields]:
     """What a run waits for; `wall` is Unix time in seconds.
 
     Of each workflow with events to deliver: how many, and since when it fails. Where there is none: how many events are
     open for another reason, such as dead letters that Kafka does not take, and how many are not read.
     """
-    is_delivering = False
-    for name, workflow in stats.workflows.items():
-        if events := workflow.waiting + workflow.in_flight:
-            is_delivering = True
-            yield {"workflow": name, "events": events, **_gate_fields(workflow, wall)}
-    if not is_delivering:
-        yield {"open": stats.open_events.total(), "lag": sum(stats.lag().values())}
+    delivering: list[Fields] = [
+        {"workflow": name, "events": events, **_gate_fields(workflow, wall)}
+        for name, workflow in stats.workflows.items()
+        if (events := workflow.waiting + workflow.in_flight)
+    ]
+    return delivering or [{"open": stats.open_events.total(), "lag": sum(stats.lag().values())}]
 
 
 def _gate_fields(workflow: WorkflowStats, wall: float) -> Fields:
