@@ -52,13 +52,6 @@ class Assignment:
         self.not_read: frozenset[TopicPartition] = frozenset()
         """Partitions that are paused, whatever `pause` and `resume` say of all."""
 
-    @property
-    def consumed(self) -> Mapping[TopicPartition, int]:
-        """The partitions whose records count, with their epochs: whatever comes of one that is stopped does not."""
-        return (
-            {tp: epoch for tp, epoch in self.epochs.items() if tp not in self.stopped} if self.stopped else self.epochs
-        )
-
     def park(self, consumer: Consumer, tps: Sequence[TopicPartition]) -> Grants:
         """Take a grant without reading, since the starts are not known yet; the epochs that begin with it."""
         _in_parts(consumer.incremental_assign, [KafkaPartition(*tp, ANYWHERE) for tp in tps])
@@ -73,12 +66,7 @@ class Assignment:
         A parked one in the epoch that began when it was parked, any other in a new one.
         """
         parked = dict(self._parked)
-        positions = {start.tp: start.offset for start in starts}
-        self._take_away(consumer, positions)
-        # The pause flag outlives a revoke in librdkafka; the state of a fresh grant is always set. Before the grant: a
-        # call that the client's own start of the partition overtakes is dropped, and it would stay paused for good.
-        _set_paused(consumer, list(positions), False)
-        self._read_from(consumer, positions)
+        self._read_unpaused(consumer, {start.tp: start.offset for start in starts})
         for start in starts:
             self.epochs[start.tp] = parked.get(start.tp) or self._next_epoch()
             self.grants += 1
@@ -104,14 +92,19 @@ class Assignment:
 
     def read_anew(self, consumer: Consumer, tps: Collection[TopicPartition]) -> None:
         """Have these partitions fetched from where they are, in the same epoch, and none of them paused."""
-        self._take_away(consumer, tps)
-        _set_paused(consumer, list(tps), False)
-        self._read_from(consumer, {tp: self.positions[tp] for tp in tps})
+        self._read_unpaused(consumer, {tp: self.positions[tp] for tp in tps})
 
     def finish(self, consumer: Consumer, tps: Collection[TopicPartition]) -> None:
         """Fetch nothing more of these; they stay on the books, since their last commits are still to come."""
         self._take_away(consumer, tps)
         self.finished |= set(tps)
+
+    def _read_unpaused(self, consumer: Consumer, positions: Mapping[TopicPartition, int]) -> None:
+        self._take_away(consumer, positions)
+        # The pause flag outlives a revoke in librdkafka; here it is always set. Before the client starts the partition:
+        # a call that its own start overtakes is dropped, and the partition would stay paused for good.
+        _set_paused(consumer, list(positions), False)
+        self._read_from(consumer, positions)
 
     def _take_away(self, consumer: Consumer, tps: Iterable[TopicPartition]) -> None:
         """Have nothing fetched of these that are held."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from operator import methodcaller
 
@@ -29,8 +29,12 @@ class Polled:
     """(partition, offset) of records whose headers cannot be read, since a name is not UTF-8; they are sent without."""
 
 
-def sort_polled(messages: Iterable[Message], epochs: Mapping[TopicPartition, int]) -> Polled:
+def sort_polled(
+    messages: Iterable[Message], epochs: Mapping[TopicPartition, int], stopped: Collection[TopicPartition] = ()
+) -> Polled:
     """Group by partition. Records of partitions that are not held are left out: their next owner reads them.
+
+    Nor do records or ends count of partitions that are `stopped`.
 
     Errors are only collected: what is done about one may give its partition another epoch, and the records
     before it belong to the old one.
@@ -41,7 +45,7 @@ def sort_polled(messages: Iterable[Message], epochs: Mapping[TopicPartition, int
     for message in messages:
         error = message.error()
         if error is not None:
-            _sort_error(polled, message, error, epochs)
+            _sort_error(polled, message, error, epochs, stopped)
             continue
         topic, partition = message.topic(), message.partition()
         if partition != last.partition or topic != last.topic:  # they come in runs of one partition
@@ -65,15 +69,21 @@ def sort_polled(messages: Iterable[Message], epochs: Mapping[TopicPartition, int
             )
         )
     for tp, found in by_partition.items():
-        if tp in epochs:
+        if tp in epochs and tp not in stopped:
             polled.batches.append(RecordBatch(tp, epochs[tp], found))
     return polled
 
 
-def _sort_error(polled: Polled, message: Message, error: KafkaError, epochs: Mapping[TopicPartition, int]) -> None:
+def _sort_error(
+    polled: Polled,
+    message: Message,
+    error: KafkaError,
+    epochs: Mapping[TopicPartition, int],
+    stopped: Collection[TopicPartition],
+) -> None:
     if error.code() != _END:
         polled.errors.append((message, error))
         return
     tp, position = TopicPartition(message.topic() or "", message.partition() or 0), message.offset()
-    if tp in epochs and position is not None:
+    if tp in epochs and tp not in stopped and position is not None:
         polled.ends.append((tp, epochs[tp], position))

@@ -265,7 +265,7 @@ class ConsumerThread(threading.Thread):
             return
         # What is queued already comes along; a full consume() would wait for its batch to fill.
         messages = [first, *self._consumer.consume(BATCH - 1, 0)]
-        polled = self._within(sort_polled(messages, self._assignment.consumed))
+        polled = self._within(sort_polled(messages, self._assignment.epochs, self._assignment.stopped))
         self._assignment.on_polled(self._consumer, polled)
         self._fetches.note_polled(polled)
         self._hand(self._shelf.sift(polled, self._unwanted))
