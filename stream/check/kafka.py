@@ -33,6 +33,10 @@ _METADATA_LIMIT = "offset.metadata.max.bytes"
 
 _SILENT = logging.Logger("check", logging.CRITICAL + 1)
 """What the client says of its troubles is in the findings, once."""
+LAST = 5
+"""Records that are looked at of each partition."""
+MOST_PARTITIONS = 4
+"""Of a topic: those with the most records."""
 
 
 def check_kafka(settings: Settings) -> list[Finding]:
@@ -191,12 +195,6 @@ def _has_run(commits: Commits, topic: str, group: str) -> bool:
 def _forbidden(kind: Literal["topic", "group"], name: str, operation: str, what: str = "") -> Finding:
     detail = f"{operation} is not allowed. Allow it: {grant(operation, kind, name)}"
     return Finding(what or f"{kind} {name}", "refused", detail)
-
-
-LAST = 5
-"""Records that are looked at of each partition."""
-MOST_PARTITIONS = 4
-"""Of a topic: those with the most records."""
 
 
 def form_findings(

@@ -12,6 +12,10 @@ from stream.registry.client import RegistryClient, RegistryPolicy, UnknownSchema
 from stream.registry.protobuf import ProtobufReader
 from stream.registry.schema_text import SchemaText, SchemaUnavailableError, UnusableSchemaError
 
+UNKNOWN_FOR_S = 30.0
+"""An id that the registry does not know is asked for again after this: replicas of a registry lag behind."""
+MOST_UNKNOWN = 10_000
+
 
 class JsonReader:
     """Values whose schema is a JSON Schema are JSON already."""
@@ -36,11 +40,6 @@ def reader_of(schema: SchemaText, max_bytes: int) -> ValueReader:
         case "JSON":
             return JsonReader()
     raise UnusableSchemaError("it is neither Avro nor Protobuf nor a JSON Schema")
-
-
-UNKNOWN_FOR_S = 30.0
-"""An id that the registry does not know is asked for again after this: replicas of a registry lag behind."""
-MOST_UNKNOWN = 10_000
 
 
 class SchemaStore:

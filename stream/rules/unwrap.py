@@ -17,6 +17,10 @@ from stream.model.records import Record
 from stream.rules.deletion import others_than, top_level_members
 from stream.rules.parse import parse_json
 
+FRAME = b"\x00"
+"""Begins a value with the frame of a Schema Registry: then four bytes of a schema's id, then what it describes."""
+FRAME_BYTES = 5
+
 CONNECT = "connect"
 CLOUDEVENTS = "cloudevents"
 DEBEZIUM_OUTBOX = "debezium-outbox"
@@ -134,11 +138,6 @@ def _found_value(body: bytes, name: str) -> bytes:
 @cache
 def _others(name: str) -> re.Pattern[bytes]:
     return others_than((name,))
-
-
-FRAME = b"\x00"
-"""Begins a value with the frame of a Schema Registry: then four bytes of a schema's id, then what it describes."""
-FRAME_BYTES = 5
 
 
 def read_framed(value: bytes, schemas: Schemas) -> bytes | Invalid | UnknownSchema:

@@ -15,6 +15,8 @@ from stream.runtime.offset_watch import OffsetWatch, Ranges, unfinished
 from stream.runtime.totals import settled_fields, waiting_fields
 from stream.telemetry.clock import SystemClock
 
+REMIND_EVERY_S = 60.0
+
 
 class Remaining(Enum):
     """What is left of the partitions that a process owns."""
@@ -33,9 +35,6 @@ class Remaining(Enum):
         if Remaining.SOME in found or not found:
             return Remaining.SOME
         return Remaining.ONLY_HALTED if Remaining.ONLY_HALTED in found else Remaining.NONE
-
-
-REMIND_EVERY_S = 60.0
 
 
 class EngineRun:

@@ -12,10 +12,11 @@ from stream.model.errors import config_error
 from stream.settings.model import Settings
 
 if TYPE_CHECKING:
+    from stream.registry.store import SchemaStore
     from stream.telemetry.span_provider import SpanExport
 
-if TYPE_CHECKING:
-    from stream.registry.store import SchemaStore
+CLOSE_LIMIT_S = 3.0
+"""How long a stop waits until the last spans are sent."""
 
 
 def require_extra(module: str, extra: str, setting: str, subject: str) -> None:
@@ -25,10 +26,6 @@ def require_extra(module: str, extra: str, setting: str, subject: str) -> None:
     except ImportError as error:
         what = f"is set, and {subject} is not installed (no module {error.name})."
         raise config_error(setting, what, f'Install the extra: pip install "tray-stream[{extra}]".') from error
-
-
-CLOSE_LIMIT_S = 3.0
-"""How long a stop waits until the last spans are sent."""
 
 
 def require_tracing(settings: Settings) -> None:

@@ -15,14 +15,6 @@ from stream.model.needs import Needs
 from stream.settings.draft import Draft, Location
 from stream.settings.options import may_be_printed
 
-
-def access_fix(error: OSError, otherwise: str) -> str:
-    """How to make a file readable: let this process in where it may not read, else `otherwise`."""
-    if isinstance(error, PermissionError):
-        return f"Let user {os.geteuid()}, as whom tray-stream runs here, read it and enter its folder."
-    return otherwise
-
-
 REFERENCE_PATTERN = r".*\$\{(env|file):[^}]+\}.*"
 """Text that holds a reference, as a regular expression for the JSON Schema."""
 
@@ -37,6 +29,13 @@ _SECRET_KEYS = ("hash_salt", "headers", "proxy", "shared_secret", "shared_secret
 """Keys of secrets whose names do not say so, besides those of options."""
 _PATHS = ("ca_file", "client_cert", "client_key")
 """Keys of a workflow that name files."""
+
+
+def access_fix(error: OSError, otherwise: str) -> str:
+    """How to make a file readable: let this process in where it may not read, else `otherwise`."""
+    if isinstance(error, PermissionError):
+        return f"Let user {os.geteuid()}, as whom tray-stream runs here, read it and enter its folder."
+    return otherwise
 
 
 def without_newline(text: str) -> str:

@@ -12,6 +12,7 @@ from stream.model.timeparse import format_time
 from stream.telemetry.clock import SystemClock
 
 REMIND_EVERY_S = 60.0
+LOOK_EVERY_S = 1.0
 
 
 class KafkaOutage:
@@ -55,9 +56,6 @@ class KafkaOutage:
         if hours:
             return f"{hours} h {minutes} min"
         return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
-LOOK_EVERY_S = 1.0
 
 
 class ProcessContact:
