@@ -142,7 +142,7 @@ class KafkaCheck:
         known = {tp.topic for tp in commits[group]}
         for topic in sorted({tp.topic for tp in tps} - known):
             others = {other: commits[other] for other in layout.other_groups}
-            running = next((other for other, theirs in others.items() if _has_run(theirs, topic, group)), "")
+            running = next((other for other, theirs in others.items() if has_run_without(theirs, topic, group)), "")
             new[topic_start(layout.start, layout.own_start, running)].append(topic)
         for start, topics in new.items():
             where = f" on {', '.join(topics)}" if known or len(new) > 1 else ""
@@ -184,12 +184,6 @@ class KafkaCheck:
         if limit.isdecimal() and wanted > int(limit):
             what = f"{wanted} is more than the broker takes ({_METADATA_LIMIT} = {limit}): longer commits would fail."
             yield Finding("kafka.metadata_max_bytes", "warning", f"{what} Set it to {limit} or less.")
-
-
-def _has_run(commits: Commits, topic: str, group: str) -> bool:
-    """Whether `group` is new on the topic beside a group with these commits."""
-    of_topic = {tp: (one.offset, one.metadata) for tp, one in commits.items() if tp.topic == topic}
-    return has_run_without(of_topic, group)
 
 
 def _forbidden(kind: Literal["topic", "group"], name: str, operation: str, what: str = "") -> Finding:

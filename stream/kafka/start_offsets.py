@@ -71,10 +71,11 @@ def has_progressed(commits: Commits) -> bool:
     return any(not metadata.startswith(START_MARK) for _, metadata in commits.values())
 
 
-def has_run_without(commits: Commits, group: str) -> bool:
-    """Whether `group` is new beside another one with these commits: that one has progressed, and began without it."""
-    began_with = any(is_named(split_origin(metadata)[1], group) for _, metadata in commits.values())
-    return has_progressed(commits) and not began_with
+def has_run_without(commits: Commits, topic: str, group: str) -> bool:
+    """Whether `group` is new on the topic beside one with these commits: that has progressed, and began without it."""
+    of_topic = {tp: commit for tp, commit in commits.items() if tp.topic == topic}
+    began_with = any(is_named(split_origin(metadata)[1], group) for _, metadata in of_topic.values())
+    return has_progressed(of_topic) and not began_with
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def _running_groups(policy: KafkaPolicy, tps: Collection[TopicPartition]) -> dic
         with OffsetReader(config) as reader:
             commits = reader.commits(tps)
         for topic in {tp.topic for tp in commits} - found.keys():
-            if has_run_without({tp: commit for tp, commit in commits.items() if tp.topic == topic}, policy.group):
+            if has_run_without(commits, topic, policy.group):
                 found[topic] = group
     return found
 

@@ -169,13 +169,13 @@ def test_a_start_says_with_which_others_it_was_made() -> None:
 def test_a_workflow_is_not_new_beside_one_that_began_with_it() -> None:
     """However far that one is: its commits keep the names. One that began alone makes the others new."""
     together, alone = origin_of(["tray.b", "tray.c"]), origin_of(["tray.c"])
-    assert not has_run_without({A: (7, f"t1.x{together}"), B: (0, START_MARK)}, "tray.b")
-    assert not has_run_without({A: (7, together)}, "tray.b")
-    assert has_run_without({A: (7, together)}, "tray.d")
-    assert has_run_without({A: (7, f"t1.x{alone}")}, "tray.b")
-    assert has_run_without({A: (7, "t1.x")}, "tray.b")
-    assert not has_run_without({A: (0, START_MARK + alone)}, "tray.b")
-    assert not has_run_without({}, "tray.b")
+    assert not has_run_without({A: (7, f"t1.x{together}"), B: (0, START_MARK)}, "events", "tray.b")
+    assert not has_run_without({A: (7, together)}, "events", "tray.b")
+    assert has_run_without({A: (7, together)}, "events", "tray.d")
+    assert has_run_without({A: (7, f"t1.x{alone}")}, "events", "tray.b")
+    assert has_run_without({A: (7, "t1.x")}, "events", "tray.b")
+    assert not has_run_without({A: (0, START_MARK + alone)}, "events", "tray.b")
+    assert not has_run_without({}, "events", "tray.b")
 
 
 def test_resolved_starts_are_no_progress() -> None:

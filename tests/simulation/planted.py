@@ -25,7 +25,15 @@ from stream.engine.partition import PartitionState
 from stream.engine.reload import WorkflowChanges
 from stream.engine.workflow import WorkflowState
 from stream.kafka import start_offsets
-from stream.kafka.start_offsets import FirstLook, Grants, Resolved, StartAnswer, StartOffsets, has_progressed
+from stream.kafka.start_offsets import (
+    FirstLook,
+    Grants,
+    Resolved,
+    StartAnswer,
+    StartOffsets,
+    has_progressed,
+    has_run_without,
+)
 from stream.kafka.topic_ids import Replaced, TopicWatch
 from stream.model.commit_map import START_MARK, CommitMap, Range, decode
 from stream.model.events import DeadLetter, Settlement
@@ -254,26 +262,34 @@ def starts_of_others_are_committed() -> Iterator[None]:
 @contextmanager
 def new_is_a_fact_of_the_process() -> Iterator[None]:
     """A workflow counts as new on every topic once another one has been reading any."""
-    with planted(starting_member, "_commits", lambda broker, group, _topic: _all_of(broker, group)):
+
+    def has_run(commits: start_offsets.Commits, _topic: str, group: str) -> bool:
+        return any(has_run_without(commits, topic, group) for topic in {tp.topic for tp in commits})
+
+    with planted(starting_member, "has_run_without", has_run):
         yield
-
-
-def _all_of(broker: MemoryBroker, group: str) -> dict[TopicPartition, tuple[int, str]]:
-    return {tp: (at, broker.metadata[one, tp]) for (one, tp), at in broker.committed.items() if one == group}
 
 
 @contextmanager
 def starts_count_as_progress() -> Iterator[None]:
     """A workflow counts as new as soon as another one has committed its starts."""
-    with planted(starting_member, "has_run_without", lambda commits, _group: bool(commits)):
+    with planted(starting_member, "has_run_without", lambda commits, topic, _group: bool(_on(topic, commits))):
         yield
 
 
 @contextmanager
 def whoever_has_committed_nothing_is_new() -> Iterator[None]:
     """A workflow counts as new beside one that has delivered, although both began together."""
-    with planted(starting_member, "has_run_without", lambda commits, _group: has_progressed(commits)):
+    with planted(starting_member, "has_run_without", _has_progressed_on):
         yield
+
+
+def _has_progressed_on(commits: start_offsets.Commits, topic: str, _group: str) -> bool:
+    return has_progressed(_on(topic, commits))
+
+
+def _on(topic: str, commits: start_offsets.Commits) -> start_offsets.Commits:
+    return {tp: commit for tp, commit in commits.items() if tp.topic == topic}
 
 
 @contextmanager

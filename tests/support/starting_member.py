@@ -146,7 +146,7 @@ def first_look(broker: MemoryBroker, group: str, start: str) -> FirstLook:
 def topic_policy(broker: MemoryBroker, group: str, topic: str, start: str) -> TopicStart:
     """The start policy of a topic on which the group has committed nothing."""
     others = {one for one, _ in broker.committed} - {group}
-    running = (one for one in sorted(others) if has_run_without(_commits(broker, one, topic), group))
+    running = (one for one in sorted(others) if has_run_without(_commits_of(broker, one), topic, group))
     return topic_start(start, None, next(running, ""))
 
 
@@ -161,9 +161,10 @@ def start_answer(broker: MemoryBroker, group: str, asked: Iterable[TopicPartitio
     return StartAnswer(committed, {tp: (0, broker.ends[tp]) for tp in tps if tp not in committed})
 
 
-def _commits(broker: MemoryBroker, group: str, topic: str) -> dict[TopicPartition, tuple[int, str]]:
+def _commits_of(broker: MemoryBroker, group: str) -> dict[TopicPartition, tuple[int, str]]:
+    """(offset, metadata) of every partition that the group has committed."""
     return {
         tp: (offset, broker.metadata.get((of_group, tp), ""))
         for (of_group, tp), offset in broker.committed.items()
-        if of_group == group and tp.topic == topic
+        if of_group == group
     }
