@@ -28,6 +28,7 @@ from stream.engine.results import Results
 from stream.engine.routing import Routing
 from stream.engine.steps import Steps
 from stream.engine.workflow import WorkflowEdges, WorkflowState
+from stream.model.amounts import listed
 from stream.model.commit_map import name_hash
 from stream.model.held import GroupHeld
 from stream.model.policies import EnginePolicy
@@ -280,5 +281,4 @@ class Engine:
 
 
 def _listed(tps: Sequence[TopicPartition]) -> str:
-    more = f" and {len(tps) - LISTED} more" if len(tps) > LISTED else ""
-    return " ".join(f"{tp.topic}:{tp.partition}" for tp in sorted(tps)[:LISTED]) + more or "none"
+    return listed([f"{tp.topic}:{tp.partition}" for tp in sorted(tps)], LISTED) or "none"

@@ -8,6 +8,7 @@ from confluent_kafka import Consumer
 
 from stream.kafka.assignment import Assignment
 from stream.kafka.batches import Polled
+from stream.model.amounts import listed
 from stream.model.ports import Logger
 from stream.model.records import TopicPartition
 
@@ -82,8 +83,7 @@ class FetchWatch:
         return silent
 
     def _tell(self, silent: list[TopicPartition]) -> None:
-        more = f" and {len(silent) - LISTED} more" if len(silent) > LISTED else ""
         self._logger.warning(
             "Partitions brought neither records nor their end for a while; they are fetched anew.",
-            partitions=" ".join(f"{tp.topic}:{tp.partition}" for tp in sorted(silent)[:LISTED]) + more,
+            partitions=listed([f"{tp.topic}:{tp.partition}" for tp in sorted(silent)], LISTED),
         )

@@ -14,6 +14,7 @@ from stream.kafka.committer import Committer
 from stream.kafka.start_offsets import FirstLook, Grants, ResolvedStart, StartAnswer, StartOffsets, TopicStart
 from stream.kafka.starts import StartReader
 from stream.kafka.topic_ids import TopicIds
+from stream.model.amounts import listed
 from stream.model.errors import RefusedError, SourceError, StreamError
 from stream.model.ports import Logger
 from stream.model.records import TopicPartition
@@ -145,9 +146,8 @@ class PendingAssignments:
         for tp, due in sorted(fresh.items()):
             by_policy[tp.topic, self._starts.look.policy(tp)].append(f"{tp.partition}:{due.offset}")
         for (topic, start), offsets in by_policy.items():
-            more = f" and {len(offsets) - LISTED} more" if len(offsets) > LISTED else ""
             where: dict[str, object] = {"topic": topic, "start": start.policy}
-            where["offsets"] = " ".join(offsets[:LISTED]) + more
+            where["offsets"] = listed(offsets, LISTED)
             if start.because_of:
                 where["reason"] = f"a new workflow: {start.because_of} has been reading this topic"
                 where["change"] = 'before its first start, set start = "earliest" in its [[workflow]]'

@@ -1,7 +1,8 @@
-"""Numbers in few characters: counts, rates, lengths of time, sizes."""
+"""Numbers in few characters: counts, rates, lengths of time, sizes; and lists of which only the first are named."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 NONE = "-"
@@ -22,6 +23,12 @@ def short(number: float) -> str:
 def counted(count: int, noun: str) -> str:
     """`1 partition`, `7 partitions`: of what is counted, in full."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def listed(texts: Sequence[str], most: int) -> str:
+    """`a b c`, or `a b and 7 more` where there are more than `most`."""
+    more = f" and {len(texts) - most} more" if len(texts) > most else ""
+    return " ".join(texts[:most]) + more
 
 
 def rate(per_s: float | None) -> str:
