@@ -21,6 +21,11 @@ def origin_of(groups: Iterable[str]) -> str:
     return f"~{''.join(names)}" if names else ""
 
 
+def room_for(groups: int) -> int:
+    """Characters that the suffix takes for so many groups at most."""
+    return 1 + 4 * groups if groups else 0
+
+
 def split_origin(metadata: str) -> tuple[str, str]:
     """A commit's own metadata, and its suffix or nothing."""
     found = _SUFFIX.search(metadata)

@@ -11,7 +11,7 @@ from stream.engine.delivery_rules import DeliveryRules
 from stream.fql.rules import Filter, FilterSet
 from stream.kafka.client_config import KafkaPolicy
 from stream.kafka.topics import DeadLetterPlan
-from stream.model.origin import origin_of
+from stream.model.origin import room_for
 from stream.model.policies import DeadLetterPolicy, EnginePolicy, GatePolicy, Limits, WorkflowPolicy
 from stream.model.records import RecordId
 from stream.rules.outcome import OutcomeTable, RetryPolicy
@@ -21,7 +21,7 @@ from stream.settings.hidden import workflow_secrets
 from stream.settings.model import Settings
 from stream.settings.places import parse_place
 from stream.settings.signing import segment_key, webhook_keys
-from stream.settings.workflow import Workflow
+from stream.settings.workflow import MAX_WORKFLOWS, Workflow
 
 PREFETCH_KBYTES = 8_192
 """What librdkafka may fetch ahead in a process."""
@@ -187,13 +187,15 @@ def dead_letter_plan(settings: Settings) -> DeadLetterPlan:
 
 def _limits(settings: Settings, layout: GroupSpec) -> Limits:
     """The engine's part of the process's limits."""
-    limits, share, origin = settings.limits, layout.share, origin_of(layout.other_groups)
+    limits, share = settings.limits, layout.share
+    # Of the most that the group may have begun beside: commits keep their names, whichever are configured now.
+    room = room_for(MAX_WORKFLOWS - 1) if settings.isolation == "workflow" else 0
     return Limits(
         max_open_events=max(1, limits.max_open_events // share),
         max_open_bytes=max(1, limits.max_open_bytes // share),
         max_lane_events=limits.max_lane_events,
         max_ahead=limits.max_ahead,
-        metadata_max_bytes=max(0, settings.kafka.metadata_max_bytes - len(origin)),
+        metadata_max_bytes=max(0, settings.kafka.metadata_max_bytes - room),
     )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from supervisor_support import loaded
 
+from stream.model.origin import origin_of
 from stream.runtime.policies import PREFETCH_KBYTES, engine_policy, find_share_warnings, kafka_policy, layouts, own_part
 from stream.settings.model import Settings
+from stream.settings.workflow import MAX_WORKFLOWS
 
 
 def settings_of(**workflow: object) -> Settings:
@@ -51,6 +53,16 @@ def test_limits_and_prefetch_are_shared_out() -> None:
         assert limits.max_open_bytes == 64 * 1024 * 1024 // (4 * engines)
         assert limits.max_lane_events == 1000
         assert kafka_policy(given, layout).prefetch_kbytes == PREFETCH_KBYTES // (4 * engines)
+
+
+def test_commits_have_room_for_the_names_that_they_keep() -> None:
+    """A group that began beside nine others keeps all of their names, also where it is the only one by now."""
+    shared = loaded().settings
+    alone = shared.model_copy(update={"isolation": "workflow"})
+    most, (layout,) = shared.kafka.metadata_max_bytes, layouts(alone)
+    kept = origin_of(f"tray.w{number}" for number in range(MAX_WORKFLOWS - 1))
+    assert engine_policy(alone, layout).limits.metadata_max_bytes + len(kept) == most
+    assert engine_policy(shared, layouts(shared)[0]).limits.metadata_max_bytes == most
 
 
 def test_what_cannot_be_shared_out_is_said() -> None:
