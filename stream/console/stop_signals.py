@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: the first asks for an orderly stop, the second ends the process at once."""
+"""Signals on an event loop: of SIGTERM and SIGINT the first asks for an orderly stop, the second ends the process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from types import FrameType
 from typing import Protocol
 
 INTERRUPTED_TWICE = 130
@@ -17,6 +18,22 @@ class Stoppable(Protocol):
 
     def request_stop(self) -> None:
         """Drain, commit, end. May be called again. From the event loop."""
+
+
+def call_on_signal(number: signal.Signals, callback: Callable[..., None], *arguments: object) -> None:
+    """From now on, on the running event loop, once for each signal. The loop is one that every signal wakes up.
+
+    uvloop's own handlers are called twice when another signal comes at the same moment: it adds up what Python has
+    handled and what it reads from its pipe.
+    """
+    loop = asyncio.get_running_loop()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(callback, *arguments)
+
+    signal.signal(number, on_signal)
+    signal.siginterrupt(number, False)
 
 
 def stop_on_signals(
@@ -37,9 +54,8 @@ def stop_on_signals(
         say(name)
         run.request_stop()
 
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal, signal.Signals(number).name)
+        call_on_signal(number, on_signal, number.name)
 
 
 def say_in_flight(_name: str) -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from stream.console.output import standard_output
+from stream.console.stop_signals import call_on_signal
 from stream.demo.report import DemoOutcome, events_table, offsets_table, verdict, workflows_table
 from stream.demo.stage import DEAD_LETTERS, GROUP, TOPIC, WORKFLOWS, Stage, open_stage
 from stream.demo.topics import committed_offsets, end_offsets
@@ -89,9 +90,8 @@ def _print_outcome(outcome: DemoOutcome, out: Console) -> None:
 
 async def _play(stage: Stage, keep: bool, address: str, console: Console) -> Processor:
     processor = Processor(stage.settings, logger(), RunOptions(until_end=not keep, inspect_topics=False))
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, processor.request_stop)
+        call_on_signal(number, processor.request_stop)
     total = sum(end_offsets(stage.bootstrap, TOPIC).values())
     tasks = [asyncio.create_task(_show_progress(processor, total, console))]
     if keep:

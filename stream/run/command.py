@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
-from stream.console.stop_signals import stop_on_signals
+from stream.console.stop_signals import call_on_signal, stop_on_signals
 from stream.model.errors import StreamError
 from stream.model.ports import Logger
 from stream.runtime.processor import Processor, RunOptions
@@ -94,7 +94,7 @@ async def _run(processor: Processor, read: Callable[[], Loaded]) -> None:
 def reload_on_signal(reload: Callable[[], None]) -> None:
     """Reload at each SIGHUP from now on, and for one that came since the settings were read."""
     if sys.platform != "win32":
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
+        call_on_signal(signal.SIGHUP, reload)
     if RELOADS:
         reload()
 

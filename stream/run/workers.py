@@ -10,7 +10,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from typing import cast
 
-from stream.console.stop_signals import stop_on_signals
+from stream.console.stop_signals import call_on_signal, stop_on_signals
 from stream.model.errors import ConfigError, StreamError
 from stream.model.ports import Logger
 from stream.run.command import end_logged, loop_factory, prepare_log, reload_on_signal, say_stopping
@@ -37,7 +37,7 @@ def run_supervised(read: Callable[[], Loaded], options: RunOptions) -> None:
     loaded = read()
     log = prepare_log(loaded, workers=options.workers)
     run = SupervisedRun(loaded, options, log)
-    with end_logged(loaded, log), asyncio.Runner() as runner:
+    with end_logged(loaded, log), asyncio.Runner(loop_factory=loop_factory()) as runner:
         code = runner.run(_supervise(run, read, log))
     if code:
         sys.exit(code)
@@ -104,7 +104,7 @@ async def _work(task: WorkerTask, connection: Connection[WorkerReport, Order]) -
             say_stopping(log, name)
 
     stop_on_signals(processor, say)
-    loop.add_signal_handler(signal.SIGHUP, lambda: None)  # the supervisor reads the settings for all
+    call_on_signal(signal.SIGHUP, lambda: None)  # the supervisor reads the settings for all
     await processor.run()
     return bool(alone)
 
