@@ -6,7 +6,6 @@ through a queue, records leave in batches to the event loop.
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -20,6 +19,7 @@ from stream.kafka.assignment import Assignment
 from stream.kafka.batches import Polled, sort_polled
 from stream.kafka.client_config import KafkaPolicy, Options, common_config, open_client, subscription
 from stream.kafka.codes import UNREACHABLE, as_source_error, error_text, is_refused, kafka_error
+from stream.kafka.commands import Commands
 from stream.kafka.committer import Committer
 from stream.kafka.data_loss import DataLossWatch
 from stream.kafka.fetch_watch import FetchWatch
@@ -29,6 +29,7 @@ from stream.kafka.pending_assignments import PendingAssignments
 from stream.kafka.rebalance import DRAIN_SLACK_S, AssignmentNotice, Post, Rebalance, leave_group
 from stream.kafka.starts import StartReader
 from stream.kafka.topic_ids import TopicDescriber, TopicIds, TopicWatch
+from stream.kafka.unconfirmed import UnconfirmedRecords
 from stream.model.errors import InstanceIdTakenError, RefusedError, SourceError, StreamError, describe_error
 from stream.model.ports import Logger, Offsets, SourceEvents
 from stream.model.records import TopicPartition
@@ -63,7 +64,7 @@ class ConsumerThread(threading.Thread):
         self._post = post
         self._logger = logger
         self._beat = beat
-        self._commands: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._commands = Commands()
         self._failure: BaseException | None = None
         self._intake_open = True
         self._handed = 0
@@ -105,6 +106,7 @@ class ConsumerThread(threading.Thread):
         self._begun = AssignmentNotice(events, post, assignment)
         ids = TopicIds(self._describer)
         self._topics = TopicWatch(ids, assignment)
+        self._unconfirmed = UnconfirmedRecords(ids, assignment)
         self._arrivals = PendingAssignments(
             self._start_reader, ids, assignment, self._committer, self._begun.tell, logger
         )
@@ -132,7 +134,7 @@ class ConsumerThread(threading.Thread):
     def set_intake(self, is_open: bool) -> None:
         """Take records, or take none."""
         self._intake_open = is_open
-        self._commands.put(_nothing)
+        self._commands.wake()
 
     def set_stopped(self, tps: Collection[TopicPartition]) -> None:
         """Exactly these partitions are not read for now."""
@@ -174,7 +176,7 @@ class ConsumerThread(threading.Thread):
         until = time.monotonic() + pause_s
         while not self._stop_asked and time.monotonic() < until:
             self._beat()
-            self._wait_for_command()
+            self._commands.wait(PAUSED_POLL_S)
         return not self._stop_asked
 
     def _own(self) -> None:
@@ -206,13 +208,13 @@ class ConsumerThread(threading.Thread):
         self._serve()
         if not self._stop_asked:
             self._go_on()
-        if (full := self._shelf.full) and not full <= self._assignment.not_read:
+        if (full := self._shelf.full | self._unconfirmed.full) and not full <= self._assignment.not_read:
             self._assignment.set_not_read(self._consumer, self._assignment.not_read | full)
         if self._may_take():
             self._held_since = None
             if self._assignment.is_paused:
                 self._assignment.resume(self._consumer)
-            self._take(WAITING_POLL_S if self._arrivals.is_waiting else POLL_S)
+            self._take(WAITING_POLL_S if self._arrivals.is_waiting or self._unconfirmed.is_any else POLL_S)
         else:
             self._hold_back()
         if self._failure is not None:
@@ -223,7 +225,13 @@ class ConsumerThread(threading.Thread):
         self._arrivals.advance(self._consumer)
         if not self._has_joined and self._arrivals.may_join:
             self._join()
+        self._watch()
+
+    def _watch(self) -> None:
         self._loss.go_on(self._consumer)
+        if (confirmed := self._unconfirmed.take()).batches:
+            self._pass_on(confirmed)
+            self._set_unwanted(self._unwanted)  # what was full of it is read again
         self._fetches.go_on(self._consumer)
 
     def _may_take(self) -> bool:
@@ -239,23 +247,16 @@ class ConsumerThread(threading.Thread):
             if self._may_take():  # the event loop took a batch just before, and saw nobody to wake
                 return
         if now - self._held_since < STALL_S and not self._stop_asked:
-            self._wait_for_command()
+            self._commands.wait(PAUSED_POLL_S)
             return
         if not self._assignment.is_paused:
             self._assignment.pause(self._consumer)
         self._take(PAUSED_POLL_S)
 
-    def _wait_for_command(self) -> None:
-        try:
-            self._commands.get(timeout=PAUSED_POLL_S)()
-        except queue.Empty:
-            return
-
     def _serve(self) -> None:
         """Also within callbacks that take long."""
         self._beat()
-        while not self._commands.empty():
-            self._commands.get()()
+        self._commands.run()
 
     def _take(self, timeout_s: float) -> None:
         first = self._consumer.poll(timeout_s)
@@ -266,14 +267,18 @@ class ConsumerThread(threading.Thread):
         # What is queued already comes along; a full consume() would wait for its batch to fill.
         messages = [first, *self._consumer.consume(BATCH - 1, 0)]
         polled = self._within(sort_polled(messages, self._assignment.epochs, self._assignment.stopped))
-        self._assignment.on_polled(self._consumer, polled)
-        self._fetches.note_polled(polled)
-        self._hand(self._shelf.sift(polled, self._unwanted))
+        self._pass_on(self._unconfirmed.sift(polled))
         for tp, offset in polled.headless:
             where = {"topic": tp.topic, "partition": tp.partition, "offset": offset}
             self._logger.warning("A record's headers are not UTF-8; it is sent without them.", **where)
         for message, error in polled.errors:
             self._on_message_error(message, error)
+
+    def _pass_on(self, polled: Polled) -> None:
+        """It is of the topics that it is taken for: all of it counts as read, and what is wanted goes to the engine."""
+        self._assignment.on_polled(self._consumer, polled)
+        self._fetches.note_polled(polled)
+        self._hand(self._shelf.sift(polled, self._unwanted))
 
     def _hand(self, polled: Polled) -> None:
         if polled.batches or polled.ends:
@@ -296,7 +301,7 @@ class ConsumerThread(threading.Thread):
             self._events.on_position(tp, epoch, position)
         self._taken += 1
         if self._held_since is not None:
-            self._commands.put(_nothing)
+            self._commands.wake()
 
     # Stopping.
 
@@ -325,9 +330,8 @@ class ConsumerThread(threading.Thread):
         self._close_at = time.monotonic() + LAST_COMMIT_WAIT_S
 
     def _is_over(self) -> bool:
-        if self._is_drained and not self._committer.is_waiting and self._commands.empty():
-            return True
-        return self._stop_asked and time.monotonic() >= self._close_at
+        is_done = self._is_drained and not self._committer.is_waiting and self._commands.are_done
+        return is_done or (self._stop_asked and time.monotonic() >= self._close_at)
 
     def _leave(self) -> None:
         """Close the consumer, in a thread that is left behind when Kafka does not answer."""
@@ -394,7 +398,3 @@ class ConsumerThread(threading.Thread):
         again = {r.tp: self._committer.sent[r.tp] for r in of_engine if r.outcome is CommitOutcome.RETRIED}
         if self._is_drained and again:  # the engine has ended, and will not ask again
             self._commands.put(lambda: self._committer.commit(self._consumer, again))
-
-
-def _nothing() -> None:
-    """A command that only wakes the owner."""

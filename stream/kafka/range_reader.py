@@ -100,8 +100,7 @@ class RangeReader(ConsumerThread):
         self._begun.tell(starts)
 
     def _go_on(self) -> None:
-        self._loss.go_on(self._consumer)
-        self._fetches.go_on(self._consumer)
+        self._watch()
 
     def _leave(self) -> None:
         self._progress.close()

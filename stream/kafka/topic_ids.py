@@ -25,7 +25,9 @@ _LOOK_EVERY_S = 0.02
 
 EVERY_S = 5.0
 SOON_S = 1.0
-"""Least time between two questions, whatever gives rise to them."""
+"""Least time between two questions, whatever gives rise to them, ..."""
+AT_ONCE_S = 0.05
+"""... but records that wait for the answer."""
 
 
 class TopicDescriber:
@@ -83,6 +85,9 @@ class TopicIds:
         """How many were asked so far."""
         self.answered = 0
         """How many of these have ended, with ids or without."""
+        self.confirmed: dict[str, int] = {}
+        """By topic the last of them that gave its id."""
+        self._demanded = 0
         self._describer = describer
         self._asked: Mapping[str, Future[Any]] = {}
         self._learned: set[str] = set()
@@ -101,6 +106,16 @@ class TopicIds:
         self._learned.clear()
         self._asked = self._describer.ask(topics)
 
+    def demand(self) -> int:
+        """Want an answer to a question that is not asked yet, soon; the question's number."""
+        self._demanded = self.questions + 1
+        return self._demanded
+
+    @property
+    def is_demanded(self) -> bool:
+        """Whether a question is wanted and not asked yet."""
+        return self._demanded > self.questions
+
     def forget(self, topics: Collection[str]) -> None:
         """What was known of these may be out of date."""
         for topic in topics:
@@ -116,7 +131,9 @@ class TopicIds:
         if not self.is_waiting or not all(future.done() for future in self._asked.values()):
             return False
         self.answered = self.questions
-        self.known |= {topic: found for topic, found in _ids(self._asked).items() if topic not in self._learned}
+        found = {topic: found for topic, found in _ids(self._asked).items() if topic not in self._learned}
+        self.known |= found
+        self.confirmed |= dict.fromkeys(found, self.questions)
         self._describer.serve()
         return True
 
@@ -180,7 +197,11 @@ class TopicWatch:
 
     def _is_due(self, now: float) -> bool:
         """Also where a partition has come to its end: that is worth nothing before the id is confirmed."""
-        if self.ids.is_waiting or now < self._asked_at + SOON_S:
+        if self.ids.is_waiting:
+            return False
+        if self.ids.is_demanded and now >= self._asked_at + AT_ONCE_S:
+            return True
+        if now < self._asked_at + SOON_S:
             return False
         is_confirmed = self._assignment.came_to_end <= self._read_to_end.keys()
         if is_confirmed:

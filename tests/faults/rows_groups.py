@@ -12,6 +12,7 @@ from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from faults_trial import Trial, spread
 from slow_members import every_case, play_slow_member
+from support.checker import id_of
 from support.kafka_proxy import SlowedKafka
 from support.receiver import FaultReceiver
 from support.topics import read_topic
@@ -99,7 +100,8 @@ def topic_is_created_again(trial: Trial) -> None:
     _recreate(trial, trial.topic, 4)
     for event in old:
         del trial.places[event["messageId"]]
-    trial.load(trial.somewhere(50, 300), first=len(old))
+    new = {event["messageId"] for event in trial.load(trial.somewhere(50, 300), first=len(old))}
+    wait_until(lambda: new <= {id_of(arrival) for arrival in trial.got("orders")}, "the new ones are delivered")
     trial.rest()
     trial.stop(program)
     for path in trial.directory.glob("trace-*.jsonl"):  # what was committed of the old one is none of the new one's

@@ -34,7 +34,8 @@ def test_a_topic_that_was_read_to_its_end_begins_anew(
         member.wait(lambda: TopicPartition(topic_name, 0) in member.owner._topics._read_to_end)
         old_id = member.started()[0].topic_id
         recreate(apache_kafka, topic_name, 100)
-        member.wait(lambda: set(range(100)) <= set(member.source.offsets(0)[30:]))
+        member.wait_records(130)
+        assert member.source.offsets(0)[30:] == list(range(100))
         assert member.started()[-1].start == 0
         assert member.started()[-1].topic_id not in ("", old_id)
         assert not member.has_ended
