@@ -19,11 +19,11 @@ from stream.kafka.assignment import Assignment
 from stream.kafka.batches import Polled, sort_polled
 from stream.kafka.client_config import KafkaPolicy, Options, common_config, open_client, subscription
 from stream.kafka.codes import UNREACHABLE, as_source_error, error_text, is_refused, kafka_error
-from stream.kafka.commands import Commands
 from stream.kafka.committer import Committer
 from stream.kafka.data_loss import DataLossWatch
 from stream.kafka.fetch_watch import FetchWatch
 from stream.kafka.instance_id import until_released
+from stream.kafka.owner_queue import OwnerQueue
 from stream.kafka.paused_buffer import PausedBuffer
 from stream.kafka.pending_assignments import PendingAssignments
 from stream.kafka.rebalance import DRAIN_SLACK_S, AssignmentNotice, Post, Rebalance, leave_group
@@ -64,7 +64,7 @@ class ConsumerThread(threading.Thread):
         self._post = post
         self._logger = logger
         self._beat = beat
-        self._commands = Commands()
+        self._commands = OwnerQueue()
         self._failure: BaseException | None = None
         self._intake_open = True
         self._handed = 0

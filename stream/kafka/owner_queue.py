@@ -6,7 +6,7 @@ import queue
 from collections.abc import Callable
 
 
-class Commands:
+class OwnerQueue:
     """Put by any thread, run by the owner alone, in order."""
 
     def __init__(self) -> None:
