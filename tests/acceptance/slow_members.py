@@ -19,6 +19,9 @@ from support.waiting import wait_until
 from stream.model.commit_map import START_MARK
 
 SLOW_S = 1.0
+HEARTBEAT_SLOW_S = 0.4
+"""A KIP-848 client gives up a heartbeat after its interval, one second of these brokers: later, it never learns what it
+is assigned, while the broker, which has the heartbeats, takes it for alive."""
 PARTITIONS = 4
 EVENTS = 40
 WORKFLOWS = ("orders", "sessions")
@@ -63,7 +66,7 @@ def play_slow_member(scene: Scene, proxy: KafkaProxy, case: Case) -> list[str]:
     scene.produce(before)
     _configure(scene, case, fast, scene.broker.bootstrap)
     _configure(scene, case, slow, proxy.bootstrap)
-    proxy.slow(case.kind, seconds=SLOW_S)
+    proxy.slow(case.kind, seconds=HEARTBEAT_SLOW_S if case.kind == "ConsumerGroupHeartbeat" else SLOW_S)
     with ExitStack() as stack:
         programs = [stack.enter_context(_start(directory)) for directory in (slow, fast)]
         wait_until(lambda: all(program.get("/readyz")[0] == 200 for program in programs), "both have joined")

@@ -289,7 +289,7 @@ ROWS: tuple[Row, ...] = (
     Row(
         51,
         "a member hears from the broker late",
-        "each kind of request slow by 1 s for one of two members, while a topic appears",
+        "each kind of request slow by 1 s, KIP-848 heartbeats by 0.4 s, for one of two members, while a topic appears",
         "I1 I3",
         groups.member_hears_late,
         Stage.SLOWED,
