@@ -1,4 +1,4 @@
-"""What comes of a partition that was idle at its end waits until its topic is known to be the same still."""
+"""What comes of a topic that was silent waits until the topic is known to be the same still."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from stream.kafka.assignment import Assignment
 from stream.kafka.batches import Polled
 from stream.kafka.topic_ids import TopicDescriber, TopicIds
-from stream.kafka.unconfirmed import AT_END_S, GIVE_UP_S, LOW, UnconfirmedRecords
+from stream.kafka.unconfirmed import GIVE_UP_S, LOW, SILENT_S, UnconfirmedRecords
 from stream.model.records import Record, RecordBatch, TopicPartition
 
 TP = TopicPartition("events", 0)
@@ -35,7 +35,7 @@ class Cluster(TopicDescriber):
 
 
 class World:
-    """Two partitions at their end, of a topic whose id is known."""
+    """Two partitions that were read, of a topic whose id is known."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -45,7 +45,7 @@ class World:
         self.assignment.epochs |= {TP: 1, OTHER: 2}
         self.unconfirmed = UnconfirmedRecords(self.ids, self.assignment, lambda: self.now)
         self.ask()
-        self.unconfirmed.sift(Polled(ends=[(TP, 1, 30), (OTHER, 2, 30)]))
+        self.come(28)
 
     def ask(self) -> None:
         """A question, and its answer."""
@@ -75,15 +75,15 @@ def world() -> World:
 
 def test_what_follows_at_once_passes(world: World) -> None:
     """No topic is deleted, created and filled while the client fetches."""
-    world.now += AT_END_S / 2
+    world.now += SILENT_S / 2
     assert world.come() == [30, 31]
     assert not world.unconfirmed.is_any
 
 
 def test_what_comes_after_a_while_waits_for_an_answer_to_a_later_question(world: World) -> None:
-    """The partition's next records wait behind it, the end too; other partitions do not."""
+    """The topic's next records wait with it, its other partitions too, and the ends."""
     world.ids.ask({"events"})
-    world.now += AT_END_S
+    world.now += SILENT_S
     assert world.come() == []
     world.ids.look()
     assert world.take() == []
@@ -119,11 +119,12 @@ def test_what_is_of_another_topic_is_dropped(world: World) -> None:
     assert not world.unconfirmed.is_any
 
 
-def test_the_first_records_of_another_epoch_pass(world: World) -> None:
-    """Whatever was at its end before."""
-    world.now += 60
-    world.assignment.epochs[TP] = 3
-    assert world.come(0, epoch=3) == [0, 1]
+def test_a_topic_of_which_any_partition_brings_something_is_not_silent(world: World) -> None:
+    """A partition alone may be idle for long; a deletion takes all of them."""
+    for _ in range(10):
+        world.now += SILENT_S / 2
+        assert world.come(30) == [30, 31]
+    assert world.come(30, OTHER, 2) == [30, 31]
 
 
 def test_an_id_that_is_not_given_is_asked_for_again_and_then_done_without(world: World) -> None:
