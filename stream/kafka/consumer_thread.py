@@ -229,7 +229,7 @@ class ConsumerThread(threading.Thread):
 
     def _watch(self) -> None:
         self._loss.go_on(self._consumer)
-        if (confirmed := self._unconfirmed.take()).batches:
+        if (confirmed := self._unconfirmed.take()).batches or confirmed.ends:
             self._pass_on(confirmed)
             self._set_unwanted(self._unwanted)  # what was full of it is read again
         self._fetches.go_on(self._consumer)

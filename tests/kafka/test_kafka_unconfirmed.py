@@ -119,6 +119,17 @@ def test_what_is_of_another_topic_is_dropped(world: World) -> None:
     assert not world.unconfirmed.is_any
 
 
+def test_an_end_is_kept_although_the_records_beside_it_are_dropped(world: World) -> None:
+    """Another partition came to its end meanwhile; it is not fetched again only to learn that."""
+    world.now += 60
+    assert world.come() == []
+    world.unconfirmed.sift(Polled(ends=[(OTHER, 2, 40)]))
+    del world.assignment.epochs[TP]
+    world.ask()
+    confirmed = world.unconfirmed.take()
+    assert (offsets(confirmed), confirmed.ends) == ([], [(OTHER, 2, 40)])
+
+
 def test_a_topic_of_which_any_partition_brings_something_is_not_silent(world: World) -> None:
     """A partition alone may be idle for long; a deletion takes all of them."""
     for _ in range(10):
